@@ -1,0 +1,48 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// FormatVersion is the version of the stream format this package writes
+// (pipa.version). Readers accept this version only.
+const FormatVersion = "1"
+
+// Header is what a stream's schema metadata says about all of its rows.
+type Header struct {
+	Kind    Kind
+	Seed    uint64
+	Classes []string // class names by train ID; at most 254
+	History []Step   // the stages so far, oldest first
+	// Size is the one [height, width] every raster of the stream has; zero
+	// while sizes vary. It decides whether image columns are binary or
+	// fixed-shape tensors.
+	Size Size
+	// Labelled tells whether rows carry labels; a stream whose rows may lack
+	// one stores its label column as nullable either way.
+	Labelled bool
+}
+
+// Size is a height and a width in pixels; the zero Size means "varies".
+type Size struct{ Height, Width int }
+
+// Fixed tells whether every raster has this size.
+func (s Size) Fixed() bool { return s.Height > 0 && s.Width > 0 }
+
+// Step is one entry of a stream's history: a stage with its full parameters.
+type Step struct {
+	Stage  string          `json:"stage"`
+	Params json.RawMessage `json:"params"`
+}
+
+// With returns a copy of h with one more history entry. params is encoded as
+// JSON; it must be a plain struct of exported fields.
+func (h Header) With(stage string, params any) (Header, error) {
+	raw, err := json.Marshal(params)
+	if err != nil {
+		return h, fmt.Errorf("record stage %s in the stream's history: %w", stage, err)
+	}
+	h.History = append(append([]Step(nil), h.History...), Step{Stage: stage, Params: raw})
+	return h, nil
+}

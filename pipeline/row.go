@@ -1,0 +1,126 @@
+package pipeline
+
+import "fmt"
+
+// Kind names what a stream's rows are.
+type Kind string
+
+// The kinds of stream (docs/design.md, Streams).
+const (
+	KindSample Kind = "sample"
+	KindMix    Kind = "mix"
+	KindPair   Kind = "pair"
+)
+
+// A Sample is an image with its label. The label is the zero Raster where the
+// target is unlabelled.
+type Sample struct {
+	ID      string // dataset/split/stem
+	Dataset string // gta, synthia, cityscapes, or a folder dataset's name
+	Split   string // train, val, test
+	Image   Raster // [H,W,3] RGB
+	Label   Raster // [H,W,1] train IDs, 255 = ignore; or empty
+}
+
+// Validate checks that the image has 3 channels and that a label matches it.
+func (s *Sample) Validate() error {
+	if err := checkImage("image", s.Image); err != nil {
+		return fmt.Errorf("sample %q: %w", s.ID, err)
+	}
+	if err := checkPlane("label", s.Label, s.Image); err != nil {
+		return fmt.Errorf("sample %q: %w", s.ID, err)
+	}
+	return nil
+}
+
+// A Mix is a ClassMix image: the Sample's Image and Label are the mixed ones,
+// its ID, Dataset and Split those of the source.
+type Mix struct {
+	Sample
+	TargetID string
+	Mask     Raster    // [H,W,1], 1 where the pixel comes from the source
+	Classes  []TrainID // classes pasted from the source, ascending
+	Weight   float32   // weight of the target's pixels in the loss, 0..1; source pixels weigh 1
+}
+
+// Validate checks the sample and the mask.
+func (m *Mix) Validate() error {
+	if err := m.Sample.Validate(); err != nil {
+		return err
+	}
+	if m.Mask.Empty() {
+		return fmt.Errorf("mix %q: no mask", m.ID)
+	}
+	if err := checkPlane("mask", m.Mask, m.Image); err != nil {
+		return fmt.Errorf("mix %q: %w", m.ID, err)
+	}
+	return nil
+}
+
+// A Crop is one half of a Pair.
+type Crop struct {
+	Image   Raster // [P,P,3] RGB, as stored: after the flip
+	Label   Raster // [P,P,1] train IDs, or empty
+	Overlap Box    // the shared region inside this crop as stored, after the flip
+	Flip    bool   // mirrored left to right
+	Origin  [2]int // y, x of the crop's corner in the resized frame
+}
+
+// A Pair is two partially overlapping crops of one resized image. Un-flipped,
+// A's overlap and B's overlap show the same scene pixels.
+type Pair struct {
+	ID    string
+	A, B  Crop
+	Scale float32 // resized size over original size
+}
+
+// Validate checks both crops' rasters and overlap boxes.
+func (p *Pair) Validate() error {
+	for _, c := range []struct {
+		name string
+		crop *Crop
+	}{{"a", &p.A}, {"b", &p.B}} {
+		if err := checkImage("image_"+c.name, c.crop.Image); err != nil {
+			return fmt.Errorf("pair %q: %w", p.ID, err)
+		}
+		if err := checkPlane("label_"+c.name, c.crop.Label, c.crop.Image); err != nil {
+			return fmt.Errorf("pair %q: %w", p.ID, err)
+		}
+		if o := c.crop.Overlap; !o.In(c.crop.Image.Height(), c.crop.Image.Width()) {
+			return fmt.Errorf("pair %q: overlap_%s %v lies outside the %dx%d crop", p.ID, c.name, o, c.crop.Image.Height(), c.crop.Image.Width())
+		}
+	}
+	if !p.A.Image.SameSize(p.B.Image) {
+		return fmt.Errorf("pair %q: crops differ in size", p.ID)
+	}
+	if a, b := p.A.Overlap, p.B.Overlap; a.Height() != b.Height() || a.Width() != b.Width() {
+		return fmt.Errorf("pair %q: overlaps differ in size: a %v, b %v", p.ID, a, b)
+	}
+	if p.A.Label.Empty() != p.B.Label.Empty() {
+		return fmt.Errorf("pair %q: only one crop has a label", p.ID)
+	}
+	return nil
+}
+
+func checkImage(name string, r Raster) error {
+	if r.Empty() {
+		return fmt.Errorf("no %s", name)
+	}
+	if r.Channels() != 3 {
+		return fmt.Errorf("%s has %d channels, want 3 (RGB)", name, r.Channels())
+	}
+	return nil
+}
+
+func checkPlane(name string, r, image Raster) error {
+	if r.Empty() {
+		return nil
+	}
+	if r.Channels() != 1 {
+		return fmt.Errorf("%s has %d channels, want 1", name, r.Channels())
+	}
+	if !r.SameSize(image) {
+		return fmt.Errorf("%s is %dx%d, image is %dx%d", name, r.Width(), r.Height(), image.Width(), image.Height())
+	}
+	return nil
+}
