@@ -1,0 +1,106 @@
+package train
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestEveryPresetIsComplete(t *testing.T) {
+	for _, name := range PresetNames() {
+		t.Run(name, func(t *testing.T) {
+			cfg, err := Preset(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.Source.Dir, cfg.Target.Dir = "source", "target"
+			if err := cfg.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			text, err := cfg.YAML()
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "config.yaml")
+			if err := os.WriteFile(file, text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			again, err := Resolve("", file, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(cfg, again) {
+				t.Errorf("written and read back, the configuration is\n%+v\nwant\n%+v", again, cfg)
+			}
+		})
+	}
+}
+
+func TestLayersOverrideInOrder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(file, []byte("extends: fixture-pipa\nseed: 4\npatch: {weight: 0.5, steps: 7}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := Resolve("", file, []string{"patch.weight=0.25", "source.crop=[64, 64]"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Seed != 4 || cfg.Patch.Steps != 7 || cfg.Patch.Weight != 0.25 || cfg.Source.Crop != [2]int{64, 64} {
+		t.Errorf("seed %d, steps %d, weight %g, crop %v", cfg.Seed, cfg.Patch.Steps, cfg.Patch.Weight, cfg.Source.Crop)
+	}
+	if cfg.Patch.Temperature != 0.1 {
+		t.Errorf("a key set nowhere but in base is %g, want 0.1", cfg.Patch.Temperature)
+	}
+}
+
+func TestMistakesAreExplained(t *testing.T) {
+	for _, c := range []struct {
+		name, preset string
+		set          []string
+		want         string
+	}{
+		{"preset", "fixture-pip", nil, `did you mean "fixture-pipa"`},
+		{"key", "fixture-pipa", []string{"patch.wieght=1"}, "did you mean patch.weight"},
+		{"section", "fixture-pipa", []string{"patch=1"}, "patch is a section"},
+		{"no value", "fixture-pipa", []string{"patch"}, "want key=value"},
+		{"type", "fixture-pipa", []string{"seed=many"}, "configuration"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Resolve(c.preset, "", c.set)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestValidateNamesTheField(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		edit func(*Config)
+	}{
+		{"iterations", func(c *Config) { c.Iterations = 0 }},
+		{"source.dir", func(c *Config) { c.Source.Dir = "" }},
+		{"target.dir", func(c *Config) { c.Target.Dir = "" }},
+		{"source.crop", func(c *Config) { c.Source.Crop = [2]int{100, 96}; c.Target.Crop = c.Source.Crop }},
+		{"target.crop", func(c *Config) { c.Target.Crop = [2]int{64, 64} }},
+		{"patch.weight", func(c *Config) { c.Adapt.Enabled = false }},
+		{"patch.mode", func(c *Config) { c.Patch.Mode = "best" }},
+		{"pixel.temperature", func(c *Config) { c.Pixel.Temperature = 0 }},
+		{"feature_distance.weight", func(c *Config) { c.FeatureDistance.Weight = 0.005 }},
+	} {
+		t.Run(c.want, func(t *testing.T) {
+			cfg, err := Preset("fixture-pipa")
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.Source.Dir, cfg.Target.Dir = "a", "b"
+			c.edit(&cfg)
+			if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one that names %s", err, c.want)
+			}
+		})
+	}
+}
