@@ -1,0 +1,191 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/zeebo/xxh3"
+)
+
+// checkpointVersion changes when the files of a checkpoint change meaning.
+const checkpointVersion = 1
+
+// State is the JSON part of a checkpoint. The tensors lie beside it: all of
+// student.safetensors, teacher.safetensors, optimizer.safetensors and
+// bank.safetensors that the run has.
+type State struct {
+	Version   int    `json:"version"`
+	Iteration int    `json:"iteration"` // training steps done; the next step is this one, counted from 0
+	Seed      uint64 `json:"seed"`
+	// Config is the hash of what decides the run's numbers, Data the digest
+	// of each input. A run is only continued where both are the same. No
+	// generator or sampler state is needed: every draw is keyed by seed and
+	// iteration.
+	Config string              `json:"config"`
+	Data   map[string]string   `json:"data"`
+	Files  map[string]fileSeal `json:"files"`
+}
+
+type fileSeal struct {
+	Bytes int64  `json:"bytes"`
+	XXH3  string `json:"xxh3"`
+}
+
+const stateFile = "state.json"
+
+// saveCheckpoint writes dir/NNNNNNNN with state and files, each file made by
+// its function at the path it is given. The folder is written aside and
+// renamed: a checkpoint that has its name is whole. Older checkpoints beyond
+// keep are removed afterwards.
+func saveCheckpoint(dir string, state State, files map[string]func(path string) error, keep int) (err error) {
+	name := filepath.Join(dir, fmt.Sprintf("%08d", state.Iteration))
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write checkpoint %s: %w", name, err)
+		}
+	}()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	aside, err := os.MkdirTemp(dir, ".tmp-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(aside)
+	if err := os.Chmod(aside, 0o755); err != nil {
+		return err
+	}
+	state.Version = checkpointVersion
+	state.Files = map[string]fileSeal{}
+	for file, write := range files {
+		path := filepath.Join(aside, file)
+		if err := write(path); err != nil {
+			return err
+		}
+		if state.Files[file], err = seal(path); err != nil {
+			return err
+		}
+	}
+	text, err := json.MarshalIndent(state, "", "  ")
+	if err != nil {
+		return err
+	}
+	err = pipeline.WriteFile(filepath.Join(aside, stateFile), func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// A checkpoint of the same iteration is only there when a run was resumed
+	// and stopped before its first step: it holds the same state.
+	if err := os.RemoveAll(name); err != nil {
+		return err
+	}
+	if err := os.Rename(aside, name); err != nil {
+		return err
+	}
+	if err := pipeline.SyncDir(dir); err != nil {
+		return err
+	}
+	all, err := checkpoints(dir)
+	if err != nil {
+		return err
+	}
+	for _, old := range all[:max(0, len(all)-keep)] {
+		if err := os.RemoveAll(old); err != nil {
+			return fmt.Errorf("remove old checkpoint: %w", err)
+		}
+	}
+	return nil
+}
+
+// seal reads a file back: what is hashed is what lies on the disk.
+func seal(path string) (fileSeal, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return fileSeal{}, err
+	}
+	defer f.Close()
+	h := xxh3.New()
+	n, err := io.Copy(h, f)
+	if err != nil {
+		return fileSeal{}, fmt.Errorf("read %s back: %w", path, err)
+	}
+	return fileSeal{n, fmt.Sprintf("%016x", h.Sum64())}, nil
+}
+
+// checkpoints lists the checkpoint folders in dir, oldest first.
+func checkpoints(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, e := range entries {
+		if name := e.Name(); e.IsDir() && len(name) == 8 && strings.Trim(name, "0123456789") == "" {
+			found = append(found, filepath.Join(dir, name))
+		}
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+// latestCheckpoint returns the newest checkpoint under dir whose files all
+// match their seals, and a warning for each newer one that was passed over.
+// The path is empty where there is none at all.
+func latestCheckpoint(dir string) (path string, state State, warnings []error, err error) {
+	all, err := checkpoints(dir)
+	if err != nil {
+		return "", State{}, nil, fmt.Errorf("look for checkpoints: %w", err)
+	}
+	for _, c := range slices.Backward(all) {
+		state, err := readState(c)
+		if err == nil {
+			return c, state, warnings, nil
+		}
+		warnings = append(warnings, err)
+	}
+	if len(all) > 0 {
+		return "", State{}, warnings, fmt.Errorf("no checkpoint under %s is whole: %w", dir, errors.Join(warnings...))
+	}
+	return "", State{}, nil, nil
+}
+
+// readState reads and verifies one checkpoint folder.
+func readState(dir string) (State, error) {
+	var state State
+	text, err := os.ReadFile(filepath.Join(dir, stateFile))
+	if err != nil {
+		return state, fmt.Errorf("checkpoint %s: %w", dir, err)
+	}
+	if err := json.Unmarshal(text, &state); err != nil {
+		return state, fmt.Errorf("checkpoint %s: %s: %w", dir, stateFile, err)
+	}
+	if state.Version != checkpointVersion {
+		return state, fmt.Errorf("checkpoint %s has version %d, this pipa reads version %d", dir, state.Version, checkpointVersion)
+	}
+	for file, want := range state.Files {
+		if !filepath.IsLocal(file) {
+			return state, fmt.Errorf("checkpoint %s: %s names a file outside it: %q", dir, stateFile, file)
+		}
+		got, err := seal(filepath.Join(dir, file))
+		if err != nil {
+			return state, fmt.Errorf("checkpoint %s: %w", dir, err)
+		}
+		if got != want {
+			return state, fmt.Errorf("checkpoint %s: %s is damaged: %d bytes with hash %s, want %d with %s", dir, file, got.Bytes, got.XXH3, want.Bytes, want.XXH3)
+		}
+	}
+	return state, nil
+}

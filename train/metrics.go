@@ -1,0 +1,92 @@
+package train
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/pipa-uda/pipa/pipeline"
+)
+
+// Metrics is one line of metrics.jsonl: what a run logs every log_every
+// iterations. Losses are in nats, averaged over the iterations since the line
+// before; a loss that is switched off is absent.
+type Metrics struct {
+	Iteration int                `json:"iteration"` // steps done
+	LR        float64            `json:"lr"`        // of the encoder's group, at the last step
+	Losses    map[string]float64 `json:"losses"`
+	// Confident is the share of target pixels at or above the threshold, which
+	// is the weight of the pseudo-labels.
+	Confident float64 `json:"confident"`
+	// Timings differ from run to run; the fields above do not.
+	SamplesPerSecond float64 `json:"samples_per_second"` // source and target images
+	DataWait         float64 `json:"data_wait"`          // share of the time spent waiting for batches
+	MemoryBytes      int64   `json:"memory_bytes"`       // resident size of the process
+}
+
+// metricsLog appends to a metrics.jsonl. A line is written with one call, so a
+// kill leaves at most the last line short, which resume drops.
+type metricsLog struct{ f *os.File }
+
+// openMetrics opens path for appending after dropping every line past
+// iteration: those belong to steps that will be repeated.
+func openMetrics(path string, iteration int) (*metricsLog, error) {
+	kept, err := readMetrics(path, iteration)
+	if err != nil {
+		return nil, err
+	}
+	err = pipeline.WriteFile(path, func(w io.Writer) error {
+		for _, line := range kept {
+			if _, err := w.Write(append(line, '\n')); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open metrics: %w", err)
+	}
+	return &metricsLog{f}, nil
+}
+
+func readMetrics(path string, iteration int) ([][]byte, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read metrics: %w", err)
+	}
+	var kept [][]byte
+	scanner := bufio.NewScanner(bytes.NewReader(text))
+	scanner.Buffer(nil, len(text)+1)
+	for scanner.Scan() {
+		var m Metrics
+		if json.Unmarshal(scanner.Bytes(), &m) != nil || m.Iteration > iteration {
+			break
+		}
+		kept = append(kept, bytes.Clone(scanner.Bytes()))
+	}
+	return kept, scanner.Err()
+}
+
+func (l *metricsLog) write(m Metrics) error {
+	line, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("write metrics: %w", err)
+	}
+	if _, err := l.f.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("write metrics: %w", err)
+	}
+	return nil
+}
+
+func (l *metricsLog) close() error { return l.f.Close() }
