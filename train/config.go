@@ -51,10 +51,10 @@ type NetworkConfig struct {
 	Dims      []int   `yaml:"dims,flow,omitempty"`   // encoder "mit": channels of the four stages
 	Depths    []int   `yaml:"depths,flow,omitempty"` // encoder "mit": blocks of the four stages
 	DropPath  float64 `yaml:"drop_path"`
-	Decoder   string  `yaml:"decoder"`  // daformer
-	Channels  int     `yaml:"channels"` // of the decoder's fused map
-	Dropout   float64 `yaml:"dropout"`  // before the classifier, by channel
-	Weights   string  `yaml:"weights"`  // encoder weights to start from; empty starts from the published initialisation
+	Decoder   string  `yaml:"decoder"`   // daformer
+	Channels  int     `yaml:"channels"`  // of the decoder's fused map
+	Dropout   float64 `yaml:"dropout"`   // before the classifier, by channel
+	Weights   string  `yaml:"weights"`   // encoder weights to start from; empty starts from the published initialisation
 	Precision string  `yaml:"precision"` // float32, or bfloat16 for autocast
 }
 

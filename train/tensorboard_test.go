@@ -1,0 +1,99 @@
+package train
+
+import (
+	"encoding/binary"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// fields splits a protobuf message into its fields' raw values by number.
+func fields(t *testing.T, message []byte) map[protowire.Number][]byte {
+	t.Helper()
+	out := map[protowire.Number][]byte{}
+	for len(message) > 0 {
+		number, kind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			t.Fatal("bad tag")
+		}
+		message = message[n:]
+		if n = protowire.ConsumeFieldValue(number, kind, message); n < 0 {
+			t.Fatalf("bad field %d", number)
+		}
+		value := message[:n]
+		if kind == protowire.BytesType {
+			value, _ = protowire.ConsumeBytes(value)
+		}
+		out[number] = value
+		message = message[n:]
+	}
+	return out
+}
+
+func TestEventFileFollowsThePublishedLayout(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Unix(1700000000, 5e8)
+	log, err := openEvents(dir, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.write(now, 300, map[string]float64{"loss/source": 1.5}); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.close(); err != nil {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "events.out.tfevents.1700000000.*"))
+	if len(files) != 1 {
+		t.Fatalf("files %v", files)
+	}
+	data, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events [][]byte
+	for len(data) > 0 {
+		n := binary.LittleEndian.Uint64(data)
+		if got, want := binary.LittleEndian.Uint32(data[8:]), maskedCRC(data[:8]); got != want {
+			t.Fatalf("length checksum %08x, want %08x", got, want)
+		}
+		event := data[12 : 12+n]
+		if got, want := binary.LittleEndian.Uint32(data[12+n:]), maskedCRC(event); got != want {
+			t.Fatalf("data checksum %08x, want %08x", got, want)
+		}
+		events = append(events, event)
+		data = data[16+n:]
+	}
+	if len(events) != 2 {
+		t.Fatalf("%d events, want the version and one of scalars", len(events))
+	}
+	if version := fields(t, events[0])[3]; string(version) != "brain.Event:2" {
+		t.Errorf("version %q", version)
+	}
+	e := fields(t, events[1])
+	if wall := math.Float64frombits(binary.LittleEndian.Uint64(e[1])); wall != 1700000000.5 {
+		t.Errorf("wall time %v", wall)
+	}
+	if step, _ := protowire.ConsumeVarint(e[2]); step != 300 {
+		t.Errorf("step %d", step)
+	}
+	value := fields(t, fields(t, e[5])[1])
+	if tag := string(value[1]); tag != "loss/source" {
+		t.Errorf("tag %q", tag)
+	}
+	if v := math.Float32frombits(binary.LittleEndian.Uint32(value[2])); v != 1.5 {
+		t.Errorf("value %v", v)
+	}
+}
+
+// TestMaskedCRC pins the checksum: CRC-32C of "123456789" is e3069283 (RFC
+// 3720, B.4), masked by the published rotation and constant.
+func TestMaskedCRC(t *testing.T) {
+	if got := maskedCRC([]byte("123456789")); got != (uint32(0xe3069283)>>15|uint32(0xe3069283&0x7fff)<<17)+0xa282ead8 {
+		t.Errorf("%08x", got)
+	}
+}
