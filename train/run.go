@@ -1,0 +1,273 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/train/torch"
+)
+
+// Options says where a run writes and how it reports. Out is required.
+type Options struct {
+	Out      string // the run directory
+	Resume   bool   // continue the run in Out from its last good checkpoint
+	Workers  int    // goroutines that prepare batches; 0 means 2
+	Device   torch.Device
+	Stdin    io.Reader // the source stream where the source's dir is "-"
+	Log      *slog.Logger
+	Progress func(m Metrics, total int) // called with every line of metrics; nil is silent
+}
+
+// The entries of a run directory.
+const (
+	configFile     = "config.yaml"
+	metricsFile    = "metrics.jsonl"
+	checkpointsDir = "checkpoints"
+	resultFile     = "result.json"
+)
+
+// ErrInterrupted is returned by Run when ctx ended before the last iteration;
+// the state so far has been saved.
+var ErrInterrupted = errors.New("interrupted, state saved")
+
+// Run trains cfg to its last iteration, scores the result on the target, and
+// returns the scores, which also lie in Out/result.json. The run directory is
+// enough to resume or to repeat the run. When ctx ends, Run writes a
+// checkpoint and returns ErrInterrupted.
+func Run(ctx context.Context, lib *torch.Lib, cfg Config, o Options) (*Result, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Workers == 0 {
+		o.Workers = 2
+	}
+	if err := cfg.absolute(); err != nil {
+		return nil, err
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	unlock, err := openRun(cfg, o)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if cfg.Threads > 0 {
+		lib.SetThreads(cfg.Threads)
+	}
+	var result *Result
+	err = lib.Run(o.Device, func(root *torch.Scope) error {
+		t, err := newTrainer(ctx, root, cfg, o)
+		if err != nil {
+			return err
+		}
+		if err := t.loop(ctx); err != nil {
+			return err
+		}
+		result, err = t.score(ctx)
+		return err
+	})
+	return result, err
+}
+
+// openRun creates the run directory, or checks that the one to resume was
+// made with the same configuration.
+func openRun(cfg Config, o Options) (unlock func(), err error) {
+	if o.Out == "" {
+		return nil, fmt.Errorf("a run needs a directory: --out RUN")
+	}
+	path := filepath.Join(o.Out, configFile)
+	text, err := os.ReadFile(path)
+	exists := err == nil
+	switch {
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("open run: %w", err)
+	case exists && !o.Resume:
+		return nil, fmt.Errorf("%s already holds a run: continue it with --resume, or choose another --out", o.Out)
+	case !exists && o.Resume:
+		return nil, fmt.Errorf("%s holds no run to resume: %s is missing", o.Out, configFile)
+	}
+	if err := os.MkdirAll(o.Out, 0o755); err != nil {
+		return nil, fmt.Errorf("create run: %w", err)
+	}
+	if unlock, err = lockRun(o.Out); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			unlock()
+		}
+	}()
+	if exists {
+		before, err := Resolve("", path, nil)
+		if err != nil {
+			return nil, fmt.Errorf("open run: %w", err)
+		}
+		if err := sameConfig(cfg, before); err != nil {
+			return nil, fmt.Errorf("resume %s: %w", o.Out, err)
+		}
+	}
+	if text, err = cfg.YAML(); err != nil {
+		return nil, err
+	}
+	return unlock, pipeline.WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+// sameConfig fails, naming the keys, unless both configurations compute the
+// same numbers.
+func sameConfig(now, before Config) error {
+	h1, err := now.hash()
+	if err != nil {
+		return err
+	}
+	h2, err := before.hash()
+	if err != nil || h1 == h2 {
+		return err
+	}
+	keys, err := Diff(now, before)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("the configuration differs from the run's: %q; a run is continued as it was begun", keys)
+}
+
+// loop runs the steps from t.iteration to the end, logging and saving on the
+// way.
+func (t *trainer) loop(ctx context.Context) (err error) {
+	log, err := t.openLogs()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.close()) }()
+	feeds, err := t.startFeeds(ctx)
+	if err != nil {
+		return err
+	}
+	defer feeds.stop()
+	window := newWindow()
+	for t.iteration < t.cfg.Iterations {
+		if ctx.Err() != nil {
+			if err := t.save(); err != nil {
+				return errors.Join(ErrInterrupted, err)
+			}
+			return ErrInterrupted
+		}
+		waiting := time.Now()
+		batch, err := feeds.next(t.iteration)
+		window.waited += time.Since(waiting)
+		if err != nil {
+			if ctx.Err() != nil {
+				continue // saved above
+			}
+			return fmt.Errorf("iteration %d: %w", t.iteration, err)
+		}
+		values, err := t.step(batch)
+		ids := batch.ids()
+		batch.release()
+		if err != nil {
+			return fmt.Errorf("iteration %d, samples %v: %w", t.iteration, ids, err)
+		}
+		for name, v := range values.losses {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return fmt.Errorf("iteration %d: loss %s is %v on samples %v; the last good checkpoint is kept, continue it with --resume and a lower optimizer.lr in a new run", t.iteration, name, v, ids)
+			}
+		}
+		window.add(values)
+		t.iteration++
+		if t.iteration%t.cfg.LogEvery == 0 || t.iteration == t.cfg.Iterations {
+			m := window.metrics(t.iteration, 2*t.cfg.Source.Batch)
+			if !t.cfg.Adapt.Enabled {
+				m.SamplesPerSecond /= 2
+			}
+			if err := log.write(m); err != nil {
+				return err
+			}
+			if t.options.Progress != nil {
+				t.options.Progress(m, t.cfg.Iterations)
+			}
+			window = newWindow()
+		}
+		if t.iteration%t.cfg.Checkpoint.Every == 0 || t.iteration == t.cfg.Iterations {
+			if err := t.save(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// logs are the run's two records of its metrics.
+type logs struct {
+	metrics *metricsLog
+	events  *eventLog
+}
+
+func (t *trainer) openLogs() (*logs, error) {
+	metrics, err := openMetrics(filepath.Join(t.options.Out, metricsFile), t.iteration)
+	if err != nil {
+		return nil, err
+	}
+	events, err := openEvents(t.options.Out, time.Now())
+	if err != nil {
+		metrics.close()
+		return nil, err
+	}
+	return &logs{metrics, events}, nil
+}
+
+func (l *logs) write(m Metrics) error {
+	if err := l.metrics.write(m); err != nil {
+		return err
+	}
+	scalars := map[string]float64{"train/lr": m.LR, "train/confident": m.Confident, "speed/samples_per_second": m.SamplesPerSecond, "speed/data_wait": m.DataWait}
+	for name, v := range m.Losses {
+		scalars["loss/"+name] = v
+	}
+	return l.events.write(time.Now(), m.Iteration, scalars)
+}
+
+func (l *logs) close() error { return errors.Join(l.metrics.close(), l.events.close()) }
+
+// window averages what the steps between two lines of metrics report.
+type window struct {
+	start     time.Time
+	waited    time.Duration
+	steps     int
+	losses    map[string]float64
+	confident float64
+	lr        float64
+}
+
+func newWindow() *window { return &window{start: time.Now(), losses: map[string]float64{}} }
+
+func (w *window) add(v stepValues) {
+	w.steps++
+	w.confident += v.confident
+	w.lr = v.lr
+	for name, l := range v.losses {
+		w.losses[name] += l
+	}
+}
+
+func (w *window) metrics(iteration, samples int) Metrics {
+	elapsed := time.Since(w.start)
+	m := Metrics{Iteration: iteration, LR: w.lr, Losses: map[string]float64{}, Confident: w.confident / float64(w.steps),
+		SamplesPerSecond: float64(samples*w.steps) / elapsed.Seconds(),
+		DataWait:         w.waited.Seconds() / elapsed.Seconds(),
+		MemoryBytes:      residentBytes()}
+	for name, sum := range w.losses {
+		m.Losses[name] = sum / float64(w.steps)
+	}
+	return m
+}

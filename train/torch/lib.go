@@ -1,0 +1,213 @@
+package torch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+)
+
+// abi is the version of adapter/pipatorch.h this package speaks.
+const abi = 1
+
+// libraryName is the adapter's file name.
+const libraryName = "libpipatorch.so"
+
+// A Lib is the loaded backend. It is safe for concurrent use and lives as long
+// as the process: libtorch cannot be unloaded.
+type Lib struct {
+	path    string
+	version string
+	fn      functions
+	ops     sync.Map // "aten::add.Tensor" → uintptr
+}
+
+// functions are the addresses of the adapter's entry points.
+type functions struct {
+	abi, version, op, call, free, live, share, describe, fromBlob, copyOut                  uintptr
+	setRequiresGrad, backward, grad, setGrad, seed, setThreads, threads, cudaDevices, exact uintptr
+}
+
+// ErrNotFound is wrapped by Load's error where no backend library was found.
+var ErrNotFound = errors.New("libtorch backend not found")
+
+// Load opens the adapter library at path. With an empty path it looks at
+// $PIPA_TORCH, beside the executable, in ../lib and ../build from there, and in
+// build/ of the working directory and the folders above it.
+func Load(path string) (*Lib, error) {
+	candidates := []string{path}
+	if path == "" {
+		candidates = searchPath()
+	}
+	var found string
+	for _, c := range candidates {
+		if info, err := os.Stat(c); err == nil && !info.IsDir() {
+			found = c
+			break
+		}
+	}
+	if found == "" {
+		return nil, fmt.Errorf("%w (looked at %q): build it with \"make torch\" (needs libtorch: Debian's libtorch-dev, or PyTorch for Python 3), or point PIPA_TORCH at %s", ErrNotFound, candidates, libraryName)
+	}
+	handle, err := purego.Dlopen(found, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", found, err)
+	}
+	l := &Lib{path: found}
+	for name, address := range map[string]*uintptr{
+		"pt_abi": &l.fn.abi, "pt_version": &l.fn.version, "pt_op": &l.fn.op, "pt_call": &l.fn.call, "pt_free": &l.fn.free,
+		"pt_live": &l.fn.live, "pt_share": &l.fn.share, "pt_describe": &l.fn.describe, "pt_from_blob": &l.fn.fromBlob,
+		"pt_copy_out": &l.fn.copyOut, "pt_set_requires_grad": &l.fn.setRequiresGrad, "pt_backward": &l.fn.backward,
+		"pt_grad": &l.fn.grad, "pt_set_grad": &l.fn.setGrad, "pt_seed": &l.fn.seed, "pt_set_threads": &l.fn.setThreads,
+		"pt_threads": &l.fn.threads, "pt_cuda_devices": &l.fn.cudaDevices, "pt_exact": &l.fn.exact,
+	} {
+		if *address, err = purego.Dlsym(handle, name); err != nil {
+			return nil, fmt.Errorf("load %s: it has no %s: rebuild it with \"make torch\": %w", found, name, err)
+		}
+	}
+	if got := int32(l.invoke(l.fn.abi)); got != abi {
+		return nil, fmt.Errorf("load %s: it speaks version %d of the adapter's interface, this pipa %d: rebuild it with \"make torch\"", found, got, abi)
+	}
+	l.version = goString(l.invoke(l.fn.version))
+	return l, nil
+}
+
+func searchPath() []string {
+	var paths []string
+	if p := os.Getenv("PIPA_TORCH"); p != "" {
+		return []string{p}
+	}
+	if exe, err := os.Executable(); err == nil {
+		dir := filepath.Dir(exe)
+		for _, sub := range []string{".", "../lib", "../build"} {
+			paths = append(paths, filepath.Join(dir, sub, libraryName))
+		}
+	}
+	if dir, err := os.Getwd(); err == nil {
+		for {
+			paths = append(paths, filepath.Join(dir, "build", libraryName))
+			up := filepath.Dir(dir)
+			if up == dir {
+				break
+			}
+			dir = up
+		}
+	}
+	return paths
+}
+
+// Path is the file the backend was loaded from.
+func (l *Lib) Path() string { return l.path }
+
+// Version is libtorch's version.
+func (l *Lib) Version() string { return l.version }
+
+// LiveTensors is the number of tensor handles not freed yet.
+func (l *Lib) LiveTensors() int { return int(l.invoke(l.fn.live)) }
+
+// Threads is the number of threads one operation may use on the CPU.
+func (l *Lib) Threads() int { return int(int32(l.invoke(l.fn.threads))) }
+
+// SetThreads sets the number of threads one operation may use on the CPU, for
+// the whole process. Results repeat bit for bit at one number of threads.
+func (l *Lib) SetThreads(n int) error {
+	return l.checked("set threads", func(e *errorText) int32 {
+		return int32(l.invoke(l.fn.setThreads, uintptr(n), e.address(), e.length()))
+	})
+}
+
+// CUDADevices is the number of CUDA devices libtorch can use.
+func (l *Lib) CUDADevices() int { return int(int32(l.invoke(l.fn.cudaDevices))) }
+
+// Exact switches TF32 off and cuDNN to deterministic algorithms.
+func (l *Lib) Exact(on bool) error {
+	return l.checked("set exact arithmetic", func(e *errorText) int32 {
+		return int32(l.invoke(l.fn.exact, boolWord(on), e.address(), e.length()))
+	})
+}
+
+// Seed restarts the default random generators of all devices.
+func (l *Lib) Seed(seed uint64) error {
+	return l.checked("seed", func(e *errorText) int32 {
+		return int32(l.invoke(l.fn.seed, uintptr(seed), e.address(), e.length()))
+	})
+}
+
+// invoke calls a C function of integers and pointers.
+func (l *Lib) invoke(fn uintptr, args ...uintptr) uintptr {
+	r, _, _ := purego.SyscallN(fn, args...)
+	return r
+}
+
+func (l *Lib) checked(what string, f func(e *errorText) int32) error {
+	e := &errorText{}
+	if f(e) < 0 {
+		return fmt.Errorf("torch: %s: %s", what, e)
+	}
+	return nil
+}
+
+// op looks up an operator, once per process.
+func (l *Lib) op(name string) uintptr {
+	if h, ok := l.ops.Load(name); ok {
+		return h.(uintptr)
+	}
+	base, overload := "aten::"+name, ""
+	for i := range len(name) {
+		if name[i] == '.' {
+			base, overload = "aten::"+name[:i], name[i+1:]
+			break
+		}
+	}
+	e := &errorText{}
+	b, o := cString(base), cString(overload)
+	h := l.invoke(l.fn.op, uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&o[0])), e.address(), e.length())
+	runtime.KeepAlive(b)
+	runtime.KeepAlive(o)
+	if h == 0 {
+		panic(&OpError{Op: name, Message: e.String()})
+	}
+	l.ops.Store(name, h)
+	return h
+}
+
+// errorText receives the adapter's messages. It is always on the heap, so that
+// its address stays.
+type errorText struct{ b [4096]byte }
+
+func (e *errorText) address() uintptr { return uintptr(unsafe.Pointer(&e.b[0])) }
+func (e *errorText) length() uintptr  { return uintptr(len(e.b)) }
+
+func (e *errorText) String() string {
+	for i, c := range e.b {
+		if c == 0 {
+			return string(e.b[:i])
+		}
+	}
+	return string(e.b[:])
+}
+
+func cString(s string) []byte { return append([]byte(s), 0) }
+
+func goString(address uintptr) string {
+	var b []byte
+	for p := address; ; p++ {
+		c := *(*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&p)))
+		if c == 0 {
+			return string(b)
+		}
+		b = append(b, c)
+	}
+}
+
+func boolWord(b bool) uintptr {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,72 @@
+package torch
+
+// Matrix products.
+
+func (t *Tensor) Matmul(o *Tensor) *Tensor { return t.one("matmul", t, o) }
+
+// Linear is x·weightᵀ + bias over the last dimension; bias may be nil.
+func (t *Tensor) Linear(weight, bias *Tensor) *Tensor { return t.one("linear", t, weight, bias) }
+
+// Conv2d convolves [N,C,H,W]; bias may be nil. Numbers apply to both axes.
+func (t *Tensor) Conv2d(weight, bias *Tensor, stride, padding, dilation, groups int) *Tensor {
+	return t.one("conv2d", t, weight, bias, []int{stride, stride}, []int{padding, padding}, []int{dilation, dilation}, groups)
+}
+
+// BatchNorm normalises each channel by the batch's statistics (training,
+// updating the running ones) or by the running ones.
+func (t *Tensor) BatchNorm(weight, bias, mean, variance *Tensor, training bool, momentum, eps float64) *Tensor {
+	return t.one("batch_norm", t, weight, bias, mean, variance, training, momentum, eps, false)
+}
+
+// LayerNorm normalises over the last dimension, of size n.
+func (t *Tensor) LayerNorm(n int, weight, bias *Tensor, eps float64) *Tensor {
+	return t.one("layer_norm", t, []int{n}, weight, bias, eps)
+}
+
+func (t *Tensor) Relu() *Tensor    { return t.one("relu", t) }
+func (t *Tensor) Sigmoid() *Tensor { return t.one("sigmoid", t) }
+
+// Gelu is exact, by the error function.
+func (t *Tensor) Gelu() *Tensor { return t.one("gelu", t) }
+
+func (t *Tensor) Softmax(dim int) *Tensor    { return t.one("softmax.int", t, dim) }
+func (t *Tensor) LogSoftmax(dim int) *Tensor { return t.one("log_softmax.int", t, dim) }
+
+// Dropout zeroes elements, FeatureDropout whole channels, with probability p,
+// and scales the rest by 1/(1-p); both from the default generator.
+
+func (t *Tensor) Dropout(p float64) *Tensor        { return t.one("dropout", t, p, true) }
+func (t *Tensor) FeatureDropout(p float64) *Tensor { return t.one("feature_dropout", t, p, true) }
+
+func (t *Tensor) AvgPool2d(kernel, stride int) *Tensor {
+	return t.one("avg_pool2d", t, []int{kernel, kernel}, []int{stride, stride})
+}
+func (t *Tensor) MaxPool2d(kernel, stride, padding int, ceil bool) *Tensor {
+	return t.one("max_pool2d", t, []int{kernel, kernel}, []int{stride, stride}, []int{padding, padding}, []int{1, 1}, ceil)
+}
+func (t *Tensor) AdaptiveAvgPool2d(h, w int) *Tensor {
+	return t.one("adaptive_avg_pool2d", t, []int{h, w})
+}
+
+// UpsampleBilinear resizes [N,C,H,W].
+func (t *Tensor) UpsampleBilinear(h, w int, alignCorners bool) *Tensor {
+	return t.one("upsample_bilinear2d", t, []int{h, w}, alignCorners)
+}
+
+// UpsampleNearest resizes [N,C,H,W], taking floor(i*in/out).
+func (t *Tensor) UpsampleNearest(h, w int) *Tensor {
+	return t.one("upsample_nearest2d", t, []int{h, w})
+}
+
+// Normalize divides by the Euclidean norm along dim, which counts as at least
+// 1e-12 (torch.nn.functional.normalize).
+func (t *Tensor) Normalize(dim int) *Tensor {
+	return t.Div(t.NormDim(true, dim).ClampMin(1e-12))
+}
+
+// NLLPixels is the negative log-likelihood of [N,C,H,W] log-probabilities at
+// the int64 classes [N,H,W], as [N,H,W]; 0 where the class is ignore.
+func (t *Tensor) NLLPixels(classes *Tensor, ignore int) *Tensor {
+	const reductionNone = 0
+	return t.one("nll_loss2d", t, classes, nil, reductionNone, ignore)
+}
