@@ -1,0 +1,115 @@
+package view
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/pipa-uda/pipa/pipeline"
+)
+
+func TestPaletteOfCityscapesIsThePublishedOne(t *testing.T) {
+	if got := Palette(pipeline.CityscapesClasses()); !slices.Equal(got, pipeline.CityscapesColors()) {
+		t.Errorf("got %v", got)
+	}
+	// Classes are known by name, wherever they stand.
+	got := Palette([]string{"sky", "lawn", "road"})
+	if got[0] != [3]uint8{70, 130, 180} || got[2] != [3]uint8{128, 64, 128} {
+		t.Errorf("sky, lawn, road: got %v", got)
+	}
+}
+
+func TestPaletteIsDistinct(t *testing.T) {
+	for _, n := range []int{1, 11, 60, 254} {
+		classes := pipeline.CityscapesClasses()[:n%19]
+		for i := len(classes); i < n; i++ {
+			classes = append(classes, fmt.Sprintf("class %d", i))
+		}
+		seen := map[[3]uint8]int{}
+		for i, c := range Palette(classes) {
+			if j, ok := seen[c]; ok {
+				t.Errorf("%d classes: %d and %d are both %v", n, j, i, c)
+			}
+			seen[c] = i
+			if c == ignored || c == unknown {
+				t.Errorf("%d classes: class %d has the colour %v of pixels without a class", n, i, c)
+			}
+		}
+	}
+	// A handful of classes must be easy to tell apart.
+	colors := Palette([]string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"})
+	for i, a := range colors {
+		for j, b := range colors[:i] {
+			sum := 0
+			for c := range 3 {
+				d := int(a[c]) - int(b[c])
+				sum += d * d
+			}
+			if sum < 40*40 {
+				t.Errorf("colours %d %v and %d %v are close", j, b, i, a)
+			}
+		}
+	}
+}
+
+func plane(t *testing.T, h, w, c int, pix ...byte) pipeline.Raster {
+	t.Helper()
+	r, err := pipeline.WrapRaster(h, w, c, pix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestColorize(t *testing.T) {
+	colors := [][3]uint8{{1, 2, 3}, {4, 5, 6}}
+	got, err := Colorize(plane(t, 1, 4, 1, 1, 0, 255, 7), colors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []byte{4, 5, 6, 1, 2, 3, 0, 0, 0, 255, 0, 255}
+	if got.Height() != 1 || got.Width() != 4 || !slices.Equal(got.Pix(), want) {
+		t.Errorf("got %v, want %v", got.Pix(), want)
+	}
+	if _, err := Colorize(plane(t, 1, 1, 3, 1, 2, 3), colors); err == nil {
+		t.Error("an image passed for a label")
+	}
+	if _, err := Colorize(pipeline.Raster{}, colors); err == nil {
+		t.Error("no raster passed for a label")
+	}
+}
+
+func TestOverlay(t *testing.T) {
+	image := plane(t, 1, 2, 3, 100, 100, 100, 40, 50, 60)
+	label := plane(t, 1, 2, 1, 0, 255)
+	colors := [][3]uint8{{200, 0, 100}}
+	for _, c := range []struct {
+		opacity float64
+		want    []byte
+	}{
+		{0, []byte{100, 100, 100, 40, 50, 60}},
+		{0.5, []byte{150, 50, 100, 40, 50, 60}},
+		{1, []byte{200, 0, 100, 40, 50, 60}},
+	} {
+		got, err := Overlay(image, label, colors, c.opacity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got.Pix(), c.want) {
+			t.Errorf("opacity %v: got %v, want %v", c.opacity, got.Pix(), c.want)
+		}
+	}
+	if image.Pix()[0] != 100 {
+		t.Error("the image itself was painted over")
+	}
+	for name, f := range map[string]func() (pipeline.Raster, error){
+		"size":    func() (pipeline.Raster, error) { return Overlay(image, plane(t, 2, 1, 1, 0, 0), colors, 0.5) },
+		"image":   func() (pipeline.Raster, error) { return Overlay(label, label, colors, 0.5) },
+		"label":   func() (pipeline.Raster, error) { return Overlay(image, image, colors, 0.5) },
+		"opacity": func() (pipeline.Raster, error) { return Overlay(image, label, colors, 1.5) },
+	} {
+		if _, err := f(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
