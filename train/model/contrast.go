@@ -1,0 +1,87 @@
+package model
+
+import (
+	"github.com/pipa-uda/pipa/train/nn"
+	"github.com/pipa-uda/pipa/train/torch"
+)
+
+// PixelProjection is PiPa's projection of encoder features for the pixel
+// contrast (chen742/PiPa mmseg/models/segmentors/projection.py). Its
+// parameters are named proj_head.*.
+type PixelProjection struct {
+	conv1, conv2 *nn.Conv2d
+	bn           *nn.BatchNorm2d
+}
+
+// NewPixelProjection makes a projection of the concatenated maps of an encoder
+// with these channels to dim.
+func NewPixelProjection(root nn.Path, dims [4]int, dim int) *PixelProjection {
+	p := root.Sub("proj_head").Sub("proj")
+	width := dims[0] + dims[1] + dims[2] + dims[3]
+	return &PixelProjection{
+		conv1: nn.NewConv2d(p.At(0), width, width, nn.Conv{Kernel: 1, Bias: true}),
+		bn:    nn.NewBatchNorm2d(p.At(1).At(0), width),
+		conv2: nn.NewConv2d(p.At(2), width, dim, nn.Conv{Kernel: 1, Bias: true}),
+	}
+}
+
+// Forward maps JoinFeatures' map to unit vectors [N,dim,H/4,W/4].
+func (h *PixelProjection) Forward(joined *torch.Tensor, m nn.Mode) *torch.Tensor {
+	return h.conv2.Forward(h.bn.Forward(h.conv1.Forward(joined), m).Relu()).Normalize(1)
+}
+
+// JoinFeatures resizes an encoder's maps to the first one's size (bilinear,
+// align_corners as in mmseg/models/segmentors/encoder_decoder.py of PiPa) and
+// concatenates their channels.
+func JoinFeatures(features [4]*torch.Tensor) *torch.Tensor {
+	h, w := features[0].Dim(2), features[0].Dim(3)
+	maps := []*torch.Tensor{features[0]}
+	for _, f := range features[1:] {
+		maps = append(maps, f.UpsampleBilinear(h, w, true))
+	}
+	return torch.Cat(1, maps...)
+}
+
+// PixelClassifier is the head whose argmax the released code takes for the
+// prediction when it tells hard anchors from easy ones. No loss reaches it.
+// Its parameters are named cls_head.*.
+type PixelClassifier struct {
+	conv1, conv2 *nn.Conv2d
+	bn           *nn.BatchNorm2d
+}
+
+// NewPixelClassifier makes the head for an encoder with these channels.
+func NewPixelClassifier(root nn.Path, dims [4]int, classes int) *PixelClassifier {
+	p := root.Sub("cls_head")
+	width := dims[0] + dims[1] + dims[2] + dims[3]
+	return &PixelClassifier{
+		conv1: nn.NewConv2d(p.At(0), width, width, nn.Conv{Kernel: 3, Padding: 1, Bias: true}),
+		bn:    nn.NewBatchNorm2d(p.At(1).At(0), width),
+		conv2: nn.NewConv2d(p.At(3), width, classes, nn.Conv{Kernel: 1}),
+	}
+}
+
+// Forward maps JoinFeatures' map to logits [N,classes,H/4,W/4].
+func (h *PixelClassifier) Forward(joined *torch.Tensor, m nn.Mode) *torch.Tensor {
+	const dropout = 0.1
+	return h.conv2.Forward(nn.ChannelDropout(h.bn.Forward(h.conv1.Forward(joined), m).Relu(), dropout, m))
+}
+
+// PatchProjection is PiPa's projection of a decoder map for the patch contrast
+// (chen742/PiPa mmseg/models/uda/dacs.py, self.project). Its parameters are
+// named project.*.
+type PatchProjection struct{ conv1, conv2 *nn.Conv2d }
+
+// NewPatchProjection makes a projection of in channels to dim.
+func NewPatchProjection(root nn.Path, in, dim int) *PatchProjection {
+	p := root.Sub("project")
+	return &PatchProjection{
+		nn.NewConv2d(p.At(0), in, in, nn.Conv{Kernel: 1, Bias: true}),
+		nn.NewConv2d(p.At(2), in, dim, nn.Conv{Kernel: 1, Bias: true}),
+	}
+}
+
+// Forward maps [N,in,h,w] to unit vectors [N,dim,h,w].
+func (h *PatchProjection) Forward(x *torch.Tensor) *torch.Tensor {
+	return h.conv2.Forward(h.conv1.Forward(x).Relu()).Normalize(1)
+}

@@ -1,0 +1,132 @@
+package nn
+
+import (
+	"math"
+
+	"github.com/pipa-uda/pipa/train/torch"
+)
+
+// An Init fills a new parameter.
+type Init func(t *torch.Tensor)
+
+// Constant fills with one value.
+func Constant(v float64) Init { return func(t *torch.Tensor) { t.FillInPlace(v) } }
+
+// Normal draws from a normal distribution around 0.
+func Normal(std float64) Init { return func(t *torch.Tensor) { t.NormalInPlace(0, std) } }
+
+// Uniform draws from [-bound, bound).
+func Uniform(bound float64) Init { return func(t *torch.Tensor) { t.UniformInPlace(-bound, bound) } }
+
+// KaimingFanOut is He's normal initialisation for ReLU by the fan-out (mmcv
+// kaiming_init, the convolution modules of mmseg's heads).
+func KaimingFanOut(kernel, out, groups int) Init {
+	return Normal(math.Sqrt(2 / float64(kernel*kernel*out/groups)))
+}
+
+// Linear is a fully connected layer over the last dimension.
+type Linear struct{ Weight, Bias *torch.Tensor }
+
+// NewLinear makes a layer in → out. A nil init is PyTorch's default for both
+// weight and bias, U(±1/√in); otherwise the bias starts at 0.
+func NewLinear(p Path, in, out int, init Init) *Linear {
+	bias := Constant(0)
+	if init == nil {
+		init = Uniform(1 / math.Sqrt(float64(in)))
+		bias = init
+	}
+	return &Linear{p.Param("weight", init, out, in), p.Param("bias", bias, out)}
+}
+
+// Forward maps [..., in] to [..., out].
+func (l *Linear) Forward(x *torch.Tensor) *torch.Tensor { return x.Linear(l.Weight, l.Bias) }
+
+// Conv describes a square convolution. Zero values mean stride, dilation and
+// groups of 1, no padding, no bias, and PyTorch's default initialisation.
+type Conv struct {
+	Kernel, Stride, Padding, Dilation, Groups int
+	Bias                                      bool
+	Init                                      Init
+}
+
+// Conv2d is a convolution of [N,C,H,W].
+type Conv2d struct {
+	Weight, Bias *torch.Tensor
+	conv         Conv
+}
+
+// NewConv2d makes a convolution in → out channels.
+func NewConv2d(p Path, in, out int, c Conv) *Conv2d {
+	c.Stride, c.Dilation, c.Groups = max(c.Stride, 1), max(c.Dilation, 1), max(c.Groups, 1)
+	weight, bias := c.Init, Constant(0)
+	if weight == nil {
+		weight = Uniform(1 / math.Sqrt(float64(in/c.Groups*c.Kernel*c.Kernel)))
+		bias = weight
+	}
+	l := &Conv2d{Weight: p.Param("weight", weight, out, in/c.Groups, c.Kernel, c.Kernel), conv: c}
+	if c.Bias {
+		l.Bias = p.Param("bias", bias, out)
+	}
+	return l
+}
+
+// Forward convolves.
+func (l *Conv2d) Forward(x *torch.Tensor) *torch.Tensor {
+	return x.Conv2d(l.Weight, l.Bias, l.conv.Stride, l.conv.Padding, l.conv.Dilation, l.conv.Groups)
+}
+
+// BatchNorm2d normalises the channels of [N,C,H,W]; eps 1e-5, momentum 0.1.
+type BatchNorm2d struct{ weight, bias, mean, variance, batches *torch.Tensor }
+
+// NewBatchNorm2d makes a batch norm over n channels.
+func NewBatchNorm2d(p Path, n int) *BatchNorm2d {
+	return &BatchNorm2d{
+		p.Param("weight", Constant(1), n), p.Param("bias", Constant(0), n),
+		p.Buffer("running_mean", 0, torch.Float32, n), p.Buffer("running_var", 1, torch.Float32, n),
+		p.Buffer("num_batches_tracked", 0, torch.Int64),
+	}
+}
+
+// Forward normalises by the batch's or the running statistics.
+func (l *BatchNorm2d) Forward(x *torch.Tensor, m Mode) *torch.Tensor {
+	if m.BatchStatistics {
+		l.batches.AddInPlace(1)
+	}
+	return x.BatchNorm(l.weight, l.bias, l.mean, l.variance, m.BatchStatistics, 0.1, 1e-5)
+}
+
+// LayerNorm normalises over the last dimension.
+type LayerNorm struct {
+	weight, bias *torch.Tensor
+	n            int
+	eps          float64
+}
+
+// NewLayerNorm makes a layer norm over n features.
+func NewLayerNorm(p Path, n int, eps float64) *LayerNorm {
+	return &LayerNorm{p.Param("weight", Constant(1), n), p.Param("bias", Constant(0), n), n, eps}
+}
+
+// Forward normalises [..., n].
+func (l *LayerNorm) Forward(x *torch.Tensor) *torch.Tensor {
+	return x.LayerNorm(l.n, l.weight, l.bias, l.eps)
+}
+
+// DropPath drops whole residual branches, sample by sample, with probability p
+// and scales the kept ones by 1/(1-p) (Huang et al., "Deep Networks with
+// Stochastic Depth", 2016). x is [N, ...] of 3 dimensions.
+func DropPath(x *torch.Tensor, p float64, m Mode) *torch.Tensor {
+	if p == 0 || !m.Dropout {
+		return x
+	}
+	keep := x.Scope().Zeros(torch.Float32, x.Dim(0), 1, 1).BernoulliInPlace(1 - p).Div(1 - p)
+	return x.Mul(keep)
+}
+
+// ChannelDropout drops whole channels of [N,C,H,W] with probability p.
+func ChannelDropout(x *torch.Tensor, p float64, m Mode) *torch.Tensor {
+	if p == 0 || !m.Dropout {
+		return x
+	}
+	return x.FeatureDropout(p)
+}
