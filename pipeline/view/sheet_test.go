@@ -41,9 +41,16 @@ func testSample(i int) pipeline.Sample {
 	}
 }
 
-// stream is n rows of a kind in batches of 5. pulled counts the batches that
-// were asked for.
-func stream(t *testing.T, kind pipeline.Kind, n int, labelled bool, pulled *int) pipeline.Stream {
+// stream is n rows of a kind in batches of 5.
+func stream(t *testing.T, kind pipeline.Kind, n int, labelled bool) pipeline.Stream {
+	t.Helper()
+	var pulled int
+	return batched(t, kind, n, labelled, 5, &pulled)
+}
+
+// batched is n rows of a kind in batches of size rows. pulled counts the
+// batches that were asked for.
+func batched(t *testing.T, kind pipeline.Kind, n int, labelled bool, size int, pulled *int) pipeline.Stream {
 	t.Helper()
 	h := pipeline.Header{Kind: kind, Seed: 1, Classes: testClasses, Labelled: labelled, Size: pipeline.Size{Height: 24, Width: 48}}
 	if kind == pipeline.KindPair {
@@ -57,7 +64,7 @@ func stream(t *testing.T, kind pipeline.Kind, n int, labelled bool, pulled *int)
 		b := pipeline.NewBuilder(h)
 		defer b.Release()
 		for i := 0; i < n; {
-			for end := min(n, i+5); i < end; i++ {
+			for end := min(n, i+size); i < end; i++ {
 				if err := appendRow(b, kind, i, labelled); err != nil {
 					t.Error(err)
 					return
@@ -127,8 +134,7 @@ func TestSheetShowsEveryKind(t *testing.T) {
 	} {
 		for _, n := range []int{1, 4, 64} {
 			t.Run(fmt.Sprintf("%s/%d", c.name, n), func(t *testing.T) {
-				var pulled int
-				m, err := Sheet(context.Background(), stream(t, c.kind, n, c.labelled, &pulled), Options{})
+				m, err := Sheet(context.Background(), stream(t, c.kind, n, c.labelled), Options{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -153,7 +159,7 @@ func TestSheetShowsEveryKind(t *testing.T) {
 
 func TestSheetStopsAtTheLimit(t *testing.T) {
 	var pulled int
-	if _, err := Sheet(context.Background(), stream(t, pipeline.KindSample, 100, true, &pulled), Options{Limit: 7}); err != nil {
+	if _, err := Sheet(context.Background(), batched(t, pipeline.KindSample, 100, true, 5, &pulled), Options{Limit: 7}); err != nil {
 		t.Fatal(err)
 	}
 	if pulled != 2 {
@@ -162,42 +168,44 @@ func TestSheetStopsAtTheLimit(t *testing.T) {
 }
 
 func TestSheetErrors(t *testing.T) {
-	var pulled int
 	ctx := context.Background()
-	if _, err := Sheet(ctx, stream(t, pipeline.KindSample, 0, true, &pulled), Options{}); !errors.Is(err, ErrEmpty) {
+	if _, err := Sheet(ctx, stream(t, pipeline.KindSample, 0, true), Options{}); !errors.Is(err, ErrEmpty) {
 		t.Errorf("no rows: %v, want ErrEmpty", err)
 	}
 	broken := errors.New("broken pipe upstream")
-	s := stream(t, pipeline.KindSample, 0, true, &pulled)
+	s := stream(t, pipeline.KindSample, 0, true)
 	s.Batches = func(yield func(*pipeline.Batch, error) bool) { yield(nil, broken) }
 	if _, err := Sheet(ctx, s, Options{}); !errors.Is(err, broken) {
 		t.Errorf("a stream's error came back as %v", err)
 	}
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := Sheet(cancelled, stream(t, pipeline.KindSample, 3, true, &pulled), Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := Sheet(cancelled, stream(t, pipeline.KindSample, 3, true), Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	for _, o := range []Options{{Limit: -1}, {Limit: 2000}, {Columns: -1}, {Width: 8}, {Width: 4000}, {Opacity: 2}, {Opacity: -1}} {
-		if _, err := Sheet(ctx, stream(t, pipeline.KindSample, 1, true, &pulled), o); err == nil || !strings.Contains(err.Error(), "want") {
+		if _, err := Sheet(ctx, stream(t, pipeline.KindSample, 1, true), o); err == nil || !strings.Contains(err.Error(), "want") {
 			t.Errorf("%+v: %v, want an error that says what is allowed", o, err)
 		}
 	}
 }
 
-// TestSheetIsTheSamePixels holds that a sheet does not depend on how rows are
-// batched or when they are read.
-func TestSheetIsTheSamePixels(t *testing.T) {
-	var pulled int
-	draw := func() []byte {
-		m, err := Sheet(context.Background(), stream(t, pipeline.KindSample, 6, true, &pulled), Options{})
+// TestSheetDoesNotDependOnBatches holds that rows look the same however they
+// are batched.
+func TestSheetDoesNotDependOnBatches(t *testing.T) {
+	draw := func(size int) []byte {
+		var pulled int
+		m, err := Sheet(context.Background(), batched(t, pipeline.KindSample, 6, true, size, &pulled), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return m.(*image.NRGBA).Pix
 	}
-	if !bytes.Equal(draw(), draw()) {
-		t.Error("two sheets of one stream differ")
+	whole := draw(6)
+	for _, size := range []int{1, 4} {
+		if !bytes.Equal(draw(size), whole) {
+			t.Errorf("in batches of %d the sheet looks different", size)
+		}
 	}
 }
 
