@@ -343,3 +343,16 @@ func Format(t *Tensor) string {
 	}
 	return b.String()
 }
+
+// Free ends a tensor before its scope does, for those that a long-lived scope
+// replaces again and again.
+func (t *Tensor) Free() {
+	s := t.scope
+	handle := []int64{int64(t.live())}
+	if i := slices.Index(s.tensors, t); i >= 0 {
+		s.tensors = slices.Delete(s.tensors, i, i+1)
+	}
+	t.handle = 0
+	s.lib.invoke(s.lib.fn.free, uintptr(unsafe.Pointer(&handle[0])), 1)
+	runtime.KeepAlive(handle)
+}

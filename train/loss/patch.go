@@ -1,0 +1,173 @@
+package loss
+
+import (
+	"fmt"
+
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/train/torch"
+)
+
+// PatchContrast is PiPa's patch-wise contrast: the pixels that two overlapping
+// crops share attract each other, and are repelled from pixels of other classes
+// of this step and the last ones (chen742/PiPa mmseg/models/uda/dacs.py, after
+// dvlab-research/Context-Aware-Consistency).
+type PatchContrast struct {
+	Temperature float64 // 0.1
+	Threshold   float64 // a positive's partner must be more confident than this, 0.9
+	Stride      int     // of the maps in crop pixels, 8
+}
+
+// A View is one crop of each image in the batch, as maps at the stride.
+type View struct {
+	Features   *torch.Tensor  // [N,C,h,w], unit vectors
+	Classes    *torch.Tensor  // [N,h,w] int64, pseudo-labels
+	Confidence *torch.Tensor  // [N,h,w], their probabilities
+	Overlap    []pipeline.Box // the shared region in crop pixels, before flipping
+	Flip       []bool         // whether the crop, and so its maps, are mirrored
+	// Negatives are the pixels that other classes' anchors are pushed from:
+	// indices into N*h*w.
+	Negatives []int64
+}
+
+// A Bank keeps the negatives of the last steps, oldest first. The zero Bank is
+// empty.
+type Bank struct {
+	Entries []BankEntry
+}
+
+// A BankEntry is one step's negatives.
+type BankEntry struct {
+	Features *torch.Tensor // [M,C]
+	Classes  *torch.Tensor // [M] int64
+}
+
+// Push adds a step's negatives, keeping copies in scope, and drops the oldest
+// beyond steps.
+func (b *Bank) Push(scope *torch.Scope, e BankEntry, steps int) error {
+	err := scope.NoGrad(func(c *torch.Scope) error {
+		b.Entries = append(b.Entries, BankEntry{
+			e.Features.In(c).Detach().Clone().In(scope),
+			e.Classes.In(c).Clone().In(scope),
+		})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for len(b.Entries) > steps {
+		b.Entries[0].Features.Free()
+		b.Entries[0].Classes.Free()
+		b.Entries = b.Entries[1:]
+	}
+	return nil
+}
+
+// Result is the patch loss with what the next step and the log need.
+type Result struct {
+	Loss      *torch.Tensor // the sum of both directions
+	Positives *torch.Tensor // the number of anchors that count, of both directions
+	Negatives BankEntry     // of this step, for the bank
+}
+
+// Loss contrasts view a with view b against the bank and the views' own
+// negatives. Where no pixel qualifies it is exactly 0.
+func (c PatchContrast) Loss(a, b View, bank Bank) (Result, error) {
+	for _, v := range []View{a, b} {
+		if err := c.check(v); err != nil {
+			return Result{}, fmt.Errorf("patch contrast: %w", err)
+		}
+	}
+	now := join(negatives(a), negatives(b))
+	all := BankEntry{}
+	for _, e := range append(append([]BankEntry(nil), bank.Entries...), now) {
+		all = join(all, e)
+	}
+	oa, ob := c.overlap(a), c.overlap(b)
+	if oa.Features.Dim(0) != ob.Features.Dim(0) {
+		return Result{}, fmt.Errorf("patch contrast: the overlaps have %d and %d cells", oa.Features.Dim(0), ob.Features.Dim(0))
+	}
+	la, na := c.direction(oa, ob, all)
+	lb, nb := c.direction(ob, oa, all)
+	return Result{Loss: la.Add(lb), Positives: na.Add(nb), Negatives: now}, nil
+}
+
+func (c PatchContrast) check(v View) error {
+	n, h, w := v.Features.Dim(0), v.Features.Dim(2), v.Features.Dim(3)
+	if len(v.Overlap) != n || len(v.Flip) != n {
+		return fmt.Errorf("%d overlaps and %d flips for %d crops", len(v.Overlap), len(v.Flip), n)
+	}
+	for i, box := range v.Overlap {
+		if !c.cells(box).In(h, w) {
+			return fmt.Errorf("overlap %v of crop %d lies outside its %dx%d map at stride %d", box, i, h, w, c.Stride)
+		}
+	}
+	for _, i := range v.Negatives {
+		if i < 0 || i >= int64(n*h*w) {
+			return fmt.Errorf("negative %d lies outside the maps of %d cells", i, n*h*w)
+		}
+	}
+	return nil
+}
+
+func (c PatchContrast) cells(b pipeline.Box) pipeline.Box {
+	return pipeline.Box{Y0: b.Y0 / c.Stride, X0: b.X0 / c.Stride, Y1: b.Y1 / c.Stride, X1: b.X1 / c.Stride}
+}
+
+// negatives reads a view's negatives from the maps as they are, mirrored or
+// not.
+func negatives(v View) BankEntry {
+	index := v.Features.Scope().FromInt64(v.Negatives, len(v.Negatives))
+	flat := v.Features.Detach().Permute(0, 2, 3, 1).Reshape(-1, v.Features.Dim(1))
+	return BankEntry{flat.IndexSelect(0, index), v.Classes.Reshape(-1).IndexSelect(0, index)}
+}
+
+func join(a, b BankEntry) BankEntry {
+	if a.Features == nil {
+		return b
+	}
+	return BankEntry{torch.Cat(0, a.Features, b.Features), torch.Cat(0, a.Classes, b.Classes)}
+}
+
+// shared are the cells of a view's overlaps, one a row, un-flipped.
+type shared struct{ Features, Classes, Confidence *torch.Tensor }
+
+func (c PatchContrast) overlap(v View) shared {
+	var f, k, p []*torch.Tensor
+	for i, box := range v.Overlap {
+		cut := func(t *torch.Tensor, rows int) *torch.Tensor { // t's last dimensions are rows and columns
+			t = t.Select(0, i)
+			if v.Flip[i] {
+				t = t.Flip(rows + 1)
+			}
+			cells := c.cells(box)
+			return t.Narrow(rows, cells.Y0, cells.Height()).Narrow(rows+1, cells.X0, cells.Width())
+		}
+		f = append(f, cut(v.Features, 1).Permute(1, 2, 0).Reshape(-1, v.Features.Dim(1)))
+		k = append(k, cut(v.Classes, 0).Reshape(-1))
+		p = append(p, cut(v.Confidence, 0).Reshape(-1))
+	}
+	return shared{torch.Cat(0, f...), torch.Cat(0, k...), torch.Cat(0, p...)}
+}
+
+// chunk is how many negatives take part in the row maximum that steadies the
+// exponentials; the released code takes its first chunk's.
+const chunk = 8000
+
+const epsilon = 1e-8
+
+// direction is the loss of anchors a against their partners b, with gradient
+// to a only, and the number of anchors that count: those whose partner is
+// confident, and more so than they are.
+func (c PatchContrast) direction(a, b shared, negatives BankEntry) (loss, count *torch.Tensor) {
+	positive := a.Features.Mul(b.Features.Detach()).SumDim(true, 1).Div(c.Temperature)
+	others := a.Features.Matmul(negatives.Features.Transpose(0, 1)).Div(c.Temperature)
+	first := others.Narrow(1, 0, min(chunk, others.Dim(1)))
+	highest, _ := torch.Cat(1, positive, first).MaxDim(1, true)
+	differs := a.Classes.Unsqueeze(1).Ne(negatives.Classes.Unsqueeze(0)).To(others.DType())
+	numerator := positive.Sub(highest).Exp()
+	denominator := numerator.Add(others.Sub(highest).Exp().Mul(differs).SumDim(true, 1))
+	each := numerator.Div(denominator.Add(epsilon)).Add(epsilon).Log().Neg().Squeeze(1)
+	mask := b.Confidence.Gt(c.Threshold).LogicalAnd(a.Confidence.Lt(b.Confidence)).To(each.DType())
+	count = mask.Sum()
+	return each.Mul(mask).Sum().Div(count.Add(1e-12)), count
+}
