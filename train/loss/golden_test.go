@@ -162,7 +162,7 @@ func threshold(t *testing.T, s *torch.Scope, c *golden.Case) float64 {
 		want += v
 	}
 	for _, th := range []float64{0.9, 0.75} {
-		r, err := PatchContrast{Temperature: 0.1, Threshold: th, Stride: 8}.Loss(patchView(s, c, 1), patchView(s, c, 2), Bank{})
+		r, err := PatchContrast{Temperature: 0.1, Threshold: th, Stride: 8, Steps: 3}.Loss(patchView(s, c, 1), patchView(s, c, 2), Bank{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +176,7 @@ func threshold(t *testing.T, s *torch.Scope, c *golden.Case) float64 {
 
 func TestPatchContrast(t *testing.T) {
 	each(t, "patch_contrast", func(t *testing.T, s *torch.Scope, c *golden.Case) {
-		contrast := PatchContrast{Temperature: 0.1, Threshold: threshold(t, s, c), Stride: 8}
+		contrast := PatchContrast{Temperature: 0.1, Threshold: threshold(t, s, c), Stride: 8, Steps: 3}
 		a, b := patchView(s, c, 1), patchView(s, c, 2)
 		var bank Bank
 		for i := 0; c.Has(fmt.Sprintf("bank%d.feat", i)); i++ {

@@ -15,6 +15,7 @@ type PatchContrast struct {
 	Temperature float64 // 0.1
 	Threshold   float64 // a positive's partner must be more confident than this, 0.9
 	Stride      int     // of the maps in crop pixels, 8
+	Steps       int     // of negatives that count, this one included, 3
 }
 
 // A View is one crop of each image in the batch, as maps at the stride.
@@ -42,8 +43,8 @@ type BankEntry struct {
 }
 
 // Push adds a step's negatives, keeping copies in scope, and drops the oldest
-// beyond steps.
-func (b *Bank) Push(scope *torch.Scope, e BankEntry, steps int) error {
+// beyond keep.
+func (b *Bank) Push(scope *torch.Scope, e BankEntry, keep int) error {
 	err := scope.NoGrad(func(c *torch.Scope) error {
 		b.Entries = append(b.Entries, BankEntry{
 			e.Features.In(c).Detach().Clone().In(scope),
@@ -54,7 +55,7 @@ func (b *Bank) Push(scope *torch.Scope, e BankEntry, steps int) error {
 	if err != nil {
 		return err
 	}
-	for len(b.Entries) > steps {
+	for len(b.Entries) > keep {
 		b.Entries[0].Features.Free()
 		b.Entries[0].Classes.Free()
 		b.Entries = b.Entries[1:]
@@ -79,9 +80,10 @@ func (c PatchContrast) Loss(a, b View, bank Bank) (Result, error) {
 	}
 	now := join(negatives(a), negatives(b))
 	all := BankEntry{}
-	for _, e := range append(append([]BankEntry(nil), bank.Entries...), now) {
+	for _, e := range bank.Entries[max(0, len(bank.Entries)-c.Steps+1):] {
 		all = join(all, e)
 	}
+	all = join(all, now)
 	oa, ob := c.overlap(a), c.overlap(b)
 	if oa.Features.Dim(0) != ob.Features.Dim(0) {
 		return Result{}, fmt.Errorf("patch contrast: the overlaps have %d and %d cells", oa.Features.Dim(0), ob.Features.Dim(0))
