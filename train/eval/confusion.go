@@ -1,0 +1,146 @@
+package eval
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/train/torch"
+)
+
+// Confusion counts pixels by label (rows) and prediction (columns).
+type Confusion struct {
+	Classes int
+	Counts  []int64 // [Classes*Classes]
+}
+
+// NewConfusion starts an empty table.
+func NewConfusion(classes int) *Confusion {
+	return &Confusion{classes, make([]int64, classes*classes)}
+}
+
+// Add counts the pixels of predictions and labels of equal shape, both int64;
+// labels of 255 are left out.
+func (c *Confusion) Add(prediction, label *torch.Tensor) error {
+	known := label.Ne(int(pipeline.Ignore))
+	cells := label.Mul(c.Classes).Add(prediction).MaskedSelect(known).BinCount(len(c.Counts)).Int64s()
+	if len(cells) > len(c.Counts) {
+		return fmt.Errorf("count confusion: a label or prediction is no class of 0 to %d", c.Classes-1)
+	}
+	for i, n := range cells {
+		c.Counts[i] += n
+	}
+	return nil
+}
+
+// Scores are what a confusion table says, as fractions. A class that neither
+// labels nor predictions have is NaN.
+type Scores struct {
+	IoU       []float64
+	Accuracy  []float64 // share of a class's pixels that are predicted as it
+	AllPixels float64   // share of all pixels that are right
+}
+
+// Scores computes the scores (mmseg/core/evaluation/metrics.py).
+func (c *Confusion) Scores() Scores {
+	s := Scores{make([]float64, c.Classes), make([]float64, c.Classes), 0}
+	var right, all int64
+	for k := range c.Classes {
+		var labelled, predicted int64
+		for j := range c.Classes {
+			labelled += c.Counts[k*c.Classes+j]
+			predicted += c.Counts[j*c.Classes+k]
+		}
+		hit := c.Counts[k*c.Classes+k]
+		s.IoU[k] = ratio(hit, labelled+predicted-hit)
+		s.Accuracy[k] = ratio(hit, labelled)
+		right += hit
+		all += labelled
+	}
+	s.AllPixels = ratio(right, all)
+	return s
+}
+
+func ratio(a, b int64) float64 {
+	if b == 0 {
+		return math.NaN()
+	}
+	return float64(a) / float64(b)
+}
+
+// The classes that SYNTHIA has: all but terrain, truck and train; and of these
+// the 13 that its literature reports, without wall, fence and pole.
+var (
+	Synthia16 = []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 15, 17, 18}
+	Synthia13 = []int{0, 1, 2, 6, 7, 8, 10, 11, 12, 13, 15, 17, 18}
+)
+
+// Mean is the mean IoU over some classes, or over all for a nil list. Classes
+// that are NaN do not count.
+func (s Scores) Mean(classes []int) float64 {
+	sum, n := 0.0, 0
+	for k, v := range s.IoU {
+		if math.IsNaN(v) || classes != nil && !contains(classes, k) {
+			continue
+		}
+		sum += v
+		n++
+	}
+	if n == 0 {
+		return math.NaN()
+	}
+	return sum / float64(n)
+}
+
+func contains(list []int, v int) bool {
+	for _, x := range list {
+		if x == v {
+			return true
+		}
+	}
+	return false
+}
+
+// Table formats per-class IoU and accuracy in percent, one class a line, for
+// one or several results side by side, and the means over 19, 16 and 13
+// classes where there are 19.
+func Table(classes []string, names []string, scores []Scores) string {
+	width := len("mIoU (19)")
+	for _, c := range classes {
+		width = max(width, len(c))
+	}
+	column := 7
+	for _, n := range names {
+		column = max(column, len(n))
+	}
+	var b strings.Builder
+	line := func(head string, value func(Scores) float64) {
+		fmt.Fprintf(&b, "%-*s", width, head)
+		for _, s := range scores {
+			if v := value(s); math.IsNaN(v) {
+				fmt.Fprintf(&b, "  %*s", column, "-")
+			} else {
+				fmt.Fprintf(&b, "  %*.2f", column, 100*v)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(&b, "%-*s", width, "IoU in %")
+	for _, n := range names {
+		fmt.Fprintf(&b, "  %*s", column, n)
+	}
+	b.WriteByte('\n')
+	for k, c := range classes {
+		line(c, func(s Scores) float64 { return s.IoU[k] })
+	}
+	if len(classes) == 19 {
+		line("mIoU (19)", func(s Scores) float64 { return s.Mean(nil) })
+		line("mIoU (16)", func(s Scores) float64 { return s.Mean(Synthia16) })
+		line("mIoU (13)", func(s Scores) float64 { return s.Mean(Synthia13) })
+	} else {
+		line("mIoU", func(s Scores) float64 { return s.Mean(nil) })
+	}
+	line("all pixels", func(s Scores) float64 { return s.AllPixels })
+	return b.String()
+}

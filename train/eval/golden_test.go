@@ -1,0 +1,71 @@
+package eval
+
+import (
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pipa-uda/pipa/fixtures/golden"
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/torch/torchtest"
+)
+
+func TestScoresMatchThePublishedEvaluation(t *testing.T) {
+	for _, path := range golden.Files(t, "miou") {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			c := golden.Load(t, path)
+			torchtest.Run(t, func(s *torch.Scope) {
+				pred, label := torchtest.Tensor(s, c, "pred"), torchtest.Tensor(s, c, "label")
+				confusion := NewConfusion(19)
+				for i := range pred.Dim(0) { // image by image, as an evaluation goes
+					if err := confusion.Add(pred.Select(0, i), label.Select(0, i)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if !slices.Equal(confusion.Counts, c.Ints("confusion")) {
+					t.Error("the counts differ")
+				}
+				scores := confusion.Scores()
+				near := func(name string, got []float64) {
+					f := make([]float32, len(got))
+					for i, v := range got {
+						f[i] = float32(v)
+					}
+					golden.Near(t, name, f, c.Floats(name), 1e-6)
+				}
+				near("iou", scores.IoU)
+				near("acc", scores.Accuracy)
+				near("aAcc", []float64{scores.AllPixels})
+				near("miou19", []float64{scores.Mean(nil)})
+				near("miou16", []float64{scores.Mean(Synthia16)})
+				near("miou13", []float64{scores.Mean(Synthia13)})
+			})
+		})
+	}
+}
+
+func TestAddRefusesWhatIsNoClass(t *testing.T) {
+	torchtest.Run(t, func(s *torch.Scope) {
+		if err := NewConfusion(19).Add(s.FromInt64([]int64{3}, 1), s.FromInt64([]int64{30}, 1)); err == nil {
+			t.Error("accepted label 30")
+		}
+	})
+}
+
+func TestTableNamesEveryClassAndMean(t *testing.T) {
+	c := NewConfusion(19)
+	c.Counts[0] = 10
+	c.Counts[1] = 10
+	table := Table(pipeline.CityscapesClasses(), []string{"source", "pipa"}, []Scores{c.Scores(), c.Scores()})
+	for _, want := range []string{"road             50.00    50.00", "bicycle              -        -", "mIoU (16)", "source"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("lacks %q:\n%s", want, table)
+		}
+	}
+	if math.IsNaN(c.Scores().Mean(nil)) {
+		t.Error("the mean of one seen class is NaN")
+	}
+}

@@ -1,0 +1,29 @@
+package uda
+
+import "github.com/pipa-uda/pipa/train/torch"
+
+// PseudoLabels are a teacher's verdict on target images.
+type PseudoLabels struct {
+	Label       *torch.Tensor // [N,H,W] int64, never 255
+	Probability *torch.Tensor // [N,H,W] of the label
+	// Confident is the share of the whole batch's pixels whose probability
+	// reaches the threshold, a scalar.
+	Confident *torch.Tensor
+	Weight    *torch.Tensor // [N,H,W]: Confident everywhere, 0 in the margins
+}
+
+// Label takes the teacher's logits [N,C,H,W] at image size. The weight of the
+// first top and the last bottom rows is 0, where the sky or the bonnet misleads
+// (lhoyer/DAFormer mmseg/models/uda/dacs.py).
+func Label(logits *torch.Tensor, threshold float64, top, bottom int) PseudoLabels {
+	probability, label := logits.Softmax(1).MaxDim(1, false)
+	confident := probability.Ge(threshold).To(torch.Float32).Mean()
+	weight := probability.OnesLike().Mul(confident)
+	if top > 0 {
+		weight.Narrow(1, 0, top).ZeroInPlace()
+	}
+	if bottom > 0 {
+		weight.Narrow(1, weight.Dim(1)-bottom, bottom).ZeroInPlace()
+	}
+	return PseudoLabels{label, probability, confident, weight}
+}
