@@ -1,59 +1,203 @@
 package pipeline
 
-import "errors"
+import (
+	"fmt"
 
-var errTODO = errors.New("under construction")
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+)
 
 // A Batch is a record batch of one kind, validated: every row's rasters have
-// the lengths their sizes ask for and match their digest.
-type Batch struct{ header Header }
-
-// Release gives the batch's memory back; rows taken from it are invalid then.
-func (b *Batch) Release() {}
-
-// Header is that of the stream the batch belongs to.
-func (b *Batch) Header() Header { return b.header }
-
-// Len is the number of rows.
-func (b *Batch) Len() int { return 0 }
-
-// Sample is row i of a sample batch (or the Sample inside a mix batch); its rasters are views into the batch.
-func (b *Batch) Sample(i int) (Sample, error) { return Sample{}, errTODO }
-
-// Mix is row i of a mix batch; its rasters are views into the batch.
-func (b *Batch) Mix(i int) (Mix, error) { return Mix{}, errTODO }
-
-// Pair is row i of a pair batch; its rasters are views into the batch.
-func (b *Batch) Pair(i int) (Pair, error) { return Pair{}, errTODO }
-
-// Tensor is the values buffer of a fixed-size raster column (image, label,
-// mask, image_a, …) as one contiguous [N,H,W,C] block, and its shape. It is
-// a view into the batch. It fails where sizes vary or a row is null.
-func (b *Batch) Tensor(column string) (pix []byte, shape [4]int, err error) {
-	return nil, shape, errTODO
+// the lengths their sizes ask for and match the row's digest.
+//
+// Its memory is the garbage collector's: rasters taken from a batch stay
+// readable for as long as they are held, and must not be written to.
+type Batch struct {
+	header *Header
+	record arrow.Record
 }
 
-// A Builder collects rows into a Batch. Appending copies the row's rasters.
-type Builder struct{ header Header }
+// Release gives up the batch. It may be called once.
+func (b *Batch) Release() { b.record.Release() }
 
-// NewBuilder starts an empty batch of a stream with this header.
-func NewBuilder(header Header) *Builder { return &Builder{header} }
+// Header is that of the stream the batch belongs to.
+func (b *Batch) Header() Header { return *b.header }
 
-// AppendSample adds a row to a sample batch.
-func (b *Builder) AppendSample(s Sample) error { return errTODO }
+// Len is the number of rows.
+func (b *Batch) Len() int { return int(b.record.NumRows()) }
 
-// AppendMix adds a row to a mix batch.
-func (b *Builder) AppendMix(m Mix) error { return errTODO }
+// Bytes is the size of the batch's columns.
+func (b *Batch) Bytes() int64 {
+	var n int64
+	for _, c := range b.record.Columns() {
+		n += dataBytes(c.Data())
+	}
+	return n
+}
 
-// AppendPair adds a row to a pair batch.
-func (b *Builder) AppendPair(p Pair) error { return errTODO }
+func dataBytes(d arrow.ArrayData) int64 {
+	var n int64
+	for _, b := range d.Buffers() {
+		if b != nil {
+			n += int64(b.Len())
+		}
+	}
+	for _, c := range d.Children() {
+		n += dataBytes(c)
+	}
+	return n
+}
 
-// Len is the number of rows appended so far.
-func (b *Builder) Len() int { return 0 }
+// newBatch checks every row of a record that came from outside.
+func newBatch(h *Header, r arrow.Record) (*Batch, error) {
+	b := &Batch{h, r}
+	digests := b.column("digest").(*array.Uint64)
+	for i := range b.Len() {
+		d, id, err := b.digest(i)
+		if err != nil {
+			return nil, fmt.Errorf("row %d: %w", i, err)
+		}
+		if d != digests.Value(i) {
+			return nil, fmt.Errorf("row %d (%s) is damaged: its digest is %016x, recorded is %016x", i, id, d, digests.Value(i))
+		}
+	}
+	return b, nil
+}
 
-// Batch returns the rows so far as a Batch that the caller releases, and
-// empties the builder.
-func (b *Builder) Batch() (*Batch, error) { return nil, errTODO }
+// digest decodes row i and hashes it.
+func (b *Batch) digest(i int) (digest uint64, id string, err error) {
+	switch b.header.Kind {
+	case KindSample:
+		s, err := b.Sample(i)
+		return s.digest(), s.ID, err
+	case KindMix:
+		m, err := b.Mix(i)
+		return m.digest(), m.ID, err
+	default:
+		p, err := b.Pair(i)
+		return p.digest(), p.ID, err
+	}
+}
 
-// Release gives the builder's memory back.
-func (b *Builder) Release() {}
+func (b *Batch) column(name string) arrow.Array {
+	i := b.record.Schema().FieldIndices(name)
+	if len(i) != 1 {
+		panic(fmt.Sprintf("pipeline: a %s batch has no column %s", b.header.Kind, name))
+	}
+	return b.record.Column(i[0])
+}
+
+func (b *Batch) text(name string, i int) string { return b.column(name).(*array.String).Value(i) }
+
+// raster is row i of a raster column.
+func (b *Batch) raster(name string, i, height, width, channels int) (Raster, error) {
+	c := b.column(name)
+	if c.IsNull(i) {
+		return Raster{}, nil
+	}
+	var pix []byte
+	switch c := c.(type) {
+	case *array.Binary:
+		pix = c.Value(i)
+	case *array.FixedSizeList:
+		n := height * width * channels
+		values := c.ListValues().(*array.Uint8).Uint8Values()
+		if (i+1)*n > len(values) {
+			return Raster{}, fmt.Errorf("%s of row %d lies outside its column", name, i)
+		}
+		pix = values[i*n : (i+1)*n : (i+1)*n]
+	}
+	r, err := WrapRaster(height, width, channels, pix)
+	if err != nil {
+		return r, fmt.Errorf("%s: %w", name, err)
+	}
+	return r, nil
+}
+
+// Sample is row i of a sample batch, or the Sample inside a mix batch; its
+// rasters are views into the batch.
+func (b *Batch) Sample(i int) (Sample, error) {
+	s := Sample{ID: b.text("id", i), Split: b.text("split", i)}
+	d := b.column("dataset").(*array.Dictionary)
+	s.Dataset = d.Dictionary().(*array.String).Value(d.GetValueIndex(i))
+	h, w := int(b.column("height").(*array.Int32).Value(i)), int(b.column("width").(*array.Int32).Value(i))
+	if h <= 0 || w <= 0 || h > MaxPixels/w {
+		return s, fmt.Errorf("sample %q declares %dx%d pixels", s.ID, w, h)
+	}
+	if z := b.header.Size; z.Fixed() && (z.Height != h || z.Width != w) {
+		return s, fmt.Errorf("sample %q is %dx%d in a stream of %dx%d", s.ID, w, h, z.Width, z.Height)
+	}
+	var err error
+	if s.Image, err = b.raster("image", i, h, w, 3); err != nil {
+		return s, fmt.Errorf("sample %q: %w", s.ID, err)
+	}
+	if s.Label, err = b.raster("label", i, h, w, 1); err != nil {
+		return s, fmt.Errorf("sample %q: %w", s.ID, err)
+	}
+	return s, s.Validate()
+}
+
+// Mix is row i of a mix batch; its rasters are views into the batch.
+func (b *Batch) Mix(i int) (Mix, error) {
+	s, err := b.Sample(i)
+	m := Mix{Sample: s, TargetID: b.text("target_id", i), Weight: b.column("weight").(*array.Float32).Value(i)}
+	if err != nil {
+		return m, err
+	}
+	if m.Mask, err = b.raster("mask", i, s.Image.Height(), s.Image.Width(), 1); err != nil {
+		return m, fmt.Errorf("mix %q: %w", m.ID, err)
+	}
+	classes := b.column("classes").(*array.List)
+	start, end := classes.ValueOffsets(i)
+	m.Classes = classes.ListValues().(*array.Uint8).Uint8Values()[start:end:end]
+	return m, m.Validate()
+}
+
+// Pair is row i of a pair batch; its rasters are views into the batch.
+func (b *Batch) Pair(i int) (Pair, error) {
+	p := Pair{ID: b.text("id", i), Scale: b.column("scale").(*array.Float32).Value(i)}
+	ints := func(name string, n int) []int32 {
+		return b.column(name).(*array.FixedSizeList).ListValues().(*array.Int32).Int32Values()[i*n : (i+1)*n]
+	}
+	for name, crop := range map[string]*Crop{"a": &p.A, "b": &p.B} {
+		o, at := ints("overlap_"+name, 4), ints("origin_"+name, 2)
+		crop.Overlap = Box{int(o[0]), int(o[1]), int(o[2]), int(o[3])}
+		crop.Origin = [2]int{int(at[0]), int(at[1])}
+		crop.Flip = b.column("flip_" + name).(*array.Boolean).Value(i)
+		var err error
+		if crop.Image, err = b.raster("image_"+name, i, b.header.Size.Height, b.header.Size.Width, 3); err != nil {
+			return p, fmt.Errorf("pair %q: %w", p.ID, err)
+		}
+		if crop.Label, err = b.raster("label_"+name, i, b.header.Size.Height, b.header.Size.Width, 1); err != nil {
+			return p, fmt.Errorf("pair %q: %w", p.ID, err)
+		}
+	}
+	return p, p.Validate()
+}
+
+// Tensor is the values buffer of a fixed-size raster column (image, label,
+// mask, image_a, …) as one contiguous [N,H,W,C] block, and its shape. It is a
+// view into the batch. It fails where sizes vary or rows may lack the column.
+func (b *Batch) Tensor(column string) (pix []byte, shape [4]int, err error) {
+	i := b.record.Schema().FieldIndices(column)
+	if len(i) != 1 {
+		return nil, shape, fmt.Errorf("a %s batch has no column %s", b.header.Kind, column)
+	}
+	c, ok := b.record.Column(i[0]).(*array.FixedSizeList)
+	if !ok {
+		return nil, shape, fmt.Errorf("column %s is no tensor: sizes vary, or rows may lack it", column)
+	}
+	n := int(c.DataType().(*arrow.FixedSizeListType).Len())
+	h, w := b.header.Size.Height, b.header.Size.Width
+	pix = c.ListValues().(*array.Uint8).Uint8Values()
+	return pix, [4]int{b.Len(), h, w, n / (h * w)}, nil
+}
+
+// IDs are the rows' sample ids.
+func (b *Batch) IDs() []string {
+	out := make([]string, b.Len())
+	for i := range out {
+		out[i] = b.text("id", i)
+	}
+	return out
+}

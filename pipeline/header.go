@@ -15,13 +15,15 @@ type Header struct {
 	Seed    uint64
 	Classes []string // class names by train ID; at most 254
 	History []Step   // the stages so far, oldest first
+	// Labelled says that every row has a label. Where it is false rows may
+	// lack one, and labels are stored as nullable binary.
+	Labelled bool
+	// Datasets are the values the rows' dataset column may take.
+	Datasets []string
 	// Size is the one [height, width] every raster of the stream has; zero
 	// while sizes vary. It decides whether image columns are binary or
 	// fixed-shape tensors.
 	Size Size
-	// Labelled tells whether rows carry labels; a stream whose rows may lack
-	// one stores its label column as nullable either way.
-	Labelled bool
 }
 
 // Size is a height and a width in pixels; the zero Size means "varies".

@@ -1,0 +1,298 @@
+package pipeline
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/pipa-uda/pipa/pipeline/internal/arrowio"
+)
+
+// MaxBatchBytes bounds a batch's columns.
+const MaxBatchBytes = 64 << 20
+
+// A Builder collects rows into a Batch. Appending copies the row's rasters.
+type Builder struct {
+	header  *Header
+	schema  *arrow.Schema
+	err     error // of the header
+	columns []columnBuffer
+	rows    int
+	bytes   int
+}
+
+// columnBuffer is a column under construction, in Arrow's memory layout.
+type columnBuffer struct {
+	values  []byte
+	offsets []int32 // of variable-length columns; its last is len(values)
+	valid   []bool  // of nullable columns
+}
+
+// NewBuilder starts an empty batch of a stream with this header. A header that
+// cannot be is reported by the first append.
+func NewBuilder(header Header) *Builder {
+	b := &Builder{header: &header}
+	b.schema, b.err = header.schema()
+	if b.err == nil {
+		b.columns = make([]columnBuffer, len(b.schema.Fields()))
+	}
+	return b
+}
+
+// Len is the number of rows appended so far.
+func (b *Builder) Len() int { return b.rows }
+
+// Release drops what was appended.
+func (b *Builder) Release() { b.columns, b.rows, b.bytes = nil, 0, 0 }
+
+// row appends one row's columns in the order of the schema.
+type row struct {
+	b    *Builder
+	next int
+}
+
+// start checks that a row of this kind and size fits.
+func (b *Builder) start(kind Kind, id string, size int, rasters ...Raster) (*row, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	if kind != b.header.Kind {
+		return nil, fmt.Errorf("append %s %q to a stream of %ss", kind, id, b.header.Kind)
+	}
+	for _, r := range rasters {
+		if z := b.header.Size; z.Fixed() && !r.Empty() && (r.Height() != z.Height || r.Width() != z.Width) {
+			return nil, fmt.Errorf("%s %q is %dx%d in a stream of %dx%d", kind, id, r.Width(), r.Height(), z.Width, z.Height)
+		}
+		size += len(r.Pix())
+	}
+	if b.bytes+size > MaxBatchBytes {
+		if b.rows == 0 {
+			return nil, fmt.Errorf("%s %q needs %d MiB, a batch holds %d: resize or crop it first", kind, id, size>>20, MaxBatchBytes>>20)
+		}
+		return nil, fmt.Errorf("a batch of %d rows needs more than %d MiB: use a smaller --batch", b.rows+1, MaxBatchBytes>>20)
+	}
+	b.bytes += size
+	return &row{b: b}, nil
+}
+
+func (r *row) column() *columnBuffer {
+	c := &r.b.columns[r.next]
+	r.next++
+	return c
+}
+
+func (r *row) variable(v []byte) {
+	c := r.column()
+	if c.offsets == nil {
+		c.offsets = append(c.offsets, 0)
+	}
+	c.values = append(c.values, v...)
+	c.offsets = append(c.offsets, int32(len(c.values)))
+}
+
+func (r *row) text(s string) { r.variable([]byte(s)) }
+
+func (r *row) int32s(v ...int) {
+	c := r.column()
+	for _, x := range v {
+		c.values = binary.LittleEndian.AppendUint32(c.values, uint32(int32(x)))
+	}
+}
+
+func (r *row) float(v float32) {
+	c := r.column()
+	c.values = binary.LittleEndian.AppendUint32(c.values, math.Float32bits(v))
+}
+
+func (r *row) flag(v bool) {
+	c := r.column()
+	if r.b.rows%8 == 0 {
+		c.values = append(c.values, 0)
+	}
+	if v {
+		c.values[r.b.rows/8] |= 1 << (r.b.rows % 8)
+	}
+}
+
+func (r *row) raster(v Raster) {
+	field := r.b.schema.Field(r.next)
+	if _, fixed := field.Type.(*arrow.FixedSizeListType); fixed {
+		c := r.column()
+		c.values = append(c.values, v.Pix()...)
+		return
+	}
+	c := &r.b.columns[r.next]
+	r.variable(v.Pix())
+	if field.Nullable {
+		c.valid = append(c.valid, !v.Empty())
+	}
+}
+
+// finish appends the digest and counts the row.
+func (r *row) finish(digest uint64) {
+	c := r.column()
+	c.values = binary.LittleEndian.AppendUint64(c.values, digest)
+	r.b.rows++
+}
+
+func (b *Builder) checkLabel(id string, label Raster) error {
+	if b.header.Labelled && label.Empty() {
+		return fmt.Errorf("%q has no label in a labelled stream", id)
+	}
+	return nil
+}
+
+// AppendSample adds a row to a sample batch.
+func (b *Builder) AppendSample(s Sample) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	r, err := b.start(KindSample, s.ID, len(s.ID)+len(s.Split)+32, s.Image, s.Label)
+	if err != nil {
+		return err
+	}
+	if err := r.sample(&s); err != nil {
+		return err
+	}
+	r.finish(s.digest())
+	return nil
+}
+
+func (r *row) sample(s *Sample) error {
+	dataset := slices.Index(r.b.header.Datasets, s.Dataset)
+	if dataset < 0 {
+		return fmt.Errorf("sample %q is of dataset %q, the stream's are %q", s.ID, s.Dataset, r.b.header.Datasets)
+	}
+	if err := r.b.checkLabel(s.ID, s.Label); err != nil {
+		return err
+	}
+	r.text(s.ID)
+	r.int32s(dataset)
+	r.text(s.Split)
+	r.int32s(s.Image.Height())
+	r.int32s(s.Image.Width())
+	r.raster(s.Image)
+	r.raster(s.Label)
+	return nil
+}
+
+// AppendMix adds a row to a mix batch.
+func (b *Builder) AppendMix(m Mix) error {
+	if err := m.Validate(); err != nil {
+		return err
+	}
+	r, err := b.start(KindMix, m.ID, len(m.ID)+len(m.Split)+len(m.TargetID)+len(m.Classes)+48, m.Image, m.Label, m.Mask)
+	if err != nil {
+		return err
+	}
+	if err := r.sample(&m.Sample); err != nil {
+		return err
+	}
+	r.text(m.TargetID)
+	r.raster(m.Mask)
+	r.variable(m.Classes)
+	r.float(m.Weight)
+	r.finish(m.digest())
+	return nil
+}
+
+// AppendPair adds a row to a pair batch.
+func (b *Builder) AppendPair(p Pair) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	if err := b.checkLabel(p.ID, p.A.Label); err != nil {
+		return err
+	}
+	r, err := b.start(KindPair, p.ID, len(p.ID)+96, p.A.Image, p.B.Image, p.A.Label, p.B.Label)
+	if err != nil {
+		return err
+	}
+	r.text(p.ID)
+	r.raster(p.A.Image)
+	r.raster(p.B.Image)
+	for _, o := range []Box{p.A.Overlap, p.B.Overlap} {
+		r.int32s(o.Y0, o.X0, o.Y1, o.X1)
+	}
+	r.flag(p.A.Flip)
+	r.flag(p.B.Flip)
+	r.int32s(p.A.Origin[0], p.A.Origin[1])
+	r.int32s(p.B.Origin[0], p.B.Origin[1])
+	r.float(p.Scale)
+	r.raster(p.A.Label)
+	r.raster(p.B.Label)
+	r.finish(p.digest())
+	return nil
+}
+
+// Batch returns the rows so far, and empties the builder.
+func (b *Builder) Batch() (*Batch, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	columns := make([]arrow.Array, len(b.columns))
+	for i, f := range b.schema.Fields() {
+		columns[i] = b.array(f, &b.columns[i])
+	}
+	batch := &Batch{b.header, array.NewRecord(b.schema, columns, int64(b.rows))}
+	b.columns, b.rows, b.bytes = make([]columnBuffer, len(b.columns)), 0, 0
+	return batch, nil
+}
+
+func (b *Builder) array(f arrow.Field, c *columnBuffer) arrow.Array {
+	data := func(t arrow.DataType, n int, buffers ...*memory.Buffer) *array.Data {
+		return array.NewData(t, n, buffers, nil, 0, 0)
+	}
+	buffer := memory.NewBufferBytes
+	switch t := f.Type.(type) {
+	case *arrow.FixedSizeListType:
+		child := data(t.Elem(), b.rows*int(t.Len()), nil, buffer(c.values))
+		return array.MakeFromData(array.NewData(t, b.rows, []*memory.Buffer{nil}, []arrow.ArrayData{child}, 0, 0))
+	case *arrow.ListType:
+		child := data(t.Elem(), len(c.values), nil, buffer(c.values))
+		return array.MakeFromData(array.NewData(t, b.rows, []*memory.Buffer{nil, buffer(c.offsetBytes())}, []arrow.ArrayData{child}, 0, 0))
+	case *arrow.DictionaryType:
+		var offsets []int32
+		var text []byte
+		offsets = append(offsets, 0)
+		for _, name := range b.header.Datasets {
+			text = append(text, name...)
+			offsets = append(offsets, int32(len(text)))
+		}
+		dictionary := data(t.ValueType, len(b.header.Datasets), nil, buffer(arrowio.Int32s(offsets)), buffer(text))
+		return array.MakeFromData(array.NewDataWithDictionary(t, b.rows, []*memory.Buffer{nil, buffer(c.values)}, 0, 0, dictionary))
+	case *arrow.StringType, *arrow.BinaryType:
+		valid, nulls := c.validity()
+		return array.MakeFromData(array.NewData(t, b.rows, []*memory.Buffer{valid, buffer(c.offsetBytes()), buffer(c.values)}, nil, nulls, 0))
+	default:
+		return array.MakeFromData(data(t, b.rows, nil, buffer(c.values)))
+	}
+}
+
+func (c *columnBuffer) offsetBytes() []byte {
+	if c.offsets == nil {
+		return arrowio.Int32s([]int32{0})
+	}
+	return arrowio.Int32s(c.offsets)
+}
+
+// validity is the bitmap of a column with nulls, and their number.
+func (c *columnBuffer) validity() (*memory.Buffer, int) {
+	nulls := 0
+	bits := make([]byte, (len(c.valid)+7)/8)
+	for i, ok := range c.valid {
+		if ok {
+			bits[i/8] |= 1 << (i % 8)
+		} else {
+			nulls++
+		}
+	}
+	if nulls == 0 {
+		return nil, 0
+	}
+	return memory.NewBufferBytes(bits), nulls
+}

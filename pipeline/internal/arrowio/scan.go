@@ -1,0 +1,151 @@
+package arrowio
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// The bounds of one message. A record batch holds at most MaxBody bytes.
+const (
+	MaxBody     = 96 << 20
+	maxMetadata = 4 << 20
+)
+
+const continuation = 0xFFFFFFFF
+
+// fileMagic begins and ends an Arrow IPC file.
+var fileMagic = []byte("ARROW1")
+
+// A message is one encapsulated IPC message.
+type message struct {
+	prefix [8]byte // continuation marker and metadata length
+	meta   []byte  // the flatbuffer, padded
+	body   []byte
+}
+
+// ErrNotArrow is returned where the first bytes are no Arrow IPC stream.
+var ErrNotArrow = errors.New("not an Arrow IPC stream")
+
+// scanner splits a stream into messages.
+type scanner struct {
+	r     *bufio.Reader
+	where int64 // bytes read so far
+}
+
+// next returns the next message, or io.EOF after the end marker. Input that
+// ends without the marker is io.ErrUnexpectedEOF.
+func (s *scanner) next() (message, error) {
+	var m message
+	if err := s.fill(m.prefix[:]); err != nil {
+		return m, err
+	}
+	if binary.LittleEndian.Uint32(m.prefix[:]) != continuation {
+		return m, fmt.Errorf("%w: no message begins at byte %d", ErrNotArrow, s.where-8)
+	}
+	n := binary.LittleEndian.Uint32(m.prefix[4:])
+	if n == 0 {
+		return m, io.EOF
+	}
+	if n > maxMetadata || n%8 != 0 {
+		return m, fmt.Errorf("message at byte %d declares %d bytes of metadata", s.where-8, n)
+	}
+	var err error
+	if m.meta, err = s.read(int(n)); err != nil {
+		return m, err
+	}
+	h, err := parseMessage(m.meta)
+	if err != nil {
+		return m, fmt.Errorf("message at byte %d: %w", s.where-8-int64(n), err)
+	}
+	if h.bodyLength < 0 || h.bodyLength > MaxBody || h.bodyLength%8 != 0 {
+		return m, fmt.Errorf("message at byte %d declares a body of %d bytes", s.where-8-int64(n), h.bodyLength)
+	}
+	m.body, err = s.read(int(h.bodyLength))
+	return m, err
+}
+
+// fill reads exactly len(b) bytes.
+func (s *scanner) fill(b []byte) error {
+	n, err := io.ReadFull(s.r, b)
+	s.where += int64(n)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// read reads n bytes. The first allocation is small: a length that lies costs
+// no more memory than twice what the input really holds.
+func (s *scanner) read(n int) ([]byte, error) {
+	const trusted = 1 << 20
+	if n <= trusted {
+		b := make([]byte, n)
+		return b, s.fill(b)
+	}
+	b := make([]byte, trusted)
+	if err := s.fill(b); err != nil {
+		return nil, err
+	}
+	for len(b) < n {
+		grown := make([]byte, min(n, 8*len(b)))
+		copy(grown, b)
+		if err := s.fill(grown[len(b):]); err != nil {
+			return nil, err
+		}
+		b = grown
+	}
+	return b, nil
+}
+
+// sniff looks at the first bytes and steps over a file's magic.
+func (s *scanner) sniff() (file bool, err error) {
+	head, err := s.r.Peek(8)
+	if len(head) == 0 && errors.Is(err, io.EOF) {
+		return false, fmt.Errorf("%w: the input is empty; did the command before it fail?", ErrNotArrow)
+	}
+	if bytes.HasPrefix(head, fileMagic) && len(head) == 8 {
+		if head[6] != 0 || head[7] != 0 {
+			return false, fmt.Errorf("%w: the file's magic is damaged", ErrNotArrow)
+		}
+		s.where += 8
+		_, err := s.r.Discard(8)
+		return true, err
+	}
+	if len(head) < 8 || binary.LittleEndian.Uint32(head) != continuation {
+		return false, fmt.Errorf("%w: it begins with %q", ErrNotArrow, head)
+	}
+	return false, nil
+}
+
+// finish checks what follows the end marker: nothing in a stream, a footer in
+// a file. It returns the file's tail for comparison.
+func (s *scanner) finish(file bool) ([]byte, error) {
+	tail, err := io.ReadAll(io.LimitReader(s.r, maxMetadata))
+	if err != nil {
+		return nil, err
+	}
+	if !file {
+		if len(tail) > 0 {
+			return nil, fmt.Errorf("%d bytes or more follow the end marker", len(tail))
+		}
+		return nil, nil
+	}
+	return tail, checkFooter(tail)
+}
+
+// checkFooter checks what follows a file's end marker: the footer, its length,
+// the magic.
+func checkFooter(tail []byte) error {
+	n := len(tail)
+	if n < 10 || !bytes.Equal(tail[n-6:], fileMagic) {
+		return fmt.Errorf("the file's footer is cut off or damaged")
+	}
+	if size := binary.LittleEndian.Uint32(tail[n-10:]); int64(size) != int64(n-10) {
+		return fmt.Errorf("the file's footer declares %d bytes, has %d", size, n-10)
+	}
+	return nil
+}

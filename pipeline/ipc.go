@@ -1,0 +1,137 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"syscall"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/pipa-uda/pipa/pipeline/internal/arrowio"
+)
+
+// ErrClosedPipe is returned by Write when its reader has gone, as in
+// "pipa read … | head": the producer's work is done, not failed.
+var ErrClosedPipe = errors.New("the reader of the stream has closed it")
+
+// Write writes a stream to w and ends it with the marker that says it is
+// whole. After an error the marker is missing, so that no reader takes the
+// part for the whole.
+func Write(ctx context.Context, w io.Writer, s Stream) error {
+	return write(ctx, s, func(schema *arrow.Schema) *arrowio.Writer { return arrowio.NewStreamWriter(w, schema) })
+}
+
+// writeFile writes a stream to w as an Arrow IPC file.
+func writeFile(ctx context.Context, w io.Writer, s Stream) error {
+	return write(ctx, s, func(schema *arrow.Schema) *arrowio.Writer { return arrowio.NewFileWriter(w, schema) })
+}
+
+func write(ctx context.Context, s Stream, open func(*arrow.Schema) *arrowio.Writer) error {
+	schema, err := s.Header.schema()
+	if err != nil {
+		return err
+	}
+	w := open(schema)
+	for b, err := range s.Batches {
+		if err != nil {
+			return err
+		}
+		err = w.Write(b.record)
+		b.Release()
+		if err != nil {
+			return writeError(err)
+		}
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return writeError(err)
+	}
+	return nil
+}
+
+func writeError(err error) error {
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
+		return ErrClosedPipe
+	}
+	return fmt.Errorf("write stream: %w", err)
+}
+
+// Read reads a stream, or an Arrow IPC file from its beginning. The header is
+// read at once; everything is validated before it is yielded, and the last
+// thing yielded is an error unless the stream was whole.
+func Read(ctx context.Context, r io.Reader) (Stream, error) {
+	var header Header
+	rd, err := arrowio.NewReader(r, func(m map[string]string) (*arrow.Schema, bool, error) {
+		h, ours, err := parseHeader(m)
+		if err != nil {
+			return nil, false, err
+		}
+		header = h
+		schema, err := h.schema()
+		return schema, ours, err
+	})
+	if err != nil {
+		return Stream{}, fmt.Errorf("read stream: %w", err)
+	}
+	return Stream{header, readBatches(ctx, rd, &header)}, nil
+}
+
+func readBatches(ctx context.Context, rd *arrowio.Reader, header *Header) iter.Seq2[*Batch, error] {
+	return func(yield func(*Batch, error) bool) {
+		for n := 0; ; n++ {
+			if ctx.Err() != nil {
+				yield(nil, context.Cause(ctx))
+				return
+			}
+			rec, err := rd.Next()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("read stream: %w", err))
+				return
+			}
+			b, err := newBatch(header, rec)
+			if err != nil {
+				rec.Release()
+				yield(nil, fmt.Errorf("read stream: batch %d: %w", n, err))
+				return
+			}
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Open opens a stream by name: a sharded dataset's folder, an Arrow IPC file,
+// a stream in a file, or a pipe such as /dev/fd/63. close is to be called when
+// the batches are done with.
+func Open(ctx context.Context, path string) (s Stream, close func() error, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Stream{}, nil, fmt.Errorf("open stream: %w", err)
+	}
+	if info.IsDir() {
+		d, err := OpenDataset(path)
+		if err != nil {
+			return Stream{}, nil, err
+		}
+		return d.Stream(ctx), func() error { return nil }, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return Stream{}, nil, fmt.Errorf("open stream: %w", err)
+	}
+	s, err = Read(ctx, f)
+	if err != nil {
+		f.Close()
+		return Stream{}, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, f.Close, nil
+}

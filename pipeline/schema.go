@@ -1,0 +1,198 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/zeebo/xxh3"
+)
+
+// The keys of the schema's metadata.
+const (
+	keyKind     = "pipa.kind"
+	keyVersion  = "pipa.version"
+	keySeed     = "pipa.seed"
+	keyClasses  = "pipa.classes"
+	keyIgnore   = "pipa.ignore"
+	keyHistory  = "pipa.history"
+	keyDatasets = "pipa.datasets"
+	keySize     = "pipa.size"
+	keyLabelled = "pipa.labelled"
+	// keyCheck is the xxh3-64 of the other entries: Arrow has no checksums.
+	keyCheck = "pipa.check"
+	// keyWriter is this module's mark. A stream that bears it has to be, byte
+	// for byte, what the module writes; one from elsewhere does not.
+	keyWriter = "pipa.writer"
+)
+
+const thisWriter = "pipa " + FormatVersion
+
+// metadata encodes the header.
+func (h Header) metadata() (arrow.Metadata, error) {
+	text := func(v any) string {
+		b, err := json.Marshal(v)
+		if err != nil {
+			panic(err) // strings and numbers
+		}
+		return string(b)
+	}
+	for _, s := range h.History {
+		if !json.Valid(s.Params) {
+			return arrow.Metadata{}, fmt.Errorf("history of stage %q is no JSON", s.Stage)
+		}
+	}
+	m := map[string]string{
+		keyKind: string(h.Kind), keyVersion: FormatVersion, keySeed: strconv.FormatUint(h.Seed, 10),
+		keyClasses: text(nonNil(h.Classes)), keyIgnore: strconv.Itoa(int(Ignore)), keyHistory: text(nonNil(h.History)),
+		keyDatasets: text(nonNil(h.Datasets)), keySize: text([2]int{h.Size.Height, h.Size.Width}), keyLabelled: strconv.FormatBool(h.Labelled), keyWriter: thisWriter,
+	}
+	m[keyCheck] = checkOf(m)
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	values := make([]string, 0, len(m))
+	for _, k := range keys {
+		values = append(values, m[k])
+	}
+	return arrow.NewMetadata(keys, values), nil
+}
+
+func nonNil[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+func checkOf(m map[string]string) string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		if k != keyCheck {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	var b strings.Builder
+	for _, k := range keys {
+		fmt.Fprintf(&b, "%d %s %d %s\n", len(k), k, len(m[k]), m[k])
+	}
+	return fmt.Sprintf("%016x", xxh3.HashString(b.String()))
+}
+
+// parseHeader decodes and validates a schema's metadata.
+func parseHeader(m map[string]string) (h Header, ours bool, err error) {
+	if _, ok := m[keyKind]; !ok {
+		return h, false, fmt.Errorf("an Arrow stream, but not one of pipa: its schema lacks %s", keyKind)
+	}
+	if v := m[keyVersion]; v != FormatVersion {
+		return h, false, fmt.Errorf("stream has format version %q, this pipa reads version %s", v, FormatVersion)
+	}
+	if m[keyCheck] != checkOf(m) {
+		return h, false, fmt.Errorf("the stream's metadata is damaged: its check does not match")
+	}
+	h.Kind = Kind(m[keyKind])
+	if h.Kind != KindSample && h.Kind != KindMix && h.Kind != KindPair {
+		return h, false, fmt.Errorf("stream is of unknown kind %q", h.Kind)
+	}
+	if h.Seed, err = strconv.ParseUint(m[keySeed], 10, 64); err != nil {
+		return h, false, fmt.Errorf("stream's seed: %w", err)
+	}
+	if m[keyIgnore] != strconv.Itoa(int(Ignore)) {
+		return h, false, fmt.Errorf("stream ignores label %s, want %d", m[keyIgnore], Ignore)
+	}
+	if h.Labelled, err = strconv.ParseBool(m[keyLabelled]); err != nil {
+		return h, false, fmt.Errorf("stream's %s: %w", keyLabelled, err)
+	}
+	var size [2]int
+	for key, to := range map[string]any{keyClasses: &h.Classes, keyHistory: &h.History, keyDatasets: &h.Datasets, keySize: &size} {
+		if err := json.Unmarshal([]byte(m[key]), to); err != nil {
+			return h, false, fmt.Errorf("stream's %s: %w", key, err)
+		}
+	}
+	h.Size = Size{size[0], size[1]}
+	return h, m[keyWriter] == thisWriter, h.Validate()
+}
+
+// Validate checks what a header can get wrong.
+func (h Header) Validate() error {
+	if len(h.Classes) > 254 {
+		return fmt.Errorf("stream has %d classes, want at most 254", len(h.Classes))
+	}
+	if s := h.Size; s.Height < 0 || s.Width < 0 || (s.Height == 0) != (s.Width == 0) || s.Fixed() && s.Height > MaxPixels/s.Width {
+		return fmt.Errorf("stream has size %dx%d", s.Width, s.Height)
+	}
+	if h.Kind == KindPair && !h.Size.Fixed() {
+		return fmt.Errorf("a stream of pairs needs one size")
+	}
+	return nil
+}
+
+// schema is the Arrow schema of a stream with this header.
+func (h Header) schema() (*arrow.Schema, error) {
+	if err := h.Validate(); err != nil {
+		return nil, err
+	}
+	metadata, err := h.metadata()
+	if err != nil {
+		return nil, err
+	}
+	raster := func(name string, channels int) arrow.Field {
+		if !h.Size.Fixed() {
+			return arrow.Field{Name: name, Type: arrow.BinaryTypes.Binary}
+		}
+		return h.tensorField(name, channels)
+	}
+	list32 := func(name string, n int32) arrow.Field {
+		return arrow.Field{Name: name, Type: arrow.FixedSizeListOfNonNullable(n, arrow.PrimitiveTypes.Int32)}
+	}
+	plain := func(name string, t arrow.DataType) arrow.Field { return arrow.Field{Name: name, Type: t} }
+	label := func(name string) arrow.Field {
+		if h.Labelled {
+			return raster(name, 1)
+		}
+		return arrow.Field{Name: name, Type: arrow.BinaryTypes.Binary, Nullable: true}
+	}
+	sample := []arrow.Field{
+		plain("id", arrow.BinaryTypes.String),
+		plain("dataset", &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}),
+		plain("split", arrow.BinaryTypes.String),
+		plain("height", arrow.PrimitiveTypes.Int32), plain("width", arrow.PrimitiveTypes.Int32),
+		raster("image", 3), label("label"),
+	}
+	var fields []arrow.Field
+	switch h.Kind {
+	case KindSample:
+		fields = sample
+	case KindMix:
+		fields = append(sample,
+			plain("target_id", arrow.BinaryTypes.String), raster("mask", 1),
+			plain("classes", arrow.ListOfNonNullable(arrow.PrimitiveTypes.Uint8)), plain("weight", arrow.PrimitiveTypes.Float32))
+	case KindPair:
+		fields = []arrow.Field{
+			plain("id", arrow.BinaryTypes.String),
+			raster("image_a", 3), raster("image_b", 3), list32("overlap_a", 4), list32("overlap_b", 4),
+			plain("flip_a", arrow.FixedWidthTypes.Boolean), plain("flip_b", arrow.FixedWidthTypes.Boolean),
+			list32("origin_a", 2), list32("origin_b", 2), plain("scale", arrow.PrimitiveTypes.Float32),
+			label("label_a"), label("label_b"),
+		}
+	}
+	return arrow.NewSchema(append(fields, plain("digest", arrow.PrimitiveTypes.Uint64)), &metadata), nil
+}
+
+// tensorField is the canonical extension type arrow.fixed_shape_tensor, which
+// on the wire is its storage with two entries of field metadata.
+func (h Header) tensorField(name string, channels int) arrow.Field {
+	shape := []int{h.Size.Height, h.Size.Width, channels}
+	n := int32(h.Size.Height * h.Size.Width * channels)
+	return arrow.Field{
+		Name: name, Type: arrow.FixedSizeListOfNonNullable(n, arrow.PrimitiveTypes.Uint8),
+		Metadata: arrow.NewMetadata([]string{"ARROW:extension:metadata", "ARROW:extension:name"},
+			[]string{fmt.Sprintf(`{"shape":[%d,%d,%d]}`, shape[0], shape[1], shape[2]), "arrow.fixed_shape_tensor"}),
+	}
+}

@@ -1,0 +1,217 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"iter"
+)
+
+// Generate makes a stream of samples 0..n-1 in batches of up to rows, in order,
+// reading on up to workers goroutines. skip is asked about a sample that cannot
+// be read: nil leaves it out, an error ends the stream. A nil skip ends it at
+// the first.
+func Generate(ctx context.Context, header Header, n, rows, workers int, read func(context.Context, int) (Sample, error), skip func(i int, err error) error) Stream {
+	rows = max(rows, 1)
+	type read1 struct {
+		i      int
+		sample Sample
+		err    error
+	}
+	indices := func(yield func(int, error) bool) {
+		for i := range n {
+			if !yield(i, nil) {
+				return
+			}
+		}
+	}
+	samples := Map(ctx, workers, indices, func(ctx context.Context, i int) (read1, error) {
+		s, err := read(ctx, i)
+		return read1{i, s, err}, nil
+	}, nil)
+	return Stream{header, func(yield func(*Batch, error) bool) {
+		out := NewBuilder(header)
+		defer out.Release()
+		flush := func() bool {
+			b, err := out.Batch()
+			return yield(b, err) && err == nil
+		}
+		for r, err := range samples {
+			if err == nil {
+				err = r.err
+			}
+			if err == nil {
+				err = out.AppendSample(r.sample)
+			}
+			if err != nil && ctx.Err() == nil && skip != nil {
+				if err = skip(r.i, err); err == nil {
+					continue
+				}
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if out.Len() >= rows && !flush() {
+				return
+			}
+		}
+		if out.Len() > 0 {
+			flush()
+		}
+	}}
+}
+
+// Limit ends a stream after n rows.
+func Limit(s Stream, n int) Stream {
+	return Stream{s.Header, func(yield func(*Batch, error) bool) {
+		left := n
+		if left <= 0 {
+			return
+		}
+		for b, err := range s.Batches {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if b.Len() > left {
+				whole := b
+				b, err = whole.head(left)
+				whole.Release()
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+			}
+			left -= b.Len()
+			if !yield(b, nil) || left == 0 {
+				return
+			}
+		}
+	}}
+}
+
+// head copies the first n rows.
+func (b *Batch) head(n int) (*Batch, error) {
+	out := NewBuilder(*b.header)
+	defer out.Release()
+	for i := range n {
+		if err := out.appendFrom(b, i); err != nil {
+			return nil, err
+		}
+	}
+	return out.Batch()
+}
+
+// Rebatch regroups a stream into batches of rows rows; the last may be
+// shorter.
+func Rebatch(s Stream, rows int) Stream {
+	return Stream{s.Header, func(yield func(*Batch, error) bool) {
+		out := NewBuilder(s.Header)
+		defer out.Release()
+		for b, err := range s.Batches {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range b.Len() {
+				if err = out.appendFrom(b, i); err != nil {
+					break
+				}
+				if out.Len() == rows {
+					full, err := out.Batch()
+					if !yield(full, err) || err != nil {
+						b.Release()
+						return
+					}
+				}
+			}
+			b.Release()
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+		if out.Len() > 0 {
+			yield(out.Batch())
+		}
+	}}
+}
+
+// A Matched is a batch of one stream with as many rows of another.
+type Matched struct {
+	Left  *Batch
+	Right []Sample
+	held  []*Batch
+}
+
+// Release gives up the batches that the rows are views into.
+func (m *Matched) Release() {
+	m.Left.Release()
+	for _, b := range m.held {
+		b.Release()
+	}
+}
+
+// Zip pairs the rows of left with those of right, a stream of samples, batch by
+// batch of left. It ends with the shorter stream: the rows of left's last batch
+// that have no partner are dropped.
+func Zip(left, right Stream) iter.Seq2[*Matched, error] {
+	return func(yield func(*Matched, error) bool) {
+		if right.Header.Kind != KindSample {
+			yield(nil, fmt.Errorf("match rows: the second stream is of %ss, want samples", right.Header.Kind))
+			return
+		}
+		next, stop := iter.Pull2(right.Batches)
+		defer stop()
+		var current *Batch
+		at := 0
+		defer func() {
+			if current != nil {
+				current.Release()
+			}
+		}()
+		for l, err := range left.Batches {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			m := &Matched{Left: l}
+			ended := false
+			for len(m.Right) < l.Len() {
+				if current == nil || at == current.Len() {
+					if current != nil {
+						m.held = append(m.held, current)
+						current = nil
+					}
+					b, err, ok := next()
+					if err != nil {
+						m.Release()
+						yield(nil, err)
+						return
+					}
+					if !ok {
+						ended = true
+						break
+					}
+					current, at = b, 0
+					continue
+				}
+				s, err := current.Sample(at)
+				if err != nil {
+					m.Release()
+					yield(nil, err)
+					return
+				}
+				m.Right = append(m.Right, s)
+				at++
+			}
+			if ended && len(m.Right) == 0 {
+				m.Release()
+				return
+			}
+			if !yield(m, nil) || ended {
+				return
+			}
+		}
+	}
+}
