@@ -34,6 +34,17 @@ func testLabel(h, w int, id uint8) pipeline.Raster {
 	return r
 }
 
+// testMask has the source on the left half.
+func testMask(h, w int) pipeline.Raster {
+	r := pipeline.NewRaster(h, w, 1)
+	for y := range h {
+		for x := range w / 2 {
+			r.Row(y)[x] = 1
+		}
+	}
+	return r
+}
+
 func testSample(i int) pipeline.Sample {
 	return pipeline.Sample{
 		ID: fmt.Sprintf("gta/train/%05d", i), Dataset: "gta", Split: "train",
@@ -52,7 +63,7 @@ func stream(t *testing.T, kind pipeline.Kind, n int, labelled bool) pipeline.Str
 // batches that were asked for.
 func batched(t *testing.T, kind pipeline.Kind, n int, labelled bool, size int, pulled *int) pipeline.Stream {
 	t.Helper()
-	h := pipeline.Header{Kind: kind, Seed: 1, Classes: testClasses, Labelled: labelled, Size: pipeline.Size{Height: 24, Width: 48}}
+	h := pipeline.Header{Kind: kind, Seed: 1, Classes: testClasses, Datasets: []string{"gta"}, Labelled: labelled, Size: pipeline.Size{Height: 24, Width: 48}}
 	if kind == pipeline.KindPair {
 		h.Size = pipeline.Size{Height: 16, Width: 16}
 	}
@@ -87,7 +98,7 @@ func appendRow(b *pipeline.Builder, kind pipeline.Kind, i int, labelled bool) er
 	switch kind {
 	case pipeline.KindMix:
 		return b.AppendMix(pipeline.Mix{
-			Sample: s, TargetID: "cityscapes/train/aachen_000000_000019", Mask: testLabel(24, 48, uint8(i%2)), Classes: []pipeline.TrainID{0, 2}, Weight: 0.5,
+			Sample: s, TargetID: "cityscapes/train/aachen_000000_000019", Mask: testMask(24, 48), Classes: []pipeline.TrainID{0, 2}, Weight: 0.5,
 		})
 	case pipeline.KindPair:
 		p := pipeline.Pair{
