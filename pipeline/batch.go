@@ -51,6 +51,9 @@ func dataBytes(d arrow.ArrayData) int64 {
 // newBatch checks every row of a record that came from outside.
 func newBatch(h *Header, r arrow.Record) (*Batch, error) {
 	b := &Batch{h, r}
+	if err := b.checkDatasets(); err != nil {
+		return nil, err
+	}
 	digests := b.column("digest").(*array.Uint64)
 	for i := range b.Len() {
 		d, id, err := b.digest(i)
@@ -62,6 +65,24 @@ func newBatch(h *Header, r arrow.Record) (*Batch, error) {
 		}
 	}
 	return b, nil
+}
+
+// checkDatasets compares the dataset column's dictionary with the header's
+// list.
+func (b *Batch) checkDatasets() error {
+	if b.header.Kind == KindPair {
+		return nil
+	}
+	d := b.column("dataset").(*array.Dictionary).Dictionary().(*array.String)
+	if d.Len() != len(b.header.Datasets) {
+		return fmt.Errorf("the dictionary of datasets has %d entries, want %d", d.Len(), len(b.header.Datasets))
+	}
+	for i, want := range b.header.Datasets {
+		if d.Value(i) != want {
+			return fmt.Errorf("the dictionary of datasets has %q for %q", d.Value(i), want)
+		}
+	}
+	return nil
 }
 
 // digest decodes row i and hashes it.

@@ -64,8 +64,8 @@ func (d *decoder) column(name string, t arrow.DataType, nullable bool, rows int6
 	}
 	var valid *memory.Buffer
 	if len(validity) > 0 || n.nulls > 0 {
-		if int64(len(validity)) < (rows+7)/8 {
-			return nil, fmt.Errorf("has %d bytes of validity for %d rows", len(validity), rows)
+		if int64(len(validity)) < (rows+7)/8 || !cleanBits(validity, rows) {
+			return nil, fmt.Errorf("has %d bytes of validity for %d rows, or bits past the last", len(validity), rows)
 		}
 		valid = memory.NewBufferBytes(validity)
 	}
@@ -126,6 +126,9 @@ func (d *decoder) column(name string, t arrow.DataType, nullable bool, rows int6
 		if err != nil {
 			return nil, err
 		}
+		if typed.BitWidth() == 1 && !cleanBits(values, rows) {
+			return nil, fmt.Errorf("has bits past its last row")
+		}
 		return build([]*memory.Buffer{memory.NewBufferBytes(values)}, nil), nil
 	}
 	return nil, fmt.Errorf("type %v is not supported", t)
@@ -181,4 +184,18 @@ func lastOffset(b []byte) int32 {
 		return 0
 	}
 	return int32(binary.LittleEndian.Uint32(b[len(b)-4:]))
+}
+
+// cleanBits tells whether a bitmap is 0 past its first n bits.
+func cleanBits(b []byte, n int64) bool {
+	for i := n / 8; i < int64(len(b)); i++ {
+		v := b[i]
+		if i == n/8 {
+			v >>= n % 8
+		}
+		if v != 0 {
+			return false
+		}
+	}
+	return true
 }

@@ -45,15 +45,8 @@ func OpenFile(data []byte, check func(metadata map[string]string) (*arrow.Schema
 		}
 		switch {
 		case n == 0 && h.kind == headerSchema:
-			got, err := arrowSchema(m)
+			want, _, err := checkSchema(h, check)
 			if err != nil {
-				return nil, fmt.Errorf("read schema: %w", err)
-			}
-			want, _, err := check(got.Metadata().ToMap())
-			if err != nil {
-				return nil, err
-			}
-			if err := sameFields(got, want); err != nil {
 				return nil, err
 			}
 			f.schema, rd.schema = want, want
@@ -83,16 +76,15 @@ func slice(data []byte) (m message, rest []byte, err error) {
 		data = data[n:]
 		return b
 	}
-	prefix := take(8)
-	if prefix == nil {
+	if len(data) < 8 {
 		return m, nil, io.ErrUnexpectedEOF
 	}
-	copy(m.prefix[:], prefix)
-	if binary.LittleEndian.Uint32(prefix) != continuation {
-		return m, nil, fmt.Errorf("%w: no message where one should begin", ErrNotArrow)
+	if binary.LittleEndian.Uint32(data) != continuation {
+		return m, data, io.EOF // the footer
 	}
-	n := binary.LittleEndian.Uint32(prefix[4:])
-	if n == 0 {
+	copy(m.prefix[:], take(8))
+	n := binary.LittleEndian.Uint32(m.prefix[4:])
+	if n == 0 { // writers other than arrow/go v15 mark the end
 		return m, data, io.EOF
 	}
 	if n > maxMetadata || n%8 != 0 {

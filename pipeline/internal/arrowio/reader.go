@@ -9,15 +9,12 @@ import (
 	"io"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
 // A Reader reads the records of an IPC stream or file, one after the other.
 type Reader struct {
 	scan    scanner
-	file    bool
 	schema  *arrow.Schema
 	dicts   map[string]arrow.ArrayData
 	again   *again // nil for a stream of another writer
@@ -30,7 +27,7 @@ type Reader struct {
 func NewReader(r io.Reader, check func(metadata map[string]string) (want *arrow.Schema, ours bool, err error)) (*Reader, error) {
 	rd := &Reader{scan: scanner{r: bufio.NewReaderSize(r, 64<<10)}, dicts: map[string]arrow.ArrayData{}}
 	var err error
-	if rd.file, err = rd.scan.sniff(); err != nil {
+	if err = rd.scan.sniff(); err != nil {
 		return nil, err
 	}
 	m, err := rd.scan.next()
@@ -44,20 +41,13 @@ func NewReader(r io.Reader, check func(metadata map[string]string) (want *arrow.
 	if h.kind != headerSchema || len(m.body) > 0 {
 		return nil, fmt.Errorf("%w: it does not begin with a schema", ErrNotArrow)
 	}
-	got, err := arrowSchema(m)
+	want, ours, err := checkSchema(h, check)
 	if err != nil {
-		return nil, fmt.Errorf("read schema: %w", err)
-	}
-	want, ours, err := check(got.Metadata().ToMap())
-	if err != nil {
-		return nil, err
-	}
-	if err := sameFields(got, want); err != nil {
 		return nil, err
 	}
 	rd.schema = want
 	if ours {
-		rd.again = newAgain(want, rd.file)
+		rd.again = newAgain(want, rd.scan.file)
 		if err := rd.again.expect(m); err != nil {
 			return nil, err
 		}
@@ -65,32 +55,21 @@ func NewReader(r io.Reader, check func(metadata map[string]string) (want *arrow.
 	return rd, nil
 }
 
-// arrowSchema lets Arrow parse a schema message, which is short and whole here.
-func arrowSchema(m message) (s *arrow.Schema, err error) {
-	defer guard(&err)
-	var b bytes.Buffer
-	b.Write(m.prefix[:])
-	b.Write(m.meta)
-	b.Write([]byte{0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0})
-	r, err := ipc.NewReader(&b)
+// checkSchema asks what a stream with this schema's metadata must look like,
+// and compares.
+func checkSchema(h header, check func(map[string]string) (*arrow.Schema, bool, error)) (*arrow.Schema, bool, error) {
+	metadata, err := schemaMetadata(h.table)
 	if err != nil {
-		return nil, err
+		return nil, false, fmt.Errorf("read schema: %w", err)
 	}
-	defer r.Release()
-	return r.Schema(), nil
-}
-
-func sameFields(got, want *arrow.Schema) error {
-	if len(got.Fields()) != len(want.Fields()) {
-		return fmt.Errorf("the stream has %d columns, want %d", len(got.Fields()), len(want.Fields()))
+	want, ours, err := check(metadata)
+	if err != nil {
+		return nil, false, err
 	}
-	for i, w := range want.Fields() {
-		g := got.Field(i)
-		if g.Name != w.Name || !arrow.TypeEqual(g.Type, w.Type) || g.Nullable != w.Nullable {
-			return fmt.Errorf("column %d is %s %v, want %s %v", i, g.Name, g.Type, w.Name, w.Type)
-		}
+	if err := matchSchema(h.table, want); err != nil {
+		return nil, false, fmt.Errorf("read schema: %w", err)
 	}
-	return nil
+	return want, ours, nil
 }
 
 // Next returns the next record, or io.EOF where the stream was whole.
@@ -142,11 +121,14 @@ func (r *Reader) Next() (arrow.Record, error) {
 }
 
 func (r *Reader) finish(m message) error {
-	tail, err := r.scan.finish(r.file)
+	tail, err := r.scan.finish()
 	if err != nil || r.again == nil {
 		return err
 	}
-	r.again.pending = append(r.again.pending, m.prefix[:], tail)
+	if !r.scan.file {
+		r.again.pending = append(r.again.pending, m.prefix[:])
+	}
+	r.again.pending = append(r.again.pending, tail)
 	return r.again.close()
 }
 
@@ -274,12 +256,6 @@ func (a *again) rest() error {
 	}
 	a.pending = a.pending[:0]
 	return nil
-}
-
-// Tensor makes a non-null fixed-size-list array over values, n rows.
-func Tensor(t *arrow.FixedSizeListType, n int, values []byte) arrow.Array {
-	child := array.NewData(t.Elem(), n*int(t.Len()), []*memory.Buffer{nil, memory.NewBufferBytes(values)}, nil, 0, 0)
-	return array.MakeFromData(array.NewData(t, n, []*memory.Buffer{nil}, []arrow.ArrayData{child}, 0, 0))
 }
 
 // Int32s is the little-endian form of values.

@@ -34,12 +34,19 @@ var ErrNotArrow = errors.New("not an Arrow IPC stream")
 type scanner struct {
 	r     *bufio.Reader
 	where int64 // bytes read so far
+	file  bool
 }
 
-// next returns the next message, or io.EOF after the end marker. Input that
-// ends without the marker is io.ErrUnexpectedEOF.
+// next returns the next message, or io.EOF at the end: after a stream's end
+// marker, before a file's footer (arrow/go v15 writes no marker into files).
+// Input that ends without either is io.ErrUnexpectedEOF.
 func (s *scanner) next() (message, error) {
 	var m message
+	if s.file {
+		if head, err := s.r.Peek(4); err == nil && binary.LittleEndian.Uint32(head) != continuation {
+			return m, io.EOF
+		}
+	}
 	if err := s.fill(m.prefix[:]); err != nil {
 		return m, err
 	}
@@ -101,34 +108,36 @@ func (s *scanner) read(n int) ([]byte, error) {
 	return b, nil
 }
 
-// sniff looks at the first bytes and steps over a file's magic.
-func (s *scanner) sniff() (file bool, err error) {
+// sniff looks at the first bytes, tells a file from a stream, and steps over
+// its magic.
+func (s *scanner) sniff() error {
 	head, err := s.r.Peek(8)
 	if len(head) == 0 && errors.Is(err, io.EOF) {
-		return false, fmt.Errorf("%w: the input is empty; did the command before it fail?", ErrNotArrow)
+		return fmt.Errorf("%w: the input is empty; did the command before it fail?", ErrNotArrow)
 	}
 	if bytes.HasPrefix(head, fileMagic) && len(head) == 8 {
 		if head[6] != 0 || head[7] != 0 {
-			return false, fmt.Errorf("%w: the file's magic is damaged", ErrNotArrow)
+			return fmt.Errorf("%w: the file's magic is damaged", ErrNotArrow)
 		}
+		s.file = true
 		s.where += 8
 		_, err := s.r.Discard(8)
-		return true, err
+		return err
 	}
 	if len(head) < 8 || binary.LittleEndian.Uint32(head) != continuation {
-		return false, fmt.Errorf("%w: it begins with %q", ErrNotArrow, head)
+		return fmt.Errorf("%w: it begins with %q", ErrNotArrow, head)
 	}
-	return false, nil
+	return nil
 }
 
 // finish checks what follows the end marker: nothing in a stream, a footer in
 // a file. It returns the file's tail for comparison.
-func (s *scanner) finish(file bool) ([]byte, error) {
+func (s *scanner) finish() ([]byte, error) {
 	tail, err := io.ReadAll(io.LimitReader(s.r, maxMetadata))
 	if err != nil {
 		return nil, err
 	}
-	if !file {
+	if !s.file {
 		if len(tail) > 0 {
 			return nil, fmt.Errorf("%d bytes or more follow the end marker", len(tail))
 		}
