@@ -1,0 +1,346 @@
+package formats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/zeebo/xxh3"
+)
+
+// Names are the formats that Open knows.
+func Names() []string { return []string{"gta", "synthia", "cityscapes"} }
+
+// Options says what of a dataset to read.
+type Options struct {
+	// Split is train (the empty string's meaning), val or test.
+	Split string
+	// Unlabelled reads images alone: a target's labels need not exist.
+	Unlabelled bool
+	// MaxPixels bounds an image's declared size; 0 means pipeline.MaxPixels.
+	MaxPixels int
+}
+
+// An Entry is one sample's files.
+type Entry struct {
+	ID    string // dataset/split/stem
+	Image string
+	Label string // empty for an unlabelled dataset
+}
+
+// A Dataset is a folder of images, matched with their labels. It is safe for
+// concurrent use.
+type Dataset struct {
+	Name    string
+	Split   string
+	Classes []string
+	Entries []Entry // sorted by id
+
+	missing   []Problem
+	kind      labelKind
+	ids       *labelMap
+	maxPixels int
+}
+
+// A Problem is one thing that is wrong with a dataset.
+type Problem struct {
+	ID   string
+	File string
+	Err  error
+}
+
+func (p Problem) Error() string {
+	if p.File != "" && !strings.Contains(p.Err.Error(), p.File) {
+		return fmt.Sprintf("%s: %v", p.File, p.Err)
+	}
+	return p.Err.Error()
+}
+
+// Unwrap is the reason.
+func (p Problem) Unwrap() error { return p.Err }
+
+// Open lists a dataset. Images and labels are matched by name; one without the
+// other is no error yet, but its Read is, and Check reports it.
+func Open(format, dir string, o Options) (*Dataset, error) {
+	if o.Split == "" {
+		o.Split = "train"
+	}
+	if !slices.Contains([]string{"train", "val", "test"}, o.Split) {
+		return nil, fmt.Errorf("open %s: no split %q: want train, val or test", format, o.Split)
+	}
+	if o.MaxPixels == 0 {
+		o.MaxPixels = pipeline.MaxPixels
+	}
+	if info, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("open %s dataset: %w", format, err)
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("open %s dataset: %s is no folder", format, dir)
+	}
+	d := &Dataset{Name: format, Split: o.Split, Classes: pipeline.CityscapesClasses(), maxPixels: o.MaxPixels}
+	var images, labels map[string]string
+	var err error
+	switch format {
+	case "gta":
+		d.kind, d.ids = paletteLabel, cityscapesMap(35)
+		images, labels, err = flat(dir, "images", "labels", o)
+	case "synthia":
+		d.kind, d.ids = redLabel, synthiaMap()
+		images, labels, err = flat(dir, "RGB", filepath.Join("GT", "LABELS"), o)
+	case "cityscapes":
+		d.kind, d.ids = grayLabel, cityscapesMap(34)
+		images, labels, err = d.cityscapes(dir, o)
+	default:
+		return nil, fmt.Errorf("no dataset format %q: did you mean %q? (all: %s)", format, pipeline.Nearest(format, Names()), strings.Join(Names(), ", "))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s dataset: %w", format, err)
+	}
+	d.match(images, labels, o.Unlabelled)
+	if len(d.Entries) == 0 {
+		return nil, fmt.Errorf("open %s dataset: no images of split %s under %s: is this the folder that holds %s?", format, o.Split, dir, layout(format))
+	}
+	return d, nil
+}
+
+func layout(format string) string {
+	return map[string]string{"gta": "images/ and labels/", "synthia": "RGB/ and GT/LABELS/", "cityscapes": "leftImg8bit/ and gtFine/"}[format]
+}
+
+// match pairs images and labels by stem.
+func (d *Dataset) match(images, labels map[string]string, unlabelled bool) {
+	for stem, image := range images {
+		e := Entry{ID: d.Name + "/" + d.Split + "/" + stem, Image: image}
+		if !unlabelled {
+			e.Label = labels[stem]
+			if e.Label == "" {
+				d.missing = append(d.missing, Problem{e.ID, image, errors.New("the image has no label")})
+			}
+		}
+		d.Entries = append(d.Entries, e)
+	}
+	if !unlabelled {
+		for stem, label := range labels {
+			if images[stem] == "" {
+				d.missing = append(d.missing, Problem{d.Name + "/" + d.Split + "/" + stem, label, errors.New("the label has no image")})
+			}
+		}
+	}
+	slices.SortFunc(d.Entries, func(a, b Entry) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(d.missing, func(a, b Problem) int { return strings.Compare(a.File, b.File) })
+}
+
+// flat lists two folders of PNGs with equal names. GTA5 and SYNTHIA publish no
+// split of the frames into folders: a file splits/SPLIT.txt or SPLIT.txt with
+// one stem a line selects, and without one everything is train.
+func flat(dir, imageDir, labelDir string, o Options) (images, labels map[string]string, err error) {
+	if images, err = pngs(filepath.Join(dir, imageDir), ".png"); err != nil {
+		return nil, nil, err
+	}
+	if !o.Unlabelled {
+		if labels, err = pngs(filepath.Join(dir, labelDir), ".png"); err != nil {
+			return nil, nil, err
+		}
+	}
+	var list []byte
+	for _, name := range []string{filepath.Join("splits", o.Split+".txt"), o.Split + ".txt"} {
+		if list, err = os.ReadFile(filepath.Join(dir, name)); err == nil {
+			break
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, err
+		}
+	}
+	if err != nil {
+		if o.Split == "train" {
+			return images, labels, nil
+		}
+		return nil, nil, fmt.Errorf("no split %s: %s has no splits/%s.txt", o.Split, dir, o.Split)
+	}
+	chosen := map[string]bool{}
+	for _, line := range strings.Fields(string(list)) {
+		chosen[strings.TrimSuffix(filepath.Base(line), ".png")] = true
+	}
+	keep := func(m map[string]string) {
+		for stem := range m {
+			if !chosen[stem] {
+				delete(m, stem)
+			}
+		}
+	}
+	keep(images)
+	keep(labels)
+	return images, labels, nil
+}
+
+// pngs lists the regular files of a folder with a suffix, by what is before it.
+func pngs(dir, suffix string) (map[string]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]string{}
+	for _, e := range entries {
+		if stem, ok := strings.CutSuffix(e.Name(), suffix); ok && !e.IsDir() && stem != "" {
+			files[stem] = filepath.Join(dir, e.Name())
+		}
+	}
+	return files, nil
+}
+
+// cityscapes lists leftImg8bit/SPLIT/CITY/*_leftImg8bit.png and
+// gtFine/SPLIT/CITY/*_gtFine_labelTrainIds.png, or _labelIds.png where a split
+// has none of the former.
+func (d *Dataset) cityscapes(dir string, o Options) (images, labels map[string]string, err error) {
+	if images, err = cities(filepath.Join(dir, "leftImg8bit", o.Split), "_leftImg8bit.png"); err != nil || o.Unlabelled {
+		return images, nil, err
+	}
+	root := filepath.Join(dir, "gtFine", o.Split)
+	if labels, err = cities(root, "_gtFine_labelTrainIds.png"); err != nil {
+		return nil, nil, err
+	}
+	if len(labels) > 0 {
+		d.ids = trainIDMap()
+		return images, labels, nil
+	}
+	labels, err = cities(root, "_gtFine_labelIds.png")
+	return images, labels, err
+}
+
+func cities(dir, suffix string) (map[string]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]string{}
+	for _, city := range entries {
+		if !city.IsDir() {
+			continue
+		}
+		files, err := pngs(filepath.Join(dir, city.Name()), suffix)
+		if err != nil {
+			return nil, err
+		}
+		for stem, path := range files {
+			if other, twice := all[stem]; twice {
+				return nil, fmt.Errorf("%s and %s have the same name", other, path)
+			}
+			all[stem] = path
+		}
+	}
+	return all, nil
+}
+
+// Len is the number of samples.
+func (d *Dataset) Len() int { return len(d.Entries) }
+
+// Labelled tells whether samples have labels.
+func (d *Dataset) Labelled() bool {
+	return slices.ContainsFunc(d.Entries, func(e Entry) bool { return e.Label != "" })
+}
+
+// Header describes a stream of the dataset's samples.
+func (d *Dataset) Header() pipeline.Header {
+	return pipeline.Header{Kind: pipeline.KindSample, Classes: d.Classes, Datasets: []string{d.Name}, Labelled: d.Labelled()}
+}
+
+// Read decodes sample i. Its rasters are the caller's.
+func (d *Dataset) Read(ctx context.Context, i int) (pipeline.Sample, error) {
+	e := d.Entries[i]
+	s := pipeline.Sample{ID: e.ID, Dataset: d.Name, Split: d.Split}
+	if err := ctx.Err(); err != nil {
+		return s, err
+	}
+	for _, p := range d.missing {
+		if p.ID == e.ID {
+			return s, p
+		}
+	}
+	var err error
+	if s.Image, err = ReadImage(e.Image, d.maxPixels); err != nil {
+		return s, Problem{e.ID, e.Image, err}
+	}
+	if e.Label == "" {
+		return s, nil
+	}
+	if s.Label, err = readLabel(e.Label, d.kind, d.maxPixels); err != nil {
+		return s, Problem{e.ID, e.Label, err}
+	}
+	if !s.Label.SameSize(s.Image) {
+		return s, Problem{e.ID, e.Label, fmt.Errorf("label is %dx%d, image is %dx%d", s.Label.Width(), s.Label.Height(), s.Image.Width(), s.Image.Height())}
+	}
+	if err := d.ids.apply(s.Label); err != nil {
+		return s, Problem{e.ID, e.Label, err}
+	}
+	return s, nil
+}
+
+// Counts are what Check has seen.
+type Counts struct {
+	Samples  int
+	Problems int
+}
+
+// Check decodes every sample on up to workers goroutines and reports every
+// problem, in the order of the samples, those without a partner first. progress
+// is called after each sample; nil is silent.
+func (d *Dataset) Check(ctx context.Context, workers int, report func(Problem), progress func(done int)) (Counts, error) {
+	c := Counts{Samples: len(d.Entries)}
+	unmatched := map[string]bool{}
+	for _, p := range d.missing {
+		report(p)
+		c.Problems++
+		unmatched[p.ID] = true
+	}
+	indices := func(yield func(int, error) bool) {
+		for i := range d.Entries {
+			if !yield(i, nil) {
+				return
+			}
+		}
+	}
+	verdicts := pipeline.Map(ctx, workers, indices, func(ctx context.Context, i int) (error, error) {
+		_, err := d.Read(ctx, i)
+		return err, nil
+	}, nil)
+	done := 0
+	for verdict, err := range verdicts {
+		if err != nil {
+			return c, err
+		}
+		var p Problem
+		if errors.As(verdict, &p) && !unmatched[p.ID] {
+			report(p)
+			c.Problems++
+		} else if verdict != nil && !errors.As(verdict, &p) {
+			return c, verdict
+		}
+		if done++; progress != nil {
+			progress(done)
+		}
+	}
+	return c, nil
+}
+
+// Digest identifies the dataset by its ids and its files' sizes.
+func (d *Dataset) Digest() (string, error) {
+	h := xxh3.New()
+	for _, e := range d.Entries {
+		fmt.Fprintln(h, e.ID)
+		for _, file := range []string{e.Image, e.Label} {
+			if file == "" {
+				continue
+			}
+			info, err := os.Stat(file)
+			if err != nil {
+				return "", fmt.Errorf("digest of %s: %w", d.Name, err)
+			}
+			fmt.Fprintln(h, info.Size())
+		}
+	}
+	return fmt.Sprintf("%016x", h.Sum64()), nil
+}

@@ -1,0 +1,9 @@
+// Package formats reads the datasets of synthetic-to-real segmentation in the
+// layouts their authors publish: GTA5, SYNTHIA-RAND-CITYSCAPES and Cityscapes.
+// Images come as RGB rasters, labels as train IDs with 255 for what is ignored.
+//
+//	set, err := formats.Open("gta", "data/gta", formats.Options{})
+//	sample, err := set.Read(ctx, 0) // images/00001.png with labels/00001.png
+//
+// It resizes, crops and shuffles nothing; see augment and pipeline.
+package formats

@@ -1,0 +1,266 @@
+package formats_test
+
+import (
+	"bytes"
+	"context"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/pipa-uda/pipa/formats"
+)
+
+// tree writes small fixtures in all three layouts.
+func tree(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := fixtures.Write(context.Background(), dir, fixtures.Options{Seed: 3, GTA: 3, SYNTHIA: 3, Train: 3, Val: 2, Width: 128}); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestEveryFormatReads(t *testing.T) {
+	dir := tree(t)
+	for _, c := range []struct {
+		format, split string
+		unlabelled    bool
+		samples       int
+	}{{"gta", "", false, 3}, {"synthia", "train", false, 3}, {"cityscapes", "train", false, 3}, {"cityscapes", "val", false, 2}, {"cityscapes", "train", true, 3}} {
+		t.Run(c.format+c.split, func(t *testing.T) {
+			d, err := formats.Open(c.format, filepath.Join(dir, c.format), formats.Options{Split: c.split, Unlabelled: c.unlabelled})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.Len() != c.samples {
+				t.Fatalf("%d samples, want %d", d.Len(), c.samples)
+			}
+			for i := range d.Len() {
+				s, err := d.Read(context.Background(), i)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Validate(); err != nil {
+					t.Fatal(err)
+				}
+				if s.Label.Empty() != c.unlabelled {
+					t.Errorf("%s: label is empty: %v", s.ID, s.Label.Empty())
+				}
+				for _, id := range s.Label.Pix() {
+					if id > 18 && id != 255 {
+						t.Fatalf("%s has train ID %d", s.ID, id)
+					}
+				}
+			}
+			counts, err := d.Check(context.Background(), 2, func(p formats.Problem) { t.Errorf("problem: %v", p) }, nil)
+			if err != nil || counts.Samples != c.samples {
+				t.Errorf("%+v, %v", counts, err)
+			}
+		})
+	}
+}
+
+// TestRealCityscapes reads the sample of real images, where it lies beside the
+// repository, and holds the two label encodings against each other.
+func TestRealCityscapes(t *testing.T) {
+	real := filepath.Join("..", "..", "shared", "data", "cityscapes_sample")
+	if _, err := os.Stat(real); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("the sample of real images is missing")
+		}
+		t.Skip("the sample of real images is not here")
+	}
+	for _, split := range []string{"train", "val"} {
+		byTrainID, err := formats.Open("cityscapes", real, formats.Options{Split: split})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A copy without _labelTrainIds is read by its _labelIds.
+		copied := t.TempDir()
+		for _, e := range byTrainID.Entries {
+			for _, file := range []string{e.Image, strings.Replace(e.Label, "labelTrainIds", "labelIds", 1)} {
+				rel, err := filepath.Rel(real, file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				to := filepath.Join(copied, rel)
+				if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				data, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(to, data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		byID, err := formats.Open("cityscapes", copied, formats.Options{Split: split})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range byTrainID.Len() {
+			a, err := byTrainID.Read(context.Background(), i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := byID.Read(context.Background(), i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The val image was scaled down with each of its labels on its
+			// own, so their borders differ by a few pixels.
+			differ := 0
+			for i, id := range a.Label.Pix() {
+				if b.Label.Pix()[i] != id {
+					differ++
+				}
+			}
+			if allowed := map[string]int{"train": 0, "val": len(a.Label.Pix()) / 200}[split]; differ > allowed {
+				t.Errorf("%s: _labelIds and _labelTrainIds disagree on %d pixels", a.ID, differ)
+			}
+		}
+	}
+}
+
+func encode(t *testing.T, m image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestProblemsNameTheFileAndTheReason(t *testing.T) {
+	const height = 70 // of a GTA frame 128 wide
+	gray := func(w, h int, id uint8) *image.Gray {
+		m := image.NewGray(image.Rect(0, 0, w, h))
+		for i := range m.Pix {
+			m.Pix[i] = id
+		}
+		return m
+	}
+	for _, c := range []struct {
+		name, format string
+		damage       func(t *testing.T, dir string) (file string)
+		want         string
+	}{
+		{"missing label", "gta", func(t *testing.T, dir string) string {
+			os.Remove(filepath.Join(dir, "labels", first(t, dir, "labels")))
+			return first(t, dir, "images")
+		}, "the image has no label"},
+		{"missing image", "synthia", func(t *testing.T, dir string) string {
+			name := first(t, dir, "RGB")
+			os.Remove(filepath.Join(dir, "RGB", name))
+			return name
+		}, "the label has no image"},
+		{"size", "gta", func(t *testing.T, dir string) string {
+			return replace(t, dir, "labels", encode(t, image.NewPaletted(image.Rect(0, 0, 5, 4), color.Palette{color.Black})))
+		}, "label is 5x4, image is 128x"},
+		{"unknown id", "gta", func(t *testing.T, dir string) string {
+			return replace(t, dir, "labels", encode(t, gray(128, height, 77)))
+		}, "pixel x 0 y 0 has id 77"},
+		{"unknown 16-bit id", "synthia", func(t *testing.T, dir string) string {
+			m := image.NewNRGBA64(image.Rect(0, 0, 128, 64))
+			m.SetNRGBA64(3, 2, color.NRGBA64{R: 300, A: 0xffff})
+			return replace(t, dir, filepath.Join("GT", "LABELS"), encode(t, m))
+		}, "has id 300"},
+		{"label of the wrong kind", "synthia", func(t *testing.T, dir string) string {
+			return replace(t, dir, filepath.Join("GT", "LABELS"), encode(t, gray(128, 64, 1)))
+		}, "labels of this format are 16-bit RGB"},
+		{"truncated", "gta", func(t *testing.T, dir string) string {
+			name := first(t, dir, "images")
+			data, err := os.ReadFile(filepath.Join(dir, "images", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return replace(t, dir, "images", data[:len(data)/2])
+		}, "not enough pixel data"},
+		{"no PNG", "gta", func(t *testing.T, dir string) string { return replace(t, dir, "images", []byte("hello")) }, "decode"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(tree(t), c.format)
+			file := c.damage(t, dir)
+			d, err := formats.Open(c.format, dir, formats.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var found []string
+			counts, err := d.Check(context.Background(), 2, func(p formats.Problem) { found = append(found, p.Error()) }, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if counts.Problems != 1 || len(found) != 1 || !strings.Contains(found[0], c.want) || !strings.Contains(found[0], file) {
+				t.Errorf("%d problems, %q; want one that names %s and %q", counts.Problems, found, file, c.want)
+			}
+		})
+	}
+}
+
+func first(t *testing.T, dir, sub string) string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(dir, sub))
+	if err != nil || len(entries) == 0 {
+		t.Fatalf("%v %v", entries, err)
+	}
+	return entries[0].Name()
+}
+
+func replace(t *testing.T, dir, sub string, data []byte) string {
+	t.Helper()
+	name := first(t, dir, sub)
+	if err := os.WriteFile(filepath.Join(dir, sub, name), data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestOpenExplains(t *testing.T) {
+	dir := tree(t)
+	for _, c := range []struct{ name, format, dir, split, want string }{
+		{"format", "gtav", dir, "", `did you mean "gta"`},
+		{"folder", "gta", filepath.Join(dir, "nowhere"), "", "no such file"},
+		{"layout", "cityscapes", filepath.Join(dir, "gta"), "", "leftImg8bit"},
+		{"split", "cityscapes", filepath.Join(dir, "cityscapes"), "trian", "want train, val or test"},
+		{"split without a list", "gta", filepath.Join(dir, "gta"), "val", "splits/val.txt"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := formats.Open(c.format, c.dir, formats.Options{Split: c.split}); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestSplitLists(t *testing.T) {
+	dir := filepath.Join(tree(t), "gta")
+	stem := strings.TrimSuffix(first(t, dir, "images"), ".png")
+	if err := os.WriteFile(filepath.Join(dir, "val.txt"), []byte(stem+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d, err := formats.Open("gta", dir, formats.Options{Split: "val"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Len() != 1 || d.Entries[0].ID != "gta/val/"+stem {
+		t.Errorf("entries %v", d.Entries)
+	}
+}
+
+func TestCityscapesIDsInvert(t *testing.T) {
+	var ids []uint8
+	for train := range 19 {
+		ids = append(ids, formats.CityscapesID(uint8(train)))
+	}
+	if !slices.IsSorted(ids) || ids[0] != 7 || ids[18] != 33 || formats.CityscapesID(255) != 0 {
+		t.Errorf("ids %v", ids)
+	}
+}

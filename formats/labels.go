@@ -1,0 +1,87 @@
+package formats
+
+import (
+	"fmt"
+
+	"github.com/pipa-uda/pipa/pipeline"
+)
+
+// unknown marks the ids that a format does not have.
+const unknown = -1
+
+// A labelMap turns a format's ids into train IDs, or unknown. Its index is the
+// id as stored.
+type labelMap [256]int16
+
+func newLabelMap(ids int, train map[int]pipeline.TrainID) *labelMap {
+	m := &labelMap{}
+	for id := range m {
+		m[id] = unknown
+		if id < ids {
+			m[id] = int16(pipeline.Ignore)
+		}
+	}
+	for id, t := range train {
+		m[id] = int16(t)
+	}
+	return m
+}
+
+// cityscapesIDs are the ids of the 19 train IDs (cityscapesScripts,
+// cityscapesscripts/helpers/labels.py).
+var cityscapesIDs = [19]int{7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33}
+
+// CityscapesID is the Cityscapes id of a train ID, as the benchmark's server
+// wants it; 0 (unlabeled) for 255.
+func CityscapesID(t pipeline.TrainID) uint8 {
+	if int(t) < len(cityscapesIDs) {
+		return uint8(cityscapesIDs[t])
+	}
+	return 0
+}
+
+// cityscapesMap is for _labelIds.png: ids 0 to 33, and 255 for the license
+// plates' -1. GTA5 uses the same ids, 0 to 34 (lhoyer/DAFormer
+// tools/convert_datasets/gta.py).
+func cityscapesMap(ids int) *labelMap {
+	train := map[int]pipeline.TrainID{255: pipeline.Ignore}
+	for t, id := range cityscapesIDs {
+		train[id] = pipeline.TrainID(t)
+	}
+	return newLabelMap(ids, train)
+}
+
+// trainIDMap is for _labelTrainIds.png: 0 to 18, and 255.
+func trainIDMap() *labelMap {
+	train := map[int]pipeline.TrainID{255: pipeline.Ignore}
+	for t := range cityscapesIDs {
+		train[t] = pipeline.TrainID(t)
+	}
+	return newLabelMap(0, train)
+}
+
+// synthiaMap is for SYNTHIA-RAND-CITYSCAPES, ids 0 to 22 (lhoyer/DAFormer
+// tools/convert_datasets/synthia.py; the dataset's own README lists the ids).
+func synthiaMap() *labelMap {
+	return newLabelMap(23, map[int]pipeline.TrainID{
+		3: 0, 4: 1, 2: 2, 21: 3, 5: 4, 7: 5, 15: 6, 9: 7, 6: 8, 16: 9, 1: 10, 10: 11, 17: 12, 8: 13, 18: 14, 19: 15, 20: 16, 12: 17, 11: 18,
+	})
+}
+
+// apply maps ids in place. The error names the first unknown id and its place.
+func (m *labelMap) apply(label pipeline.Raster) error {
+	var table [256]uint8
+	for id, t := range m {
+		table[id] = uint8(t)
+	}
+	pix := label.Pix()
+	known := true
+	for i, id := range pix {
+		known = known && m[id] >= 0
+		if !known {
+			return fmt.Errorf("pixel x %d y %d has id %d, which the format does not have", i%label.Width(), i/label.Width(), id)
+		}
+		pix[i] = table[id]
+	}
+	return nil
+}
