@@ -1,0 +1,143 @@
+package classmix
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/pipa-uda/pipa/pipeline"
+)
+
+// Options say how images are mixed.
+type Options struct {
+	// Epoch is part of the key of the draws: (seed, epoch, "classmix", source
+	// id and target id).
+	Epoch uint64 `json:"epoch"`
+	// Weight is the weight of the target's pixels in a loss, 0 to 1.
+	Weight float32 `json:"weight"`
+}
+
+// Validate names the field that is out of range.
+func (o Options) Validate() error {
+	if !(o.Weight >= 0 && o.Weight <= 1) {
+		return fmt.Errorf("classmix: weight is %v, want 0 to 1", o.Weight)
+	}
+	return nil
+}
+
+// Choose draws half, rounded up, of the classes present in a label, without
+// replacement, ascending. 255 is no candidate: the pixels that a source label
+// leaves out would be pasted with no label. (The released code, which chooses
+// from a whole batch, does take it; train/uda keeps that.)
+func Choose(label pipeline.Raster, rng *rand.Rand) []pipeline.TrainID {
+	var present [256]bool
+	for _, id := range label.Pix() {
+		present[id] = true
+	}
+	var classes []pipeline.TrainID
+	for id, ok := range present {
+		if ok && pipeline.TrainID(id) != pipeline.Ignore {
+			classes = append(classes, pipeline.TrainID(id))
+		}
+	}
+	rng.Shuffle(len(classes), func(i, j int) { classes[i], classes[j] = classes[j], classes[i] })
+	chosen := classes[:(len(classes)+1)/2]
+	slices.Sort(chosen)
+	return chosen
+}
+
+// Mask is 1 where a label is one of the classes.
+func Mask(label pipeline.Raster, classes []pipeline.TrainID) pipeline.Raster {
+	var table [256]byte
+	for _, c := range classes {
+		table[c] = 1
+	}
+	mask := pipeline.NewRaster(label.Height(), label.Width(), 1)
+	for i, id := range label.Pix() {
+		mask.Pix()[i] = table[id]
+	}
+	return mask
+}
+
+// Blend takes source where mask is 1 and target elsewhere; all have one size.
+func Blend(source, target, mask pipeline.Raster) pipeline.Raster {
+	out := target.Clone()
+	c := source.Channels()
+	for i, m := range mask.Pix() {
+		if m != 0 {
+			copy(out.Pix()[i*c:(i+1)*c], source.Pix()[i*c:(i+1)*c])
+		}
+	}
+	return out
+}
+
+// Mix mixes one source sample with one target sample of the same size. Where
+// the target has a label (a pseudo-label, say) the mixed label keeps it, else
+// it is 255 outside the pasted classes.
+func Mix(source, target pipeline.Sample, seed uint64, o Options) (pipeline.Mix, error) {
+	if source.Label.Empty() {
+		return pipeline.Mix{}, fmt.Errorf("classmix: source %s has no label", source.ID)
+	}
+	if !source.Image.SameSize(target.Image) {
+		return pipeline.Mix{}, fmt.Errorf("classmix: source %s is %dx%d, target %s is %dx%d: crop both to one size first (pipa augment --crop HEIGHTxWIDTH)",
+			source.ID, source.Image.Width(), source.Image.Height(), target.ID, target.Image.Width(), target.Image.Height())
+	}
+	rng := pipeline.NewKey(seed, o.Epoch, "classmix", source.ID+"\x00"+target.ID).Rand()
+	m := pipeline.Mix{Sample: source, TargetID: target.ID, Weight: o.Weight, Classes: Choose(source.Label, rng)}
+	m.Mask = Mask(source.Label, m.Classes)
+	m.Image = Blend(source.Image, target.Image, m.Mask)
+	under := target.Label
+	if under.Empty() {
+		under = pipeline.NewRaster(m.Mask.Height(), m.Mask.Width(), 1)
+		for i := range under.Pix() {
+			under.Pix()[i] = pipeline.Ignore
+		}
+	}
+	m.Label = Blend(source.Label, under, m.Mask)
+	return m, nil
+}
+
+// Streams mixes the samples of source with those of target, one with one, on up
+// to workers goroutines, and ends with the shorter stream.
+func Streams(ctx context.Context, source, target pipeline.Stream, o Options, workers int) (pipeline.Stream, error) {
+	if err := o.Validate(); err != nil {
+		return pipeline.Stream{}, err
+	}
+	if source.Header.Kind != pipeline.KindSample || target.Header.Kind != pipeline.KindSample {
+		return pipeline.Stream{}, fmt.Errorf("classmix: the streams are of %ss and %ss, want samples", source.Header.Kind, target.Header.Kind)
+	}
+	header, err := source.Header.With("classmix", struct {
+		Options
+		Target []pipeline.Step `json:"target"` // the target stream's history
+	}{o, target.Header.History})
+	if err != nil {
+		return pipeline.Stream{}, err
+	}
+	header.Kind, header.Labelled = pipeline.KindMix, true
+	if source.Header.Size != target.Header.Size {
+		header.Size = pipeline.Size{}
+	}
+	mix := func(ctx context.Context, m *pipeline.Matched) (*pipeline.Batch, error) {
+		defer m.Release()
+		out := pipeline.NewBuilder(header)
+		defer out.Release()
+		for i, t := range m.Right {
+			s, err := m.Left.Sample(i)
+			if err != nil {
+				return nil, err
+			}
+			mixed, err := Mix(s, t, header.Seed, o)
+			if err != nil {
+				return nil, err
+			}
+			if err := out.AppendMix(mixed); err != nil {
+				return nil, err
+			}
+		}
+		return out.Batch()
+	}
+	var batches iter.Seq2[*pipeline.Batch, error] = pipeline.Map(ctx, workers, pipeline.Zip(source, target), mix, (*pipeline.Batch).Release)
+	return pipeline.Stream{Header: header, Batches: batches}, nil
+}

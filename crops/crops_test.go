@@ -1,0 +1,206 @@
+package crops
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+
+	"github.com/pipa-uda/pipa/fixtures/golden"
+	"github.com/pipa-uda/pipa/pipeline"
+)
+
+// recorded replays the draws of a golden case.
+type recorded struct {
+	t     *testing.T
+	ints  []int64 // low, high, value
+	reals []float32
+}
+
+func (r *recorded) Int(low, high int) int {
+	r.t.Helper()
+	if len(r.ints) < 3 || int64(low) != r.ints[0] || int64(high) != r.ints[1] {
+		r.t.Fatalf("drew from %d to %d, recorded %v", low, high, r.ints[:min(3, len(r.ints))])
+	}
+	v := r.ints[2]
+	r.ints = r.ints[3:]
+	return int(v)
+}
+
+func (r *recorded) Real() float64 {
+	v := r.reals[0]
+	r.reals = r.reals[1:]
+	return float64(v)
+}
+
+func wrap(t *testing.T, c *golden.Case, name string) pipeline.Raster {
+	t.Helper()
+	tensor := c.Must(name)
+	channels := 1
+	if len(tensor.Shape) == 3 {
+		channels = 3
+	}
+	r, err := pipeline.WrapRaster(tensor.Shape[0], tensor.Shape[1], channels, tensor.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestPairsMatchThePublishedLoader(t *testing.T) {
+	for _, path := range golden.Files(t, "pair_crop") {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			c := golden.Load(t, path)
+			o := Default()
+			o.Size = c.Must("crop1").Shape[0]
+			draws := &recorded{t, c.Ints("draws_int"), c.Floats("draws_real")}
+			// The recorded range of the long side tells the base.
+			o.Base = int(draws.ints[1]) / 2
+			image, label := wrap(t, c, "image"), wrap(t, c, "label")
+			g := o.Choose(image.Height(), image.Width(), draws)
+			if len(draws.ints) > 0 {
+				t.Errorf("draws left over: %v", draws.ints)
+			}
+			for k, box := range g.Overlaps {
+				ul, br := c.Ints([]string{"ul1", "ul2"}[k]), c.Ints([]string{"br1", "br2"}[k])
+				if want := (pipeline.Box{Y0: int(ul[0]), X0: int(ul[1]), Y1: int(br[0]), X1: int(br[1])}); box != want {
+					t.Errorf("overlap %d is %v, want %v", k, box, want)
+				}
+				if g.Flips[k] != (c.Ints("flip")[k] != 0) {
+					t.Errorf("flip %d is %v", k, g.Flips[k])
+				}
+			}
+			p := Cut(pipeline.Sample{ID: "x", Image: image, Label: label}, g, o.Size)
+			if err := p.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			labels := c.Must("label_crops").Data
+			for k, crop := range []pipeline.Crop{p.A, p.B} {
+				if !bytes.Equal(crop.Image.Pix(), c.Must([]string{"crop1", "crop2"}[k]).Data) {
+					t.Errorf("image of crop %d differs", k)
+				}
+				n := o.Size * o.Size
+				if !bytes.Equal(crop.Label.Pix(), labels[k*n:(k+1)*n]) {
+					t.Errorf("label of crop %d differs", k)
+				}
+			}
+		})
+	}
+}
+
+// TestOverlapsShowTheSameScene renders a label whose pixels spell their own
+// place in the frame through many geometries: un-flipped, both overlaps must
+// read the same.
+func TestOverlapsShowTheSameScene(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		o := Default()
+		o.Stride = []int{1, 2, 4, 8, 16}[rng.IntN(5)]
+		o.Size = o.Stride * (1 + rng.IntN(12))
+		o.Base = 20 + rng.IntN(150)
+		o.Scale = [2]float64{0.5 + rng.Float64(), 1.5 + rng.Float64()}
+		h, w := 10+rng.IntN(60), 10+rng.IntN(60)
+		if err := o.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		s := pipeline.Sample{ID: "x", Image: pipeline.NewRaster(h, w, 3), Label: pipeline.NewRaster(h, w, 1)}
+		for i := range s.Label.Pix() {
+			s.Label.Pix()[i] = byte(rng.IntN(250))
+		}
+		g := o.Choose(h, w, keyed{rng})
+		p := Cut(s, g, o.Size)
+		if err := p.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		a, b := unflip(p.A), unflip(p.B)
+		for y := range a.box.Height() {
+			ra := a.label.Row(a.box.Y0 + y)[a.box.X0:a.box.X1]
+			rb := b.label.Row(b.box.Y0 + y)[b.box.X0:b.box.X1]
+			if !bytes.Equal(ra, rb) {
+				t.Fatalf("%+v: overlap row %d reads %v and %v", g, y, ra, rb)
+			}
+		}
+		for axis, d := range []int{g.Corners[0][0] - g.Corners[1][0], g.Corners[0][1] - g.Corners[1][1]} {
+			if d%o.Stride != 0 {
+				t.Fatalf("the crops lie %d apart on axis %d, stride %d", d, axis, o.Stride)
+			}
+		}
+		// The stored boxes hold the same cells at the stride after a flip: the
+		// crop's side is a whole number of strides.
+		if g.Height >= o.Size && g.Width >= o.Size {
+			for _, box := range g.Overlaps {
+				if box.Y0%o.Stride != 0 || box.X0%o.Stride != 0 || box.Y1%o.Stride != 0 || box.X1%o.Stride != 0 {
+					t.Fatalf("overlap %v is not on the stride %d", box, o.Stride)
+				}
+			}
+		}
+	}
+}
+
+type scene struct {
+	label pipeline.Raster
+	box   pipeline.Box
+}
+
+func unflip(c pipeline.Crop) scene {
+	if !c.Flip {
+		return scene{c.Label, c.Overlap}
+	}
+	label := pipeline.NewRaster(c.Label.Height(), c.Label.Width(), 1)
+	for y := range label.Height() {
+		for x := range label.Width() {
+			label.Row(y)[x] = c.Label.Row(y)[label.Width()-1-x]
+		}
+	}
+	return scene{label, c.Overlap.FlipX(label.Width())}
+}
+
+func TestStageIsKeyed(t *testing.T) {
+	o := Default()
+	o.Size, o.Base = 32, 60
+	sample := pipeline.Sample{ID: "gta/train/1", Dataset: "gta", Image: pipeline.NewRaster(30, 50, 3)}
+	for i := range sample.Image.Pix() {
+		sample.Image.Pix()[i] = byte(i * 7)
+	}
+	make := func(seed, epoch uint64) pipeline.Pair {
+		s, err := New(o, seed, epoch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Pair(sample)
+	}
+	a := make(1, 0)
+	if b := make(1, 0); !bytes.Equal(a.A.Image.Pix(), b.A.Image.Pix()) {
+		t.Error("equal keys give different pairs")
+	}
+	if b := make(1, 1); bytes.Equal(a.A.Image.Pix(), b.A.Image.Pix()) {
+		t.Error("another epoch gives the same pair")
+	}
+	in := pipeline.Header{Kind: pipeline.KindSample, Datasets: []string{"gta"}}
+	stage, err := New(o, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	builder := pipeline.NewBuilder(in)
+	if err := builder.AppendSample(sample); err != nil {
+		t.Fatal(err)
+	}
+	one := func(yield func(*pipeline.Batch, error) bool) { yield(builder.Batch()) }
+	out, err := pipeline.Run(context.Background(), pipeline.Stream{Header: in, Batches: one}, stage, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for batch, err := range out.Batches {
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := batch.Pair(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(p.B.Image.Pix(), a.B.Image.Pix()) {
+			t.Error("the stage's pair differs from Pair's")
+		}
+	}
+}
