@@ -28,8 +28,10 @@ type State struct {
 	// of each input. A run is only continued where both are the same. No
 	// generator or sampler state is needed: every draw is keyed by seed and
 	// iteration.
-	Config string              `json:"config"`
-	Data   map[string]string   `json:"data"`
+	Config string            `json:"config"`
+	Data   map[string]string `json:"data"`
+	// Window is what the next line of metrics has averaged so far.
+	Window WindowState         `json:"window"`
 	Files  map[string]fileSeal `json:"files"`
 }
 

@@ -234,3 +234,7 @@ func (c *Config) absolute() error {
 	}
 	return nil
 }
+
+// streamed tells whether the samples come as a stream on standard input or
+// through a pipe.
+func (c DataConfig) streamed() bool { return c.Dir == "-" || strings.HasPrefix(c.Dir, "/dev/") }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -61,7 +61,9 @@ func Run(ctx context.Context, lib *torch.Lib, cfg Config, o Options) (*Result, e
 	}
 	defer unlock()
 	if cfg.Threads > 0 {
-		lib.SetThreads(cfg.Threads)
+		if err := lib.SetThreads(cfg.Threads); err != nil {
+			return nil, err
+		}
 	}
 	var result *Result
 	err = lib.Run(o.Device, func(root *torch.Scope) error {
@@ -145,66 +147,60 @@ func sameConfig(now, before Config) error {
 // loop runs the steps from t.iteration to the end, logging and saving on the
 // way.
 func (t *trainer) loop(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, t.feeds.close()) }()
 	log, err := t.openLogs()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, log.close()) }()
-	feeds, err := t.startFeeds(ctx)
-	if err != nil {
-		return err
-	}
+	feeds := t.feeds.start(ctx, t.iteration, t.cfg.Patch.Start)
 	defer feeds.stop()
-	window := newWindow()
 	for t.iteration < t.cfg.Iterations {
-		if ctx.Err() != nil {
-			if err := t.save(); err != nil {
-				return errors.Join(ErrInterrupted, err)
-			}
-			return ErrInterrupted
-		}
 		waiting := time.Now()
 		batch, err := feeds.next(t.iteration)
-		window.waited += time.Since(waiting)
+		t.window.waited += time.Since(waiting)
+		if ctx.Err() != nil {
+			batch.release()
+			return errors.Join(ErrInterrupted, t.save())
+		}
 		if err != nil {
-			if ctx.Err() != nil {
-				continue // saved above
-			}
 			return fmt.Errorf("iteration %d: %w", t.iteration, err)
 		}
 		values, err := t.step(batch)
-		ids := batch.ids()
-		batch.release()
 		if err != nil {
-			return fmt.Errorf("iteration %d, samples %v: %w", t.iteration, ids, err)
+			err = fmt.Errorf("iteration %d, samples %v: %w", t.iteration, batch.ids(), err)
+			batch.release()
+			return err
 		}
-		for name, v := range values.losses {
-			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("iteration %d: loss %s is %v on samples %v; the last good checkpoint is kept, continue it with --resume and a lower optimizer.lr in a new run", t.iteration, name, v, ids)
-			}
-		}
-		window.add(values)
+		batch.release()
+		t.window.add(values)
 		t.iteration++
-		if t.iteration%t.cfg.LogEvery == 0 || t.iteration == t.cfg.Iterations {
-			m := window.metrics(t.iteration, 2*t.cfg.Source.Batch)
-			if !t.cfg.Adapt.Enabled {
-				m.SamplesPerSecond /= 2
-			}
+		last := t.iteration == t.cfg.Iterations
+		if t.iteration%t.cfg.LogEvery == 0 || last {
+			m := t.window.metrics(t.iteration, t.samplesPerStep())
 			if err := log.write(m); err != nil {
 				return err
 			}
 			if t.options.Progress != nil {
 				t.options.Progress(m, t.cfg.Iterations)
 			}
-			window = newWindow()
+			t.window = newWindow()
 		}
-		if t.iteration%t.cfg.Checkpoint.Every == 0 || t.iteration == t.cfg.Iterations {
+		if t.iteration%t.cfg.Checkpoint.Every == 0 || last {
 			if err := t.save(); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// samplesPerStep counts the source and target images of a step.
+func (t *trainer) samplesPerStep() int {
+	if t.cfg.Adapt.Enabled {
+		return t.cfg.Source.Batch + t.cfg.Target.Batch
+	}
+	return t.cfg.Source.Batch
 }
 
 // logs are the run's two records of its metrics.
@@ -241,33 +237,55 @@ func (l *logs) close() error { return errors.Join(l.metrics.close(), l.events.cl
 
 // window averages what the steps between two lines of metrics report.
 type window struct {
-	start     time.Time
-	waited    time.Duration
-	steps     int
-	losses    map[string]float64
-	confident float64
-	lr        float64
+	WindowState
+	start  time.Time
+	waited time.Duration
+	timed  int // steps since start
 }
 
-func newWindow() *window { return &window{start: time.Now(), losses: map[string]float64{}} }
+// WindowState is the part of a window that a checkpoint keeps, so that a
+// resumed run logs the same numbers.
+type WindowState struct {
+	Steps     int                `json:"steps"`
+	Losses    map[string]float64 `json:"losses"`
+	Confident float64            `json:"confident"`
+	LR        float64            `json:"lr"`
+}
+
+func newWindow() *window { return windowOf(WindowState{}) }
+
+func windowOf(s WindowState) *window {
+	if s.Losses == nil {
+		s.Losses = map[string]float64{}
+	}
+	return &window{WindowState: s, start: time.Now()}
+}
+
+// sums copies the state.
+func (w *window) sums() WindowState {
+	s := w.WindowState
+	s.Losses = maps.Clone(s.Losses)
+	return s
+}
 
 func (w *window) add(v stepValues) {
-	w.steps++
-	w.confident += v.confident
-	w.lr = v.lr
+	w.Steps++
+	w.timed++
+	w.Confident += v.confident
+	w.LR = v.lr
 	for name, l := range v.losses {
-		w.losses[name] += l
+		w.Losses[name] += l
 	}
 }
 
 func (w *window) metrics(iteration, samples int) Metrics {
 	elapsed := time.Since(w.start)
-	m := Metrics{Iteration: iteration, LR: w.lr, Losses: map[string]float64{}, Confident: w.confident / float64(w.steps),
-		SamplesPerSecond: float64(samples*w.steps) / elapsed.Seconds(),
+	m := Metrics{Iteration: iteration, LR: w.LR, Losses: map[string]float64{}, Confident: w.Confident / float64(w.Steps),
+		SamplesPerSecond: float64(samples*w.timed) / elapsed.Seconds(),
 		DataWait:         w.waited.Seconds() / elapsed.Seconds(),
 		MemoryBytes:      residentBytes()}
-	for name, sum := range w.losses {
-		m.Losses[name] = sum / float64(w.steps)
+	for name, sum := range w.Losses {
+		m.Losses[name] = sum / float64(w.Steps)
 	}
 	return m
 }

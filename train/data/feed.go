@@ -2,16 +2,17 @@ package data
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
 	"github.com/pipa-uda/pipa/pipeline"
 )
 
-// A Feed yields one batch for each training iteration, without end. The
-// consumer releases the batches.
+// A Feed yields one batch for each training iteration. The consumer releases
+// the batches.
 type Feed interface {
-	// Header describes the batches: their kind, classes and fixed size.
+	// Header describes the batches: their kind, classes and one size.
 	Header() pipeline.Header
 	// Digest identifies the samples behind the feed. It is equal where the same
 	// seed would give the same batches.
@@ -20,63 +21,45 @@ type Feed interface {
 	From(ctx context.Context, iteration int) iter.Seq2[*pipeline.Batch, error]
 }
 
-// Source is random access to the samples a feed draws from. Read is called
-// from several goroutines.
-type Source interface {
-	Len() int
-	Read(ctx context.Context, i int) (pipeline.Sample, error)
-}
-
-// Drawn is a feed over a Source. Its k-th draw is sample k mod n of a keyed
-// permutation of the n samples, a new permutation for each pass (epoch).
+// Drawn is an endless feed of rows drawn from a collection. Its k-th draw is
+// item k mod n of a keyed permutation of the n items, a new permutation for
+// each pass (epoch).
 type Drawn struct {
-	source  Source
-	stage   func(epoch uint64) (pipeline.Stage, error)
-	in, out pipeline.Header
-	options DrawnOptions
-}
-
-// DrawnOptions says how a Drawn feed cuts and orders its samples.
-type DrawnOptions struct {
+	Name    string // part of the key of the order: two feeds over one collection differ
 	Seed    uint64
-	Name    string // of the feed, part of the key of its order: two feeds over one source differ
-	Digest  string // of the source's samples
-	Batch   int    // rows an iteration gets
-	Workers int    // goroutines that prepare batches; at most twice as many batches wait
+	Items   int
+	Batch   int // rows an iteration gets
+	Workers int // goroutines that prepare batches; at most twice as many batches wait
+	// Append adds the row that an item gives in an epoch. It is called from
+	// several goroutines.
+	Append func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error
+
+	RowHeader pipeline.Header
+	Identity  string
 }
 
-// NewDrawn makes a feed over source. in describes its samples; stage gives the
-// stage of an epoch, which must make one row of each.
-func NewDrawn(source Source, in pipeline.Header, stage func(epoch uint64) (pipeline.Stage, error), o DrawnOptions) (*Drawn, error) {
-	if source.Len() == 0 {
-		return nil, fmt.Errorf("%s has no samples", o.Name)
+// Validate checks what the collection can get wrong.
+func (d *Drawn) Validate() error {
+	if d.Items == 0 {
+		return fmt.Errorf("%s: there are no samples", d.Name)
 	}
-	first, err := stage(0)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.Name, err)
+	if !d.RowHeader.Size.Fixed() {
+		return fmt.Errorf("%s: images of varying size cannot be batched: set a crop", d.Name)
 	}
-	out, err := first.Header(in)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.Name, err)
-	}
-	if !out.Size.Fixed() {
-		return nil, fmt.Errorf("%s: images of varying size cannot be batched: set a crop", o.Name)
-	}
-	return &Drawn{source, stage, in, out, o}, nil
+	return nil
 }
 
 // Header implements [Feed].
-func (d *Drawn) Header() pipeline.Header { return d.out }
+func (d *Drawn) Header() pipeline.Header { return d.RowHeader }
 
 // Digest implements [Feed].
-func (d *Drawn) Digest() string { return d.options.Digest }
+func (d *Drawn) Digest() string { return d.Identity }
 
-// draw names the sample of the k-th draw.
-func (d *Drawn) draw(k int) (epoch uint64, index int) {
-	n := d.source.Len()
-	epoch = uint64(k / n)
-	order := pipeline.NewPermutation(pipeline.NewKey(d.options.Seed, epoch, "order", d.options.Name), n)
-	return epoch, order.At(k % n)
+// draw names the item of the k-th draw.
+func (d *Drawn) draw(k int) (epoch uint64, item int) {
+	epoch = uint64(k / d.Items)
+	order := pipeline.NewPermutation(pipeline.NewKey(d.Seed, epoch, "order", d.Name), d.Items)
+	return epoch, order.At(k % d.Items)
 }
 
 // From implements [Feed].
@@ -85,49 +68,76 @@ func (d *Drawn) From(ctx context.Context, iteration int) iter.Seq2[*pipeline.Bat
 		for i := iteration; yield(i, nil); i++ {
 		}
 	}
-	return pipeline.Map(ctx, d.options.Workers, iterations, d.batch, (*pipeline.Batch).Release)
+	return pipeline.Map(ctx, d.Workers, iterations, d.batch, (*pipeline.Batch).Release)
 }
 
 // batch makes the batch of one iteration.
 func (d *Drawn) batch(ctx context.Context, iteration int) (*pipeline.Batch, error) {
-	out := pipeline.NewBuilder(d.out)
+	out := pipeline.NewBuilder(d.RowHeader)
 	defer out.Release()
-	for r := range d.options.Batch {
-		epoch, index := d.draw(iteration*d.options.Batch + r)
-		if err := d.append(ctx, out, epoch, index); err != nil {
-			return nil, fmt.Errorf("%s: batch of iteration %d: %w", d.options.Name, iteration, err)
+	for r := range d.Batch {
+		epoch, item := d.draw(iteration*d.Batch + r)
+		if err := d.Append(ctx, out, item, epoch); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.Name, err)
 		}
 	}
 	return out.Batch()
 }
 
-func (d *Drawn) append(ctx context.Context, out *pipeline.Builder, epoch uint64, index int) error {
-	sample, err := d.source.Read(ctx, index)
-	if err != nil {
-		return err
+// Streamed is a feed of the rows of a stream in their order, which ends with
+// it. It can be read once.
+type Streamed struct {
+	name   string
+	stream pipeline.Stream
+	batch  int
+}
+
+// NewStreamed makes a feed of batches of batch rows.
+func NewStreamed(name string, s pipeline.Stream, batch int) (*Streamed, error) {
+	if !s.Header.Size.Fixed() {
+		return nil, fmt.Errorf("%s: images of varying size cannot be batched: crop them first (pipa augment --crop HEIGHTxWIDTH)", name)
 	}
-	stage, err := d.stage(epoch)
-	if err != nil {
-		return err
+	return &Streamed{name, s, batch}, nil
+}
+
+// Header implements [Feed].
+func (s *Streamed) Header() pipeline.Header { return s.stream.Header }
+
+// Digest implements [Feed]. A stream is known by how it was made.
+func (s *Streamed) Digest() string {
+	text := "stream"
+	for _, step := range s.stream.Header.History {
+		text += " " + step.Stage + string(step.Params)
 	}
-	one := pipeline.NewBuilder(d.in)
-	defer one.Release()
-	if err := one.AppendSample(sample); err != nil {
-		return err
+	return text
+}
+
+// ErrEnded is yielded where a stream has fewer rows than the training asks for.
+var ErrEnded = errors.New("the stream ended")
+
+// From implements [Feed]. Rows of earlier iterations are read and dropped.
+func (s *Streamed) From(ctx context.Context, iteration int) iter.Seq2[*pipeline.Batch, error] {
+	return func(yield func(*pipeline.Batch, error) bool) {
+		i := 0
+		for b, err := range pipeline.Rebatch(s.stream, s.batch).Batches {
+			if err != nil {
+				yield(nil, fmt.Errorf("%s: %w", s.name, err))
+				return
+			}
+			if b.Len() < s.batch {
+				b.Release()
+				break
+			}
+			if i++; i <= iteration {
+				b.Release()
+				continue
+			}
+			if !yield(b, nil) {
+				return
+			}
+		}
+		yield(nil, fmt.Errorf("%s: %w after %d batches of %d: give it more rows, or set fewer iterations", s.name, ErrEnded, i, s.batch))
 	}
-	in, err := one.Batch()
-	if err != nil {
-		return err
-	}
-	defer in.Release()
-	before := out.Len()
-	if err := stage.Apply(ctx, in, out); err != nil {
-		return err
-	}
-	if out.Len() != before+1 {
-		return fmt.Errorf("sample %s became %d rows, want 1", sample.ID, out.Len()-before)
-	}
-	return nil
 }
 
 // Pull turns a feed's batches into calls, for a step that needs several feeds
@@ -137,7 +147,7 @@ func Pull(ctx context.Context, f Feed, iteration int) (next func() (*pipeline.Ba
 	return func() (*pipeline.Batch, error) {
 		batch, err, ok := pull()
 		if !ok {
-			return nil, fmt.Errorf("the feed ended")
+			return nil, ErrEnded
 		}
 		return batch, err
 	}, stop

@@ -1,0 +1,303 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/pipa-uda/pipa/augment"
+	"github.com/pipa-uda/pipa/crops"
+	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/train/data"
+)
+
+// feeds are where a run's batches come from.
+type feeds struct {
+	source, target, pairs data.Feed // target and pairs are nil where the recipe needs none
+	close                 func() error
+}
+
+// collection is random access to samples: a dataset folder or a precomputed
+// one.
+type collection struct {
+	header   pipeline.Header
+	identity string
+	items    int
+	read     func(ctx context.Context, i int) (pipeline.Sample, error)
+	close    func() error
+}
+
+// openCollection opens a dataset folder, precomputed or in its official layout.
+func openCollection(c DataConfig, unlabelled bool) (*collection, error) {
+	if _, err := os.Stat(filepath.Join(c.Dir, pipeline.ManifestFile)); err == nil {
+		d, err := pipeline.OpenDataset(c.Dir)
+		if err != nil {
+			return nil, err
+		}
+		if d.Header().Kind != pipeline.KindSample {
+			return nil, errors.Join(fmt.Errorf("%s holds %ss, want samples", c.Dir, d.Header().Kind), d.Close())
+		}
+		read := func(_ context.Context, i int) (pipeline.Sample, error) {
+			number, row := d.Find(i)
+			b, err := d.Batch(number)
+			if err != nil {
+				return pipeline.Sample{}, err
+			}
+			return b.Sample(row)
+		}
+		return &collection{d.Header(), d.Manifest().Digest, d.Len(), read, d.Close}, nil
+	}
+	d, err := formats.Open(c.Format, c.Dir, formats.Options{Split: c.Split, Unlabelled: unlabelled})
+	if err != nil {
+		return nil, err
+	}
+	identity, err := d.Digest()
+	if err != nil {
+		return nil, err
+	}
+	return &collection{d.Header(), identity, d.Len(), d.Read, func() error { return nil }}, nil
+}
+
+// openFeeds opens what the recipe needs.
+func openFeeds(ctx context.Context, cfg Config, o Options) (f *feeds, err error) {
+	f = &feeds{}
+	var closers []func() error
+	f.close = func() error {
+		var errs []error
+		for _, c := range closers {
+			errs = append(errs, c())
+		}
+		return errors.Join(errs...)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.close())
+		}
+	}()
+	if f.source, err = sampleFeed(ctx, "source", cfg.Source, cfg.Seed, o, false, &closers); err != nil {
+		return f, err
+	}
+	if !f.source.Header().Labelled {
+		return f, fmt.Errorf("source: the samples are not all labelled")
+	}
+	if cfg.Adapt.Enabled {
+		if f.target, err = sampleFeed(ctx, "target", cfg.Target, cfg.Seed, o, true, &closers); err != nil {
+			return f, err
+		}
+	}
+	if cfg.Patch.Weight > 0 {
+		if f.pairs, err = pairFeed(ctx, cfg, o, &closers); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// sampleFeed opens a side's samples and cuts them by its configuration. A
+// stream on standard input, or in a pipe, is taken as it comes.
+func sampleFeed(ctx context.Context, name string, c DataConfig, seed uint64, o Options, unlabelled bool, closers *[]func() error) (data.Feed, error) {
+	if c.streamed() {
+		s, close, err := openStream(ctx, c.Dir, o)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		*closers = append(*closers, close)
+		if s.Header.Kind != pipeline.KindSample {
+			return nil, fmt.Errorf("%s: the stream is of %ss, want samples", name, s.Header.Kind)
+		}
+		if z := (pipeline.Size{Height: c.Crop[0], Width: c.Crop[1]}); s.Header.Size != z {
+			return nil, fmt.Errorf("%s: the stream's images are %dx%d, the configuration's crop is %dx%d", name, s.Header.Size.Width, s.Header.Size.Height, z.Width, z.Height)
+		}
+		return data.NewStreamed(name, s, c.Batch)
+	}
+	col, err := openCollection(c, unlabelled)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	*closers = append(*closers, col.close)
+	options := augment.Options{Resize: c.Resize, Crop: c.Crop, CatMaxRatio: c.CatMaxRatio, Flip: c.Flip}
+	first, err := augment.New(options, seed, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	header, err := first.Header(col.header)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	feed := &data.Drawn{
+		Name: name, Seed: seed, Items: col.items, Batch: c.Batch, Workers: o.Workers, RowHeader: header, Identity: col.identity,
+		Append: func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error {
+			s, err := col.read(ctx, item)
+			if err != nil {
+				return err
+			}
+			stage, err := augment.New(options, seed, epoch)
+			if err != nil {
+				return err
+			}
+			return out.AppendSample(stage.Sample(s))
+		},
+	}
+	return feed, feed.Validate()
+}
+
+// pairFeed opens a precomputed pair dataset, or cuts pairs from the target.
+func pairFeed(ctx context.Context, cfg Config, o Options, closers *[]func() error) (data.Feed, error) {
+	const name = "pairs"
+	if cfg.Patch.Pairs != "" {
+		d, err := pipeline.OpenDataset(cfg.Patch.Pairs)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		*closers = append(*closers, d.Close)
+		h := d.Header()
+		if h.Kind != pipeline.KindPair || h.Size.Height != cfg.Patch.Crop {
+			return nil, fmt.Errorf("%s: %s holds %ss of %dx%d, want pairs of side %d (patch.crop)", name, cfg.Patch.Pairs, h.Kind, h.Size.Width, h.Size.Height, cfg.Patch.Crop)
+		}
+		feed := &data.Drawn{
+			Name: name, Seed: cfg.Seed, Items: d.Len(), Batch: cfg.Patch.Batch, Workers: o.Workers, RowHeader: h, Identity: d.Manifest().Digest,
+			Append: func(_ context.Context, out *pipeline.Builder, item int, _ uint64) error {
+				return d.AppendRow(out, item)
+			},
+		}
+		return feed, feed.Validate()
+	}
+	if cfg.Target.streamed() {
+		return nil, fmt.Errorf("%s: pairs cannot be cut from a target that is a stream: precompute them (patch.pairs), or give the target as a folder", name)
+	}
+	col, err := openCollection(cfg.Target, true)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	*closers = append(*closers, col.close)
+	options := crops.Default()
+	options.Size, options.Base, options.Scale, options.IoU = cfg.Patch.Crop, cfg.Patch.Base, cfg.Patch.Scale, cfg.Patch.IoU
+	first, err := crops.New(options, cfg.Seed, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	header, err := first.Header(col.header)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	feed := &data.Drawn{
+		Name: name, Seed: cfg.Seed, Items: col.items, Batch: cfg.Patch.Batch, Workers: o.Workers, RowHeader: header, Identity: col.identity,
+		Append: func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error {
+			s, err := col.read(ctx, item)
+			if err != nil {
+				return err
+			}
+			stage, err := crops.New(options, cfg.Seed, epoch)
+			if err != nil {
+				return err
+			}
+			return out.AppendPair(stage.Pair(s))
+		},
+	}
+	return feed, feed.Validate()
+}
+
+// openStream opens standard input or a pipe.
+func openStream(ctx context.Context, dir string, o Options) (pipeline.Stream, func() error, error) {
+	if dir != "-" {
+		return pipeline.Open(ctx, dir)
+	}
+	in := o.Stdin
+	if in == nil {
+		in = os.Stdin
+	}
+	s, err := pipeline.Read(ctx, in)
+	return s, func() error { return nil }, err
+}
+
+// digests identify the run's inputs.
+func (f *feeds) digests() map[string]string {
+	d := map[string]string{"source": f.source.Digest()}
+	if f.target != nil {
+		d["target"] = f.target.Digest()
+	}
+	if f.pairs != nil {
+		d["pairs"] = f.pairs.Digest()
+	}
+	return d
+}
+
+// pulled are the feeds under way.
+type pulled struct {
+	source, target, pairs func() (*pipeline.Batch, error)
+	pairStart             int // first iteration that has pairs
+	stops                 []func()
+}
+
+// start begins the feeds at an iteration; pairs come from pairStart on.
+func (f *feeds) start(ctx context.Context, iteration, pairStart int) *pulled {
+	p := &pulled{pairStart: pairStart}
+	begin := func(feed data.Feed, from int) func() (*pipeline.Batch, error) {
+		if feed == nil {
+			return nil
+		}
+		next, stop := data.Pull(ctx, feed, from)
+		p.stops = append(p.stops, stop)
+		return next
+	}
+	p.source, p.target = begin(f.source, iteration), begin(f.target, iteration)
+	p.pairs = begin(f.pairs, max(iteration-pairStart, 0))
+	return p
+}
+
+func (p *pulled) stop() {
+	for _, s := range p.stops {
+		s()
+	}
+}
+
+// stepBatch is what one step sees; target and pairs may be nil.
+type stepBatch struct{ source, target, pairs *pipeline.Batch }
+
+// next is the batch of an iteration.
+func (p *pulled) next(iteration int) (b stepBatch, err error) {
+	defer func() {
+		if err != nil {
+			b.release()
+		}
+	}()
+	if b.source, err = p.source(); err != nil {
+		return b, err
+	}
+	if p.target != nil {
+		if b.target, err = p.target(); err != nil {
+			return b, err
+		}
+	}
+	if p.pairs != nil && iteration >= p.pairStart {
+		b.pairs, err = p.pairs()
+	}
+	return b, err
+}
+
+func (b stepBatch) each() []*pipeline.Batch {
+	var all []*pipeline.Batch
+	for _, x := range []*pipeline.Batch{b.source, b.target, b.pairs} {
+		if x != nil {
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+func (b stepBatch) release() {
+	for _, x := range b.each() {
+		x.Release()
+	}
+}
+
+func (b stepBatch) ids() []string {
+	var ids []string
+	for _, x := range b.each() {
+		ids = append(ids, x.IDs()...)
+	}
+	return ids
+}

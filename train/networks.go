@@ -1,0 +1,158 @@
+package train
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pipa-uda/pipa/formats/safetensors"
+	"github.com/pipa-uda/pipa/train/loss"
+	"github.com/pipa-uda/pipa/train/model"
+	"github.com/pipa-uda/pipa/train/nn"
+	"github.com/pipa-uda/pipa/train/torch"
+)
+
+// networks are a run's parameters. The teacher and the frozen encoder carry no
+// contrast heads; what the recipe does not use is nil.
+type networks struct {
+	studentStore, teacherStore *nn.Store
+	student, teacher           *model.Segmentor
+	frozen                     *model.MixTransformer // with the weights the student began with
+	pixelHead                  *model.PixelProjection
+	pixelClassifier            *model.PixelClassifier // pixel mode official only
+	patchHead                  *model.PatchProjection
+	patchClassifier            *nn.Conv2d // patch mode official only: random, and no loss reaches it
+}
+
+// encoderConfig is the encoder's size.
+func (c NetworkConfig) encoderConfig() (model.MiTConfig, error) {
+	if c.Encoder == "mit" {
+		if len(c.Dims) != 4 || len(c.Depths) != 4 {
+			return model.MiTConfig{}, fmt.Errorf("configuration: network.dims is %v and network.depths %v, want four numbers each for encoder mit", c.Dims, c.Depths)
+		}
+		return model.MiTConfig{Dims: [4]int(c.Dims), Depths: [4]int(c.Depths), DropPath: c.DropPath}, nil
+	}
+	m, err := model.MiT(c.Encoder)
+	if err != nil {
+		return m, fmt.Errorf("configuration: network.encoder: %w", err)
+	}
+	m.DropPath = c.DropPath
+	return m, nil
+}
+
+// buildNetworks makes and initialises the networks in scope. The
+// initialisation draws from the default generator.
+func buildNetworks(scope *torch.Scope, cfg Config, classes int) (*networks, error) {
+	encoder, err := cfg.Network.encoderConfig()
+	if err != nil {
+		return nil, err
+	}
+	decoder := model.DAFormerConfig{Classes: classes, Channels: cfg.Network.Channels, Dropout: cfg.Network.Dropout}
+	n := &networks{studentStore: nn.NewStore(scope)}
+	root := n.studentStore.Root()
+	if n.student, err = model.NewSegmentor(root, encoder, decoder); err != nil {
+		return nil, err
+	}
+	if cfg.Network.Weights != "" {
+		if err := loadEncoder(scope, n.studentStore, cfg.Network.Weights); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.FeatureDistance.Weight > 0 {
+		store := nn.NewStore(scope)
+		if n.frozen, err = model.NewMixTransformer(store.Root().Sub("backbone"), encoder); err != nil {
+			return nil, err
+		}
+		if err := store.CopyFrom(n.studentStore); err != nil {
+			return nil, err
+		}
+		store.Freeze()
+	}
+	if cfg.Pixel.Weight > 0 {
+		n.pixelHead = model.NewPixelProjection(root, encoder.Dims, cfg.Pixel.Dim)
+		if cfg.Pixel.Mode == "official" {
+			n.pixelClassifier = model.NewPixelClassifier(root, encoder.Dims, classes)
+		}
+	}
+	if cfg.Patch.Weight > 0 {
+		n.patchHead = model.NewPatchProjection(root, cfg.Network.Channels, cfg.Patch.Dim)
+		if cfg.Patch.Mode == "official" {
+			n.patchClassifier = nn.NewConv2d(root.Sub("classifier"), cfg.Network.Channels, classes, nn.Conv{Kernel: 1, Bias: true})
+		}
+	}
+	if cfg.Adapt.Enabled {
+		n.teacherStore = nn.NewStore(scope)
+		if n.teacher, err = model.NewSegmentor(n.teacherStore.Root(), encoder, decoder); err != nil {
+			return nil, err
+		}
+		n.teacherStore.Freeze()
+	}
+	return n, nil
+}
+
+// loadEncoder sets backbone.* from a safetensors file whose names are the
+// encoder's own, with or without "backbone." in front. Every encoder parameter
+// must be there in the right shape; a classifier's head is passed over.
+func loadEncoder(scope *torch.Scope, store *nn.Store, path string) error {
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return fmt.Errorf("network.weights: %w", err)
+	}
+	return scope.NoGrad(func(s *torch.Scope) error {
+		for _, e := range store.Entries() {
+			bare, ok := strings.CutPrefix(e.Name, "backbone.")
+			if !ok {
+				continue
+			}
+			name := bare
+			if !f.Has(name) {
+				name = e.Name
+			}
+			t, err := f.Tensor(name)
+			if err != nil {
+				return fmt.Errorf("network.weights: %s: %w", path, err)
+			}
+			value, err := nn.Import(s, t)
+			if err != nil {
+				return fmt.Errorf("network.weights: %s: %w", path, err)
+			}
+			if got, want := value.String(), e.Tensor.String(); got != want {
+				return fmt.Errorf("network.weights: %s: %s is %s, want %s", path, name, got, want)
+			}
+			e.Tensor.In(s).CopyInPlace(value)
+		}
+		return nil
+	})
+}
+
+// bankTensors and loadBank save and restore the patch contrast's negatives.
+func bankTensors(b loss.Bank) ([]safetensors.Tensor, error) {
+	var out []safetensors.Tensor
+	for i, e := range b.Entries {
+		for name, t := range map[string]*torch.Tensor{"features": e.Features, "classes": e.Classes} {
+			x, err := nn.Export(fmt.Sprintf("%03d.%s", i, name), t)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, x)
+		}
+	}
+	return out, nil
+}
+
+func loadBank(scope *torch.Scope, f *safetensors.File) (loss.Bank, error) {
+	var b loss.Bank
+	for i := 0; f.Has(fmt.Sprintf("%03d.features", i)); i++ {
+		var e loss.BankEntry
+		for name, to := range map[string]**torch.Tensor{"features": &e.Features, "classes": &e.Classes} {
+			t, err := f.Tensor(fmt.Sprintf("%03d.%s", i, name))
+			if err != nil {
+				return b, err
+			}
+			if *to, err = nn.Import(scope, t); err != nil {
+				return b, err
+			}
+		}
+		b.Entries = append(b.Entries, e)
+	}
+	return b, nil
+}

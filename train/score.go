@@ -1,0 +1,229 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/pipa-uda/pipa/augment"
+	"github.com/pipa-uda/pipa/formats/safetensors"
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/train/eval"
+	"github.com/pipa-uda/pipa/train/model"
+	"github.com/pipa-uda/pipa/train/nn"
+	"github.com/pipa-uda/pipa/train/torch"
+)
+
+// Result is how a network scores on a labelled split. Shares are fractions; a
+// class that neither labels nor predictions have is null.
+type Result struct {
+	Iteration int        `json:"iteration"`
+	Network   string     `json:"network"` // student or teacher
+	Images    int        `json:"images"`
+	Classes   []string   `json:"classes"`
+	IoU       []Fraction `json:"iou"`
+	Accuracy  []Fraction `json:"accuracy"`
+	AllPixels Fraction   `json:"all_pixels"`
+	MIoU      Fraction   `json:"miou"`   // over all classes
+	MIoU16    Fraction   `json:"miou16"` // over SYNTHIA's classes, for the 19 of Cityscapes
+	MIoU13    Fraction   `json:"miou13"`
+	Confusion []int64    `json:"confusion"` // pixels by label (rows) and prediction (columns)
+}
+
+// Fraction is a float64 whose NaN is JSON's null.
+type Fraction float64
+
+// MarshalJSON implements json.Marshaler.
+func (f Fraction) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(f)) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(f))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *Fraction) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*f = Fraction(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(b, (*float64)(f))
+}
+
+// Scores are the result as eval's, for its table.
+func (r *Result) Scores() eval.Scores {
+	s := eval.Scores{AllPixels: float64(r.AllPixels)}
+	for i := range r.IoU {
+		s.IoU = append(s.IoU, float64(r.IoU[i]))
+		s.Accuracy = append(s.Accuracy, float64(r.Accuracy[i]))
+	}
+	return s
+}
+
+func newResult(iteration int, network string, images int, classes []string, c *eval.Confusion) *Result {
+	s := c.Scores()
+	r := &Result{Iteration: iteration, Network: network, Images: images, Classes: classes, AllPixels: Fraction(s.AllPixels),
+		MIoU: Fraction(s.Mean(nil)), MIoU16: Fraction(math.NaN()), MIoU13: Fraction(math.NaN()), Confusion: c.Counts}
+	if len(classes) == 19 {
+		r.MIoU16, r.MIoU13 = Fraction(s.Mean(eval.Synthia16)), Fraction(s.Mean(eval.Synthia13))
+	}
+	for i := range s.IoU {
+		r.IoU = append(r.IoU, Fraction(s.IoU[i]))
+		r.Accuracy = append(r.Accuracy, Fraction(s.Accuracy[i]))
+	}
+	return r
+}
+
+// score evaluates the student on the target's split and writes result.json. A
+// source-only run without a target has nothing to be scored on: it returns nil.
+func (t *trainer) score(ctx context.Context) (*Result, error) {
+	if t.cfg.Target.Dir == "" || t.cfg.Target.streamed() {
+		t.options.Log.Info("no target folder to score on", "run", t.options.Out)
+		return nil, nil
+	}
+	r, err := evaluate(ctx, t.root, t.student, t.cfg, t.cfg.Eval.Split, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Iteration, r.Network = t.iteration, "student"
+	return r, writeJSON(filepath.Join(t.options.Out, resultFile), r)
+}
+
+func writeJSON(path string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return pipeline.WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
+}
+
+// EvalOptions say what to evaluate.
+type EvalOptions struct {
+	Teacher  bool   // the teacher instead of the student
+	Dir      string // the target's folder; empty means the run's
+	Split    string // empty means the run's
+	Device   torch.Device
+	Progress func(done, total int)
+}
+
+// Evaluate scores a run's last good checkpoint by the Cityscapes protocol:
+// whole images at the run's evaluation size, logits resized to the label's size.
+func Evaluate(ctx context.Context, lib *torch.Lib, run string, o EvalOptions) (*Result, error) {
+	cfg, err := Resolve("", filepath.Join(run, configFile), nil)
+	if err != nil {
+		return nil, fmt.Errorf("evaluate %s: %w", run, err)
+	}
+	dir, state, _, err := latestCheckpoint(filepath.Join(run, checkpointsDir))
+	if err != nil {
+		return nil, err
+	}
+	if dir == "" {
+		return nil, fmt.Errorf("evaluate %s: it has no checkpoint yet", run)
+	}
+	if o.Dir != "" {
+		cfg.Target.Dir = o.Dir
+	}
+	if o.Split == "" {
+		o.Split = cfg.Eval.Split
+	}
+	file, network := studentFile, "student"
+	if o.Teacher {
+		file, network = teacherFile, "teacher"
+		if !cfg.Adapt.Enabled {
+			return nil, fmt.Errorf("evaluate %s: a source-only run has no teacher", run)
+		}
+	}
+	weights, err := safetensors.Open(filepath.Join(dir, file))
+	if err != nil {
+		return nil, err
+	}
+	var r *Result
+	err = lib.Run(o.Device, func(s *torch.Scope) error {
+		net, err := loadSegmentor(s, cfg, weights)
+		if err != nil {
+			return fmt.Errorf("evaluate %s: %w", run, err)
+		}
+		if r, err = evaluate(ctx, s, net, cfg, o.Split, o.Progress); err != nil {
+			return err
+		}
+		r.Iteration, r.Network = state.Iteration, network
+		return nil
+	})
+	return r, err
+}
+
+// loadSegmentor builds the network that weights hold; the heads of the
+// contrasts, which only training needs, are passed over.
+func loadSegmentor(s *torch.Scope, cfg Config, weights *safetensors.File) (*model.Segmentor, error) {
+	encoder, err := cfg.Network.encoderConfig()
+	if err != nil {
+		return nil, err
+	}
+	t, err := weights.Tensor("decode_head.conv_seg.bias")
+	if err != nil {
+		return nil, err
+	}
+	store := nn.NewStore(s)
+	net, err := model.NewSegmentor(store.Root(), encoder, model.DAFormerConfig{Classes: t.Len(), Channels: cfg.Network.Channels, Dropout: cfg.Network.Dropout})
+	if err != nil {
+		return nil, err
+	}
+	return net, store.Load(weights.Without("cls_head.", "proj_head.", "project.", "classifier."))
+}
+
+// evaluate scores a network on a split of the target.
+func evaluate(ctx context.Context, root *torch.Scope, net *model.Segmentor, cfg Config, split string, progress func(done, total int)) (*Result, error) {
+	c := cfg.Target
+	c.Split = split
+	if _, err := os.Stat(c.Dir); err != nil {
+		return nil, fmt.Errorf("evaluate on %s: %w", c.Format, err)
+	}
+	set, err := openCollection(c, false)
+	if err != nil {
+		return nil, fmt.Errorf("evaluate: %w", err)
+	}
+	defer set.close()
+	confusion := eval.NewConfusion(len(set.header.Classes))
+	for i := range set.items {
+		if err := ctx.Err(); err != nil {
+			return nil, context.Cause(ctx)
+		}
+		sample, err := set.read(ctx, i)
+		if err != nil {
+			return nil, fmt.Errorf("evaluate: %w", err)
+		}
+		if sample.Label.Empty() {
+			return nil, fmt.Errorf("evaluate: %s has no label", sample.ID)
+		}
+		err = root.NoGrad(func(s *torch.Scope) error {
+			return confusion.Add(predict(s, net, sample, cfg.Eval.Resize), s.Wrap(sample.Label.Pix(), 1, sample.Label.Height(), sample.Label.Width()).ToDevice(s.Device()).To(torch.Int64))
+		})
+		if err != nil {
+			return nil, fmt.Errorf("evaluate %s: %w", sample.ID, err)
+		}
+		if progress != nil {
+			progress(i+1, set.items)
+		}
+	}
+	return newResult(0, "", set.items, set.header.Classes, confusion), nil
+}
+
+// predict segments one image, scaled to fit resize, at its own size: [1,H,W]
+// of classes.
+func predict(s *torch.Scope, net *model.Segmentor, sample pipeline.Sample, resize [2]int) *torch.Tensor {
+	image := sample.Image
+	h, w := image.Height(), image.Width()
+	if resize[0] > 0 {
+		fh, fw := augment.FitSize(h, w, resize)
+		image = augment.ResizeBilinear(image, fh, fw, pipeline.Box{Y1: fh, X1: fw})
+	}
+	x := normalize(s.Wrap(image.Pix(), 1, image.Height(), image.Width(), 3))
+	return net.Forward(x, nn.Scoring).Logits.UpsampleBilinear(h, w, false).Argmax(1, false)
+}

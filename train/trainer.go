@@ -1,0 +1,165 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/pipa-uda/pipa/formats/safetensors"
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/train/loss"
+	"github.com/pipa-uda/pipa/train/optim"
+	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/uda"
+)
+
+// trainer is a run in progress.
+type trainer struct {
+	*networks
+	cfg       Config
+	options   Options
+	lib       *torch.Lib
+	root      *torch.Scope
+	feeds     *feeds
+	classes   int
+	names     []string // of the classes
+	teacher   *uda.Teacher
+	optimizer *optim.AdamW
+	schedule  optim.Schedule
+	bank      loss.Bank
+	window    *window
+	iteration int // steps done
+}
+
+// newTrainer builds a run's networks, opens its data and, resuming, restores
+// its last good checkpoint.
+func newTrainer(ctx context.Context, root *torch.Scope, cfg Config, o Options) (t *trainer, err error) {
+	t = &trainer{cfg: cfg, options: o, lib: root.Lib(), root: root, window: newWindow()}
+	if t.feeds, err = openFeeds(ctx, cfg, o); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.feeds.close())
+		}
+	}()
+	t.names = t.feeds.source.Header().Classes
+	t.classes = len(t.names)
+	if err := t.lib.Seed(pipeline.NewKey(cfg.Seed, 0, "train", "init").Uint64()); err != nil {
+		return nil, err
+	}
+	if t.networks, err = buildNetworks(root, cfg, t.classes); err != nil {
+		return nil, err
+	}
+	if cfg.Adapt.Enabled {
+		if t.teacher, err = uda.NewTeacher(root, t.teacherStore, t.studentStore, cfg.Adapt.EMA); err != nil {
+			return nil, err
+		}
+	}
+	c := cfg.Optimizer
+	t.optimizer = optim.NewAdamW(root, t.studentStore.Parameters(), func(name string) optim.Group { return optim.GroupOf(name, c.HeadMultiplier) },
+		optim.Options{Betas: c.Betas, WeightDecay: c.WeightDecay})
+	t.schedule = optim.Schedule{Iterations: cfg.Iterations, Warmup: c.Warmup, WarmupRatio: c.WarmupRatio, Power: c.Power}
+	if o.Resume {
+		if err := t.restore(); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// files are the tensors of a checkpoint.
+func (t *trainer) files() map[string]func() ([]safetensors.Tensor, error) {
+	f := map[string]func() ([]safetensors.Tensor, error){
+		studentFile:   t.studentStore.Tensors,
+		optimizerFile: t.optimizer.Tensors,
+	}
+	if t.teacherStore != nil {
+		f[teacherFile] = t.teacherStore.Tensors
+	}
+	if len(t.bank.Entries) > 0 {
+		f[bankFile] = func() ([]safetensors.Tensor, error) { return bankTensors(t.bank) }
+	}
+	return f
+}
+
+// The tensor files of a checkpoint.
+const (
+	studentFile   = "student.safetensors"
+	teacherFile   = "teacher.safetensors"
+	optimizerFile = "optimizer.safetensors"
+	bankFile      = "bank.safetensors"
+)
+
+// save writes a checkpoint of the state between two steps.
+func (t *trainer) save() error {
+	hash, err := t.cfg.hash()
+	if err != nil {
+		return err
+	}
+	files := map[string]func(string) error{}
+	for name, tensors := range t.files() {
+		files[name] = func(path string) error {
+			list, err := tensors()
+			if err != nil {
+				return err
+			}
+			return safetensors.WriteFile(path, nil, list)
+		}
+	}
+	state := State{Iteration: t.iteration, Seed: t.cfg.Seed, Config: hash, Data: t.feeds.digests(), Window: t.window.sums()}
+	return saveCheckpoint(filepath.Join(t.options.Out, checkpointsDir), state, files, t.cfg.Checkpoint.Keep)
+}
+
+// restore continues from the newest whole checkpoint. A run without any begins
+// anew.
+func (t *trainer) restore() error {
+	dir, state, warnings, err := latestCheckpoint(filepath.Join(t.options.Out, checkpointsDir))
+	for _, w := range warnings {
+		t.options.Log.Warn("passing over a damaged checkpoint", "reason", w)
+	}
+	if err != nil {
+		return err
+	}
+	if dir == "" {
+		t.options.Log.Info("no checkpoint yet, starting from the beginning", "run", t.options.Out)
+		return nil
+	}
+	for name, now := range t.feeds.digests() {
+		if before := state.Data[name]; before != now {
+			return fmt.Errorf("resume %s: the %s data differ from the run's (digest %s, was %s); a run is continued with the data it was begun with", t.options.Out, name, now, before)
+		}
+	}
+	open := func(name string) (*safetensors.File, error) { return safetensors.Open(filepath.Join(dir, name)) }
+	load := func(name string, to func(*safetensors.File) error) error {
+		f, err := open(name)
+		if err != nil {
+			return err
+		}
+		if err := to(f); err != nil {
+			return fmt.Errorf("resume from %s: %w", filepath.Join(dir, name), err)
+		}
+		return nil
+	}
+	if err := load(studentFile, t.studentStore.Load); err != nil {
+		return err
+	}
+	if err := load(optimizerFile, t.optimizer.Load); err != nil {
+		return err
+	}
+	if t.teacherStore != nil {
+		if err := load(teacherFile, t.teacherStore.Load); err != nil {
+			return err
+		}
+	}
+	if _, has := state.Files[bankFile]; has {
+		if err := load(bankFile, func(f *safetensors.File) (err error) { t.bank, err = loadBank(t.root, f); return err }); err != nil {
+			return err
+		}
+	}
+	t.iteration = state.Iteration
+	t.window = windowOf(state.Window)
+	t.options.Log.Info("continuing", "checkpoint", dir, "iteration", t.iteration)
+	return nil
+}
