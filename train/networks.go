@@ -128,13 +128,15 @@ func loadEncoder(scope *torch.Scope, store *nn.Store, path string) error {
 func bankTensors(b loss.Bank) ([]safetensors.Tensor, error) {
 	var out []safetensors.Tensor
 	for i, e := range b.Entries {
-		for name, t := range map[string]*torch.Tensor{"features": e.Features, "classes": e.Classes} {
-			x, err := nn.Export(fmt.Sprintf("%03d.%s", i, name), t)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, x)
+		features, err := nn.Export(fmt.Sprintf("%03d.features", i), e.Features)
+		if err != nil {
+			return nil, err
 		}
+		classes, err := nn.Export(fmt.Sprintf("%03d.classes", i), e.Classes)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, features, classes)
 	}
 	return out, nil
 }

@@ -100,12 +100,13 @@ func openRun(cfg Config, o Options) (unlock func(), err error) {
 	if err := os.MkdirAll(o.Out, 0o755); err != nil {
 		return nil, fmt.Errorf("create run: %w", err)
 	}
-	if unlock, err = lockRun(o.Out); err != nil {
+	release, err := lockRun(o.Out)
+	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			unlock()
+			release()
 		}
 	}()
 	if exists {
@@ -120,7 +121,7 @@ func openRun(cfg Config, o Options) (unlock func(), err error) {
 	if text, err = cfg.YAML(); err != nil {
 		return nil, err
 	}
-	return unlock, pipeline.WriteFile(path, func(w io.Writer) error {
+	return release, pipeline.WriteFile(path, func(w io.Writer) error {
 		_, err := w.Write(text)
 		return err
 	})

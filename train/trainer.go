@@ -34,8 +34,8 @@ type trainer struct {
 
 // newTrainer builds a run's networks, opens its data and, resuming, restores
 // its last good checkpoint.
-func newTrainer(ctx context.Context, root *torch.Scope, cfg Config, o Options) (t *trainer, err error) {
-	t = &trainer{cfg: cfg, options: o, lib: root.Lib(), root: root, window: newWindow()}
+func newTrainer(ctx context.Context, root *torch.Scope, cfg Config, o Options) (_ *trainer, err error) {
+	t := &trainer{cfg: cfg, options: o, lib: root.Lib(), root: root, window: newWindow()}
 	if t.feeds, err = openFeeds(ctx, cfg, o); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,453 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/train/data"
+	"github.com/pipa-uda/pipa/train/nn"
+	"github.com/pipa-uda/pipa/train/torch"
+)
+
+// data writes one small set of fixtures for all tests of the package.
+var fixtureDir = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "pipa-train-test-")
+	if err != nil {
+		return "", err
+	}
+	return dir, fixtures.Write(context.Background(), dir, fixtures.Options{Seed: 1, Width: 128, GTA: 8, SYNTHIA: -1, Train: 6, Val: 3})
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := fixtureDir(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+func backend(t testing.TB) *torch.Lib {
+	t.Helper()
+	lib, err := torch.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lib
+}
+
+// config is fixture-pipa, smaller and shorter still.
+func config(t testing.TB, set ...string) Config {
+	t.Helper()
+	dir, err := fixtureDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := Resolve("fixture-pipa", "", append([]string{
+		"iterations=8", "source.resize=[64, 128]", "source.crop=[64, 64]", "target.resize=[64, 128]", "target.crop=[64, 64]",
+		"network.dims=[8, 16, 20, 32]", "network.depths=[1, 1, 1, 1]", "network.channels=16", "pixel.dim=16", "patch.dim=16", "pixel.max_views=6",
+		"patch.start=2", "patch.crop=64", "patch.base=128", "patch.negatives=40", "patch.threshold=0.01", "eval.resize=[64, 128]",
+		"checkpoint.every=3", "log_every=2", "threads=1",
+	}, set...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Source.Dir, cfg.Target.Dir = filepath.Join(dir, "gta"), filepath.Join(dir, "cityscapes")
+	return cfg
+}
+
+// deterministic reads a run's metrics without what depends on the machine's
+// mood.
+func deterministic(t *testing.T, run string) []Metrics {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(run, metricsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []Metrics
+	for line := range bytes.Lines(text) {
+		var m Metrics
+		if err := json.Unmarshal(line, &m); err != nil {
+			t.Fatal(err)
+		}
+		m.SamplesPerSecond, m.DataWait, m.MemoryBytes = 0, 0, 0
+		out = append(out, m)
+	}
+	return out
+}
+
+// weights are the bytes of a run's last student and teacher.
+func weights(t *testing.T, run string) map[string][]byte {
+	t.Helper()
+	dir, _, _, err := latestCheckpoint(filepath.Join(run, checkpointsDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]byte{}
+	for _, f := range []string{studentFile, teacherFile, optimizerFile, bankFile} {
+		if out[f], err = os.ReadFile(filepath.Join(dir, f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+func TestARunCutAnywhereAndResumedEqualsOneThatRanThrough(t *testing.T) {
+	lib := backend(t)
+	cfg := config(t)
+	whole := filepath.Join(t.TempDir(), "whole")
+	want, err := Run(context.Background(), lib, cfg, Options{Out: whole})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cut := range []int{1, 4, 7} {
+		run := filepath.Join(t.TempDir(), "cut")
+		ctx, cancel := context.WithCancel(context.Background())
+		interrupted := cfg
+		interrupted.LogEvery = 1 // so that Progress sees every step; logging is no part of the numbers
+		_, err := Run(ctx, lib, interrupted, Options{Out: run, Progress: func(m Metrics, _ int) {
+			if m.Iteration == cut {
+				cancel()
+			}
+		}})
+		if !errors.Is(err, ErrInterrupted) {
+			t.Fatalf("cut at %d: %v", cut, err)
+		}
+		got, err := Run(context.Background(), lib, cfg, Options{Out: run, Resume: true, Workers: 3})
+		if err != nil {
+			t.Fatalf("cut at %d: %v", cut, err)
+		}
+		if !reflect.DeepEqual(weights(t, run), weights(t, whole)) {
+			t.Errorf("cut at %d: the final weights differ", cut)
+		}
+		if !reflect.DeepEqual(got.Confusion, want.Confusion) {
+			t.Errorf("cut at %d: the scores differ", cut)
+		}
+	}
+}
+
+// TestAKilledRunLogsTheSameMetrics throws away what a kill would lose: all
+// since the last checkpoint but the log.
+func TestAKilledRunLogsTheSameMetrics(t *testing.T) {
+	lib := backend(t)
+	cfg := config(t)
+	whole, run := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "killed")
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: whole}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: run}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := checkpoints(filepath.Join(run, checkpointsDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(all[len(all)-1]); err != nil { // back to iteration 6
+		t.Fatal(err)
+	}
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: run, Resume: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := deterministic(t, run), deterministic(t, whole); !reflect.DeepEqual(got, want) {
+		t.Errorf("metrics\n%+v\nwant\n%+v", got, want)
+	}
+	if !reflect.DeepEqual(weights(t, run), weights(t, whole)) {
+		t.Error("the final weights differ")
+	}
+}
+
+func TestResumeRefusesAnotherConfigurationOrData(t *testing.T) {
+	lib := backend(t)
+	cfg := config(t, "iterations=2")
+	run := filepath.Join(t.TempDir(), "run")
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: run}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: run}); err == nil || !strings.Contains(err.Error(), "already holds a run") {
+		t.Errorf("a second run into the same folder: %v", err)
+	}
+	other := cfg
+	other.Patch.Weight = 0.7
+	if _, err := Run(context.Background(), lib, other, Options{Out: run, Resume: true}); err == nil || !strings.Contains(err.Error(), "patch.weight: 0.7, was 0.1") {
+		t.Errorf("another configuration: %v", err)
+	}
+	other = cfg
+	other.Source.Dir = t.TempDir()
+	if err := fixtures.Write(context.Background(), other.Source.Dir, fixtures.Options{Seed: 9, Width: 128, GTA: 3, SYNTHIA: -1, Train: -1, Val: -1}); err != nil {
+		t.Fatal(err)
+	}
+	other.Source.Dir = filepath.Join(other.Source.Dir, "gta")
+	if _, err := Run(context.Background(), lib, other, Options{Out: run, Resume: true}); err == nil || !strings.Contains(err.Error(), "the source data differ") {
+		t.Errorf("other data: %v", err)
+	}
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: filepath.Join(run, "none"), Resume: true}); err == nil || !strings.Contains(err.Error(), "no run to resume") {
+		t.Errorf("nothing to resume: %v", err)
+	}
+}
+
+// TestEveryLossReachesTheEncoder takes the losses one at a time and looks at
+// the encoder's gradients.
+func TestEveryLossReachesTheEncoder(t *testing.T) {
+	lib := backend(t)
+	for _, c := range []struct {
+		name    string
+		set     []string
+		step    func(tr *trainer, s *torch.Scope, b stepBatch, l map[string]float64) error
+		reaches bool
+	}{
+		{"source", nil, func(tr *trainer, s *torch.Scope, b stepBatch, l map[string]float64) error {
+			tr.cfg.Pixel.Weight = 0
+			return withSource(tr, s, b, l)
+		}, true},
+		{"pixel", nil, func(tr *trainer, s *torch.Scope, b stepBatch, l map[string]float64) error {
+			source, err := load(s, b.source, "image", "label")
+			if err != nil {
+				return err
+			}
+			p, err := tr.pixelLoss(tr.student.Forward(source.image, nn.Training), source)
+			if err != nil {
+				return err
+			}
+			l["pixel"] = p.Item()
+			p.Backward()
+			return nil
+		}, true},
+		{"mixed", []string{"adapt.threshold=0"}, func(tr *trainer, s *torch.Scope, b stepBatch, l map[string]float64) error {
+			source, err := load(s, b.source, "image", "label")
+			if err != nil {
+				return err
+			}
+			target, err := load(s, b.target, "image", "")
+			if err != nil {
+				return err
+			}
+			_, err = tr.mixedLoss(s, source, target, l)
+			return err
+		}, true},
+		{"patch paper", nil, func(tr *trainer, s *torch.Scope, b stepBatch, l map[string]float64) error {
+			return tr.patchLoss(s, b.pairs, l)
+		}, true},
+		{"patch official", []string{"patch.mode=official"}, func(tr *trainer, s *torch.Scope, b stepBatch, l map[string]float64) error {
+			return tr.patchLoss(s, b.pairs, l)
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := lib.Run(torch.CPU, func(root *torch.Scope) error {
+				cfg := config(t, c.set...)
+				tr, err := newTrainer(context.Background(), root, cfg, Options{Workers: 1})
+				if err != nil {
+					return err
+				}
+				defer tr.feeds.close()
+				if err := tr.teacher.Update(0); err != nil {
+					return err
+				}
+				feeds := tr.feeds.start(context.Background(), 0, 0)
+				defer feeds.stop()
+				b, err := feeds.next(0)
+				if err != nil {
+					return err
+				}
+				defer b.release()
+				losses := map[string]float64{}
+				if err := root.Run(func(s *torch.Scope) error { return c.step(tr, s, b, losses) }); err != nil {
+					return err
+				}
+				for name, l := range losses {
+					if l == 0 {
+						t.Errorf("loss %s is 0", name)
+					}
+				}
+				sum, projection := 0.0, 0.0
+				for _, e := range tr.studentStore.Parameters() {
+					g := e.Tensor.Grad(root)
+					if g == nil {
+						continue
+					}
+					switch {
+					case strings.HasPrefix(e.Name, "backbone."):
+						sum += g.Abs().Sum().Item()
+					case strings.HasPrefix(e.Name, "project."):
+						projection += g.Abs().Sum().Item()
+					}
+				}
+				if (sum > 0) != c.reaches {
+					t.Errorf("the encoder's gradients add up to %v", sum)
+				}
+				if strings.HasPrefix(c.name, "patch") && projection == 0 {
+					t.Error("the projection gets no gradient")
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func withSource(tr *trainer, s *torch.Scope, b stepBatch, l map[string]float64) error {
+	source, err := load(s, b.source, "image", "label")
+	if err != nil {
+		return err
+	}
+	return tr.sourceLosses(s, source, l)
+}
+
+// TestMemoryIsFlatOver300Steps compares live tensors and resident memory early
+// and late.
+func TestMemoryIsFlatOver300Steps(t *testing.T) {
+	lib := backend(t)
+	live, resident := map[int]int{}, map[int]int64{}
+	run := filepath.Join(t.TempDir(), "run")
+	_, err := Run(context.Background(), lib, config(t, "iterations=300", "log_every=50", "checkpoint.every=300"), Options{Out: run, Progress: func(m Metrics, _ int) {
+		live[m.Iteration], resident[m.Iteration] = lib.LiveTensors(), m.MemoryBytes
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if live[100] != live[300] {
+		t.Errorf("%d live tensors after 100 steps, %d after 300", live[100], live[300])
+	}
+	if grown := resident[300] - resident[100]; grown > 64<<20 {
+		t.Errorf("resident memory grew by %d MiB from step 100 to 300", grown>>20)
+	}
+	if n := lib.LiveTensors(); n != 0 {
+		t.Errorf("%d tensors are left over after the run", n)
+	}
+	t.Logf("live tensors %v, resident %v", live, resident)
+}
+
+// TestPairsMayComeFromADataset gives the trainer the pairs that it would cut
+// itself, precomputed.
+func TestPairsMayComeFromADataset(t *testing.T) {
+	lib := backend(t)
+	cfg := config(t)
+	live, run := filepath.Join(t.TempDir(), "live"), filepath.Join(t.TempDir(), "precomputed")
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: live}); err != nil {
+		t.Fatal(err)
+	}
+	// All of epoch 0's pairs, in the dataset's order.
+	var closers []func() error
+	feed, err := pairFeed(context.Background(), cfg, Options{Workers: 1}, &closers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	col, err := openCollection(cfg.Target, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := feed.(*data.Drawn)
+	batches := func(yield func(*pipeline.Batch, error) bool) {
+		for i := range col.items {
+			out := pipeline.NewBuilder(feed.Header())
+			if err := drawn.Append(context.Background(), out, i, 0); err != nil {
+				yield(nil, err)
+				return
+			}
+			if b, err := out.Batch(); !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}
+	cfg.Patch.Pairs = filepath.Join(t.TempDir(), "pairs")
+	if _, err := pipeline.WriteDataset(context.Background(), cfg.Patch.Pairs, pipeline.Stream{Header: feed.Header(), Batches: batches}, pipeline.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: run}); err != nil {
+		t.Fatal(err)
+	}
+	// Six target images make three batches of pairs in an epoch: the patch
+	// losses of iterations 2, 3 and 4 see the same pairs in both runs.
+	a, b := deterministic(t, live), deterministic(t, run)
+	for i := range 2 { // the lines at iterations 2 and 4
+		if !maps.Equal(a[i].Losses, b[i].Losses) {
+			t.Errorf("at iteration %d the losses are %v, with precomputed pairs %v", a[i].Iteration, a[i].Losses, b[i].Losses)
+		}
+	}
+	if a[1].Losses["patch"] == 0 {
+		t.Error("the patch loss is 0")
+	}
+}
+
+func TestSourceMayBeAStream(t *testing.T) {
+	lib := backend(t)
+	cfg := config(t, "iterations=3", "adapt.enabled=false", "patch.weight=0", "pixel.weight=0")
+	f, err := openFeeds(context.Background(), cfg, Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	rows := func(n int) *bytes.Buffer {
+		batches := func(yield func(*pipeline.Batch, error) bool) {
+			i := 0
+			for b, err := range f.source.From(context.Background(), 0) {
+				if i++; i > n || !yield(b, err) {
+					return
+				}
+			}
+		}
+		var buf bytes.Buffer
+		if err := pipeline.Write(context.Background(), &buf, pipeline.Stream{Header: f.source.Header(), Batches: batches}); err != nil {
+			t.Fatal(err)
+		}
+		return &buf
+	}
+	live, piped := filepath.Join(t.TempDir(), "live"), filepath.Join(t.TempDir(), "piped")
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: live}); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Source.Dir = "-"
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: piped, Stdin: rows(3)}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := deterministic(t, piped), deterministic(t, live); !reflect.DeepEqual(got, want) {
+		t.Errorf("from a stream\n%+v\nfrom the folder\n%+v", got, want)
+	}
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: filepath.Join(t.TempDir(), "short"), Stdin: rows(2)}); err == nil || !strings.Contains(err.Error(), "the stream ended") {
+		t.Errorf("a stream that is too short: %v", err)
+	}
+}
+
+func TestEvaluateScoresStudentAndTeacher(t *testing.T) {
+	lib := backend(t)
+	run := filepath.Join(t.TempDir(), "run")
+	want, err := Run(context.Background(), lib, config(t, "iterations=3"), Options{Out: run})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Evaluate(context.Background(), lib, run, EvalOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got.Confusion, want.Confusion) || got.Images != 3 {
+		t.Errorf("evaluated again, the counts differ (%d images)", got.Images)
+	}
+	teacher, err := Evaluate(context.Background(), lib, run, EvalOptions{Teacher: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if teacher.Network != "teacher" || reflect.DeepEqual(teacher.Confusion, got.Confusion) {
+		t.Error("the teacher scores exactly as the student")
+	}
+	text, err := os.ReadFile(filepath.Join(run, resultFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var saved Result
+	if err := json.Unmarshal(text, &saved); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(saved.Confusion, want.Confusion) {
+		t.Error("result.json differs from what Run returned")
+	}
+}
