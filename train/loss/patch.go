@@ -80,8 +80,9 @@ func (c PatchContrast) Loss(a, b View, bank Bank) (Result, error) {
 	}
 	now := join(negatives(a), negatives(b))
 	all := BankEntry{}
+	step := a.Features.Scope() // the bank's entries live longer; what is made of them must not
 	for _, e := range bank.Entries[max(0, len(bank.Entries)-c.Steps+1):] {
-		all = join(all, e)
+		all = join(all, BankEntry{e.Features.In(step), e.Classes.In(step)})
 	}
 	all = join(all, now)
 	oa, ob := c.overlap(a), c.overlap(b)
