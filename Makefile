@@ -1,0 +1,19 @@
+.PHONY: help setup build torch test bench fuzz demo clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing (Debian and Ubuntu), or say what to install
+	@scripts/setup
+
+build: setup ## bin/pipa, a static binary
+	CGO_ENABLED=0 go build -trimpath -o bin/pipa ./cmd/pipa
+
+torch: setup ## build/libpipatorch.so, the libtorch backend
+	@scripts/build-adapter
+
+test: setup torch ## formatting, vet, and all tests
+	@scripts/test
+
+clean: ## remove what was built
+	rm -rf bin build
