@@ -83,12 +83,13 @@ func New(o Options, seed, epoch uint64) (*Stage, error) {
 // after a crop.
 func (s *Stage) Header(in pipeline.Header) (pipeline.Header, error) {
 	if in.Kind != pipeline.KindSample {
-		return in, fmt.Errorf("augment: the stream is of %ss, want samples", in.Kind)
+		return in, fmt.Errorf("augment: the stream is of %s, want samples", in.Kind.Plural())
 	}
 	out, err := in.With("augment", struct {
 		Options
+		Seed  uint64 `json:"seed"`
 		Epoch uint64 `json:"epoch"`
-	}{s.options, s.epoch})
+	}{s.options, s.seed, s.epoch})
 	switch {
 	case s.options.Crop[0] > 0:
 		out.Size = pipeline.Size{Height: s.options.Crop[0], Width: s.options.Crop[1]}

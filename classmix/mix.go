@@ -106,12 +106,13 @@ func Streams(ctx context.Context, source, target pipeline.Stream, o Options, wor
 		return pipeline.Stream{}, err
 	}
 	if source.Header.Kind != pipeline.KindSample || target.Header.Kind != pipeline.KindSample {
-		return pipeline.Stream{}, fmt.Errorf("classmix: the streams are of %ss and %ss, want samples", source.Header.Kind, target.Header.Kind)
+		return pipeline.Stream{}, fmt.Errorf("classmix: the streams are of %s and %s, want samples", source.Header.Kind.Plural(), target.Header.Kind.Plural())
 	}
 	header, err := source.Header.With("classmix", struct {
 		Options
+		Seed   uint64          `json:"seed"`
 		Target []pipeline.Step `json:"target"` // the target stream's history
-	}{o, target.Header.History})
+	}{o, source.Header.Seed, target.Header.History})
 	if err != nil {
 		return pipeline.Stream{}, err
 	}

@@ -69,12 +69,13 @@ func New(o Options, seed, epoch uint64) (*Stage, error) {
 // Header implements [pipeline.Stage]: samples in, pairs of one size out.
 func (s *Stage) Header(in pipeline.Header) (pipeline.Header, error) {
 	if in.Kind != pipeline.KindSample {
-		return in, fmt.Errorf("crops: the stream is of %ss, want samples", in.Kind)
+		return in, fmt.Errorf("crops: the stream is of %s, want samples", in.Kind.Plural())
 	}
 	out, err := in.With("crops", struct {
 		Options
+		Seed  uint64 `json:"seed"`
 		Epoch uint64 `json:"epoch"`
-	}{s.options, s.epoch})
+	}{s.options, s.seed, s.epoch})
 	out.Kind = pipeline.KindPair
 	out.Size = pipeline.Size{Height: s.options.Size, Width: s.options.Size}
 	return out, err

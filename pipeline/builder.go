@@ -61,7 +61,7 @@ func (b *Builder) start(kind Kind, id string, size int, rasters ...Raster) (*row
 		return nil, b.err
 	}
 	if kind != b.header.Kind {
-		return nil, fmt.Errorf("append %s %q to a stream of %ss", kind, id, b.header.Kind)
+		return nil, fmt.Errorf("append %s %q to a stream of %s", kind, id, b.header.Kind.Plural())
 	}
 	for _, r := range rasters {
 		if z := b.header.Size; z.Fixed() && !r.Empty() && (r.Height() != z.Height || r.Width() != z.Width) {

@@ -122,7 +122,7 @@ func Open(ctx context.Context, path string) (s Stream, close func() error, err e
 		if err != nil {
 			return Stream{}, nil, err
 		}
-		return d.Stream(ctx), func() error { return nil }, nil
+		return d.Stream(ctx), d.Close, nil
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -12,6 +12,14 @@ const (
 	KindPair   Kind = "pair"
 )
 
+// Plural is the kind's name for several rows.
+func (k Kind) Plural() string {
+	if k == KindMix {
+		return "mixes"
+	}
+	return string(k) + "s"
+}
+
 // A Sample is an image with its label. The label is the zero Raster where the
 // target is unlabelled.
 type Sample struct {

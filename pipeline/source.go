@@ -6,7 +6,11 @@ import (
 	"iter"
 )
 
-// Generate makes a stream of samples 0..n-1 in batches of up to rows, in order,
+// rowBytes is more than a row's columns other than its rasters take.
+const rowBytes = 4096
+
+// Generate makes a stream of samples 0..n-1 in batches of up to rows rows and
+// MaxBatchBytes, in order,
 // reading on up to workers goroutines. skip is asked about a sample that cannot
 // be read: nil leaves it out, an error ends the stream. A nil skip ends it at
 // the first.
@@ -38,6 +42,12 @@ func Generate(ctx context.Context, header Header, n, rows, workers int, read fun
 		for r, err := range samples {
 			if err == nil {
 				err = r.err
+			}
+			// A sample that no longer fits begins the next batch.
+			if err == nil && out.Len() > 0 && out.bytes+len(r.sample.Image.Pix())+len(r.sample.Label.Pix())+rowBytes > MaxBatchBytes {
+				if !flush() {
+					return
+				}
 			}
 			if err == nil {
 				err = out.AppendSample(r.sample)
@@ -158,7 +168,7 @@ func (m *Matched) Release() {
 func Zip(left, right Stream) iter.Seq2[*Matched, error] {
 	return func(yield func(*Matched, error) bool) {
 		if right.Header.Kind != KindSample {
-			yield(nil, fmt.Errorf("match rows: the second stream is of %ss, want samples", right.Header.Kind))
+			yield(nil, fmt.Errorf("match rows: the second stream is of %s, want samples", right.Header.Kind.Plural()))
 			return
 		}
 		next, stop := iter.Pull2(right.Batches)
@@ -214,4 +224,29 @@ func Zip(left, right Stream) iter.Seq2[*Matched, error] {
 			}
 		}
 	}
+}
+
+// Concat joins streams of one header end to end; histories and seeds may
+// differ, and the first stream's count.
+func Concat(streams ...Stream) (Stream, error) {
+	if len(streams) == 0 {
+		return Stream{}, fmt.Errorf("join streams: there are none")
+	}
+	first := streams[0]
+	for i, s := range streams[1:] {
+		h := s.Header
+		h.History, h.Seed = first.Header.History, first.Header.Seed
+		if !sameHeader(h, first.Header) {
+			return Stream{}, fmt.Errorf("join streams: stream %d differs from the first in kind, classes, datasets, labels or size", i+2)
+		}
+	}
+	return Stream{first.Header, func(yield func(*Batch, error) bool) {
+		for _, s := range streams {
+			for b, err := range s.Batches {
+				if !yield(b, err) || err != nil {
+					return
+				}
+			}
+		}
+	}}, nil
 }

@@ -38,7 +38,7 @@ func openCollection(c DataConfig, unlabelled bool) (*collection, error) {
 			return nil, err
 		}
 		if d.Header().Kind != pipeline.KindSample {
-			return nil, errors.Join(fmt.Errorf("%s holds %ss, want samples", c.Dir, d.Header().Kind), d.Close())
+			return nil, errors.Join(fmt.Errorf("%s holds %s, want samples", c.Dir, d.Header().Kind.Plural()), d.Close())
 		}
 		read := func(_ context.Context, i int) (pipeline.Sample, error) {
 			number, row := d.Find(i)
@@ -106,7 +106,7 @@ func sampleFeed(ctx context.Context, name string, c DataConfig, seed uint64, o O
 		}
 		*closers = append(*closers, close)
 		if s.Header.Kind != pipeline.KindSample {
-			return nil, fmt.Errorf("%s: the stream is of %ss, want samples", name, s.Header.Kind)
+			return nil, fmt.Errorf("%s: the stream is of %s, want samples", name, s.Header.Kind.Plural())
 		}
 		if z := (pipeline.Size{Height: c.Crop[0], Width: c.Crop[1]}); s.Header.Size != z {
 			return nil, fmt.Errorf("%s: the stream's images are %dx%d, the configuration's crop is %dx%d", name, s.Header.Size.Width, s.Header.Size.Height, z.Width, z.Height)
@@ -155,7 +155,7 @@ func pairFeed(ctx context.Context, cfg Config, o Options, closers *[]func() erro
 		*closers = append(*closers, d.Close)
 		h := d.Header()
 		if h.Kind != pipeline.KindPair || h.Size.Height != cfg.Patch.Crop {
-			return nil, fmt.Errorf("%s: %s holds %ss of %dx%d, want pairs of side %d (patch.crop)", name, cfg.Patch.Pairs, h.Kind, h.Size.Width, h.Size.Height, cfg.Patch.Crop)
+			return nil, fmt.Errorf("%s: %s holds %s of %dx%d, want pairs of side %d (patch.crop)", name, cfg.Patch.Pairs, h.Kind.Plural(), h.Size.Width, h.Size.Height, cfg.Patch.Crop)
 		}
 		feed := &data.Drawn{
 			Name: name, Seed: cfg.Seed, Items: d.Len(), Batch: cfg.Patch.Batch, Workers: o.Workers, RowHeader: h, Identity: d.Manifest().Digest,

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/urfave/cli/v2"
+)
+
+// Flags that several commands share, each with one name and one meaning.
+
+func seedFlag(usage string) cli.Flag { return &cli.Uint64Flag{Name: "seed", Usage: usage} }
+func epochFlag() cli.Flag {
+	return &cli.Uint64Flag{Name: "epoch", Usage: "`NUMBER` of the pass over the data; each draws anew"}
+}
+func workersFlag() cli.Flag {
+	return &cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Value: runtime.GOMAXPROCS(0), Usage: "`NUMBER` of batches or files in work at once; never changes a byte", DefaultText: "one per core"}
+}
+func limitFlag() cli.Flag {
+	return &cli.IntFlag{Name: "limit", Usage: "stop after this `NUMBER` of rows", DefaultText: "all"}
+}
+func shardFlag() cli.Flag {
+	return &cli.StringFlag{Name: "shard", Usage: "only the rows i, i+n, i+2n…, given as `i/n`"}
+}
+func outFlag() cli.Flag {
+	return &cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output"}
+}
+func forceFlag() cli.Flag { return &cli.BoolFlag{Name: "force", Usage: "replace what is there"} }
+func jsonFlag() cli.Flag  { return &cli.BoolFlag{Name: "json", Usage: "print JSON"} }
+func splitFlag() cli.Flag {
+	return &cli.StringFlag{Name: "split", Value: "train", Usage: "`SPLIT`: train, val or test"}
+}
+func unlabelledFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "unlabelled", Usage: "read images alone, as of a target domain"}
+}
+func maxPixelsFlag() cli.Flag {
+	return &cli.IntFlag{Name: "max-pixels", Value: pipeline.MaxPixels, Usage: "refuse images that declare more pixels than this `NUMBER`"}
+}
+func progressFlag() cli.Flag {
+	return &cli.StringFlag{Name: "progress", Value: "auto", Usage: "a progress bar on standard error, `WHEN`: auto, always or never"}
+}
+func logFlag() cli.Flag {
+	return &cli.StringFlag{Name: "log", Value: "text", Usage: "messages on standard error as `FORMAT`: text or json"}
+}
+
+// setLogger sends messages to standard error as --log says.
+func setLogger(c *cli.Context) error {
+	switch format := c.String("log"); format {
+	case "text":
+		slog.SetDefault(slog.New(&plainHandler{out: os.Stderr}))
+	case "json":
+		slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+	default:
+		return usagef("--log is %q, want text or json", format)
+	}
+	return nil
+}
+
+// parseSize reads "HEIGHTxWIDTH"; the empty string is the zero size.
+func parseSize(flag, text string) ([2]int, error) {
+	if text == "" {
+		return [2]int{}, nil
+	}
+	h, w, _ := strings.Cut(text, "x")
+	height, err1 := strconv.Atoi(h)
+	width, err2 := strconv.Atoi(w)
+	if err1 != nil || err2 != nil || height < 1 || width < 1 {
+		return [2]int{}, usagef("--%s is %q, want HEIGHTxWIDTH as in 512x1024", flag, text)
+	}
+	return [2]int{height, width}, nil
+}
+
+// parseNumbers reads n numbers with commas between.
+func parseNumbers(flag, text string, n int) ([]float64, error) {
+	fields := strings.Split(text, ",")
+	numbers := make([]float64, 0, n)
+	for _, f := range fields {
+		v, err := strconv.ParseFloat(strings.TrimSpace(f), 64)
+		if err != nil {
+			break
+		}
+		numbers = append(numbers, v)
+	}
+	if len(fields) != n || len(numbers) != n {
+		return nil, usagef("--%s is %q, want %d numbers with commas between", flag, text, n)
+	}
+	return numbers, nil
+}
+
+// A shard is every n-th row from i on.
+type shard struct{ i, n int }
+
+func parseShard(text string) (shard, error) {
+	if text == "" {
+		return shard{0, 1}, nil
+	}
+	var s shard
+	if k, err := fmt.Sscanf(text, "%d/%d", &s.i, &s.n); k != 2 || err != nil || s.n < 1 || s.i < 0 || s.i >= s.n || text != fmt.Sprintf("%d/%d", s.i, s.n) {
+		return s, usagef("--shard is %q, want i/n with i from 0 to n-1", text)
+	}
+	return s, nil
+}
+
+// splitFormat reads "FORMAT:DIR"; without a known format it is all folder.
+func splitFormat(text string) (format, dir string) {
+	for _, name := range formats.Names() {
+		if dir, ok := strings.CutPrefix(text, name+":"); ok {
+			return name, dir
+		}
+	}
+	return "", text
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/train"
+	"github.com/urfave/cli/v2"
+)
+
+// Exit codes.
+const (
+	exitFailed  = 1
+	exitUsage   = 2
+	exitBadData = 3
+)
+
+func main() { os.Exit(run(os.Args)) }
+
+// run is the whole program; it returns the exit code.
+func run(args []string) int {
+	ctx, stop := untilSignal(context.Background())
+	defer stop()
+	slog.SetDefault(slog.New(&plainHandler{out: os.Stderr})) // until --log is read
+	app := newApp()
+	err := app.RunContext(ctx, flagsFirst(app, args))
+	return report(err, context.Cause(ctx))
+}
+
+func newApp() *cli.App {
+	app := &cli.App{
+		Name:    "pipa",
+		Usage:   "adapt a segmentation network from synthetic streets to real ones",
+		Version: version(),
+		Commands: []*cli.Command{
+			fixturesCommand(), checkCommand(), readCommand(),
+			augmentCommand(), classmixCommand(), cropsCommand(),
+			writeCommand(), catCommand(), verifyCommand(), inspectCommand(), viewCommand(),
+			trainCommand(), evalCommand(), presetsCommand(), doctorCommand(),
+		},
+		ExitErrHandler: func(*cli.Context, error) {}, // run reports
+		OnUsageError:   wrongUsage,
+		Action: func(c *cli.Context) error {
+			if c.NArg() == 0 {
+				return cli.ShowAppHelp(c)
+			}
+			return unknownCommand(c, c.App.Commands)
+		},
+	}
+	prepare(app.Commands)
+	return app
+}
+
+// prepare gives every command what all share.
+func prepare(commands []*cli.Command) {
+	for _, c := range commands {
+		c.OnUsageError = wrongUsage
+		c.HideHelpCommand = true
+		c.Flags = append(c.Flags, logFlag())
+		c.Before = setLogger
+		c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" // it lacks one
+		for _, f := range c.Flags {
+			if b, ok := f.(*cli.BoolFlag); ok {
+				b.DisableDefaultText = true
+			}
+		}
+		prepare(c.Subcommands)
+	}
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version
+}
+
+// A signalError is why a context ended when a signal came.
+type signalError struct{ signal syscall.Signal }
+
+func (e signalError) Error() string { return "interrupted by " + e.signal.String() }
+
+// untilSignal ends a context at the first SIGINT or SIGTERM, and the process
+// at the second. A closed pipe downstream is seen as a write's error, not as a
+// signal.
+func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		for number := 0; ; number++ {
+			s, ok := (<-signals).(syscall.Signal)
+			if !ok {
+				return
+			}
+			if number > 0 {
+				os.Exit(128 + int(s))
+			}
+			cancel(signalError{s})
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel(nil)
+	}
+}
+
+// A usageError is a mistake on the command line.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// A badDataError says that more samples were bad than --max-bad allows.
+type badDataError struct{ err error }
+
+func (e badDataError) Error() string { return e.err.Error() }
+func (e badDataError) Unwrap() error { return e.err }
+
+// report prints an error and chooses the exit code. cause is why the context
+// ended, if it did.
+func report(err, cause error) int {
+	var s signalError
+	var usage usageError
+	var bad badDataError
+	switch {
+	case err == nil, errors.Is(err, pipeline.ErrClosedPipe):
+		return 0
+	case errors.As(cause, &s) && (errors.Is(err, cause) || errors.Is(err, context.Canceled) || errors.Is(err, train.ErrInterrupted)):
+		slog.Error(err.Error())
+		return 128 + int(s.signal)
+	case errors.As(err, &usage):
+		slog.Error(err.Error())
+		return exitUsage
+	case errors.As(err, &bad):
+		slog.Error(err.Error())
+		return exitBadData
+	}
+	slog.Error(err.Error())
+	return exitFailed
+}

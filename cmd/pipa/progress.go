@@ -1,0 +1,106 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/schollz/progressbar/v3"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+)
+
+// progress is a bar on standard error, or nothing. A nil *progress does
+// nothing.
+type progress struct {
+	bar   *progressbar.ProgressBar
+	total int
+}
+
+// newProgress starts a bar that counts units up to total; -1 is unknown. By
+// default one is drawn on a terminal, and of a pipe's commands only the last
+// draws.
+func newProgress(c *cli.Context, what, unit string, total int) (*progress, error) {
+	switch mode := c.String("progress"); mode {
+	case "always":
+	case "never":
+		return nil, nil
+	case "auto":
+		if !term.IsTerminal(int(os.Stderr.Fd())) || c.String("out") == "" && isPipe(os.Stdout) {
+			return nil, nil
+		}
+	default:
+		return nil, usagef("--progress is %q, want auto, always or never", mode)
+	}
+	bar := progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(os.Stderr),
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString(unit),
+		progressbar.OptionSetPredictTime(total > 0),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionSetWidth(24),
+	)
+	return &progress{bar, total}, nil
+}
+
+func (p *progress) add(n int) {
+	if p != nil {
+		_ = p.bar.Add(n) // drawing is all that can fail
+	}
+}
+
+func (p *progress) set(n int) {
+	if p != nil {
+		_ = p.bar.Set(n)
+	}
+}
+
+// setOf sets a count whose total is first known by now.
+func (p *progress) setOf(n, total int) {
+	if p != nil && p.total != total {
+		p.total = total
+		p.bar.ChangeMax(total)
+	}
+	p.set(n)
+}
+
+func (p *progress) describe(what string) {
+	if p != nil {
+		p.bar.Describe(what)
+	}
+}
+
+// close ends the bar's line, so that what follows starts on its own.
+func (p *progress) close() {
+	if p != nil {
+		_ = p.bar.Exit()
+		_, _ = os.Stderr.WriteString("\n")
+	}
+}
+
+// counted counts a stream's rows as they pass.
+func (p *progress) counted(s pipeline.Stream) pipeline.Stream {
+	if p == nil {
+		return s
+	}
+	return pipeline.Stream{Header: s.Header, Batches: func(yield func(*pipeline.Batch, error) bool) {
+		for b, err := range s.Batches {
+			n := 0
+			if b != nil {
+				n = b.Len()
+			}
+			if !yield(b, err) {
+				return
+			}
+			p.add(n)
+		}
+	}}
+}
+
+func isPipe(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&fs.ModeNamedPipe != 0
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"syscall"
+
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+)
+
+// input opens the stream a command reads: a file, a dataset's folder, or
+// standard input for "-" and no name.
+func input(ctx context.Context, name string) (s pipeline.Stream, close func() error, err error) {
+	if name != "" && name != "-" {
+		return pipeline.Open(ctx, name)
+	}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		return s, nil, usagef("standard input is a terminal: pipe a stream in, as in \"pipa read … | pipa …\", or name a file")
+	}
+	s, err = pipeline.Read(ctx, os.Stdin)
+	return s, func() error { return nil }, err
+}
+
+// refuseTerminal keeps binary data off the screen.
+func refuseTerminal(c *cli.Context) error {
+	if (c.String("out") == "" || c.String("out") == "-") && term.IsTerminal(int(os.Stdout.Fd())) {
+		return usagef("%s writes binary data, and standard output is a terminal: pipe it into another command, or give a file with -o", c.Command.HelpName)
+	}
+	return nil
+}
+
+// output runs write on where a command's data goes: standard output, or the
+// file that --out names, which appears when it is whole and replaces another
+// only with --force.
+func output(c *cli.Context, write func(io.Writer) error) error {
+	name := c.String("out")
+	if name == "" || name == "-" {
+		if err := refuseTerminal(c); err != nil {
+			return err
+		}
+		buffered := bufio.NewWriterSize(os.Stdout, 1<<20)
+		if err := write(buffered); err != nil {
+			return err
+		}
+		return closedPipe(buffered.Flush())
+	}
+	if err := mayWrite(name, c.Bool("force")); err != nil {
+		return err
+	}
+	return pipeline.WriteFile(name, write)
+}
+
+// mayWrite tells whether a file may be written.
+func mayWrite(name string, force bool) error {
+	if _, err := os.Lstat(name); err == nil && !force {
+		return usagef("%s exists: choose another name, or replace it with --force", name)
+	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// emit writes a stream to where the command's data goes, counting rows.
+func emit(c *cli.Context, what string, s pipeline.Stream, total int) error {
+	if err := refuseTerminal(c); err != nil {
+		return err
+	}
+	bar, err := newProgress(c, what, "rows", total)
+	if err != nil {
+		return err
+	}
+	defer bar.close()
+	return output(c, func(w io.Writer) error { return pipeline.Write(c.Context, w, bar.counted(s)) })
+}
+
+func closedPipe(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return pipeline.ErrClosedPipe
+	}
+	return err
+}

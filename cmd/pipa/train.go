@@ -1,0 +1,239 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/eval"
+	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/urfave/cli/v2"
+)
+
+func deviceFlag() cli.Flag {
+	return &cli.StringFlag{Name: "device", Value: "auto", Usage: "cpu, cuda, cuda:1, …; auto takes a GPU where there is one"}
+}
+
+// backend loads libtorch and chooses the device.
+func backend(c *cli.Context) (*torch.Lib, torch.Device, error) {
+	lib, err := torch.Load("")
+	if err != nil {
+		return nil, "", err
+	}
+	switch d := c.String("device"); {
+	case d != "auto":
+		return lib, torch.Device(d), nil
+	case lib.CUDADevices() > 0:
+		return lib, "cuda:0", nil
+	}
+	return lib, torch.CPU, nil
+}
+
+func trainCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "train",
+		Usage: "train a network, adapt it to the target, and score it",
+		Description: "A configuration is a preset (see \"pipa presets\"), then a YAML file, then --set. The run directory\n" +
+			"holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An\n" +
+			"interrupt saves the state first. Sides may be given as FORMAT:DIR; \"-\" is a stream on standard input.\n\n" +
+			"   pipa train --preset gta2cs-daformer-pipa --source data/gta --target data/cityscapes --out runs/pipa",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "preset", Usage: "a published recipe's `NAME`"},
+			&cli.StringFlag{Name: "config", Usage: "a YAML `FILE`"},
+			&cli.StringSliceFlag{Name: "set", Usage: "`KEY=VALUE`, as in patch.weight=0.05; may be repeated"},
+			&cli.StringFlag{Name: "source", Usage: "the labelled side's `DIR`, stream (-), or precomputed dataset"},
+			&cli.StringFlag{Name: "target", Usage: "the unlabelled side's `DIR` or precomputed dataset"},
+			&cli.StringFlag{Name: "pairs", Usage: "a precomputed dataset of crop pairs, its `DIR`"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Required: true, Usage: "the run's `DIR`"},
+			&cli.BoolFlag{Name: "resume", Usage: "continue the run in --out"},
+			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run; the same as --set seed=SEED"},
+			&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Value: 2, Usage: "`NUMBER` of goroutines that prepare batches"},
+			deviceFlag(), jsonFlag(), progressFlag(),
+		},
+		Action: runTraining,
+	}
+}
+
+func runTraining(c *cli.Context) error {
+	if _, err := arguments(c); err != nil {
+		return err
+	}
+	cfg, err := trainingConfig(c)
+	if err != nil {
+		return err
+	}
+	lib, device, err := backend(c)
+	if err != nil {
+		return err
+	}
+	bar, err := newProgress(c, "train", "it", cfg.Iterations)
+	if err != nil {
+		return err
+	}
+	report := func(m train.Metrics, total int) {
+		if bar == nil {
+			slog.Info(fmt.Sprintf("%d/%d", m.Iteration, total), "losses", losses(m), "lr", fmt.Sprintf("%.2g", m.LR), "samples/s", fmt.Sprintf("%.2g", m.SamplesPerSecond))
+			return
+		}
+		bar.describe(losses(m))
+		bar.set(m.Iteration)
+	}
+	result, err := train.Run(c.Context, lib, cfg, train.Options{
+		Out: c.String("out"), Resume: c.Bool("resume"), Workers: c.Int("workers"), Device: device, Stdin: os.Stdin, Log: slog.Default(), Progress: report,
+	})
+	bar.close()
+	if errors.Is(err, train.ErrInterrupted) {
+		return fmt.Errorf("%w; continue with: pipa train --resume --out %s", err, c.String("out"))
+	}
+	if err != nil {
+		return err
+	}
+	if result == nil {
+		return nil
+	}
+	return printResults(c, []string{"student"}, []*train.Result{result})
+}
+
+// losses is a line of metrics' losses, by name.
+func losses(m train.Metrics) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(m.Losses)) {
+		parts = append(parts, fmt.Sprintf("%s:%.3f", name, m.Losses[name]))
+	}
+	return strings.Join(parts, " ")
+}
+
+// trainingConfig layers what the flags say.
+func trainingConfig(c *cli.Context) (train.Config, error) {
+	file := c.String("config")
+	preset := c.String("preset")
+	if c.Bool("resume") && preset == "" && file == "" {
+		file = filepath.Join(c.String("out"), "config.yaml")
+	} else if preset == "" && file == "" {
+		return train.Config{}, usagef("give --preset or --config; \"pipa presets\" lists the published recipes")
+	}
+	var set []string
+	for _, side := range []string{"source", "target"} {
+		if text := c.String(side); text != "" {
+			format, dir := splitFormat(text)
+			if format != "" {
+				set = append(set, side+".format="+format)
+			}
+			set = append(set, side+".dir="+dir)
+		}
+	}
+	if p := c.String("pairs"); p != "" {
+		set = append(set, "patch.pairs="+p)
+	}
+	if c.IsSet("seed") {
+		set = append(set, fmt.Sprintf("seed=%d", c.Uint64("seed")))
+	}
+	cfg, err := train.Resolve(preset, file, append(set, c.StringSlice("set")...))
+	if err != nil && !(c.Bool("resume") && errors.Is(err, os.ErrNotExist)) {
+		return cfg, usageError{err}
+	}
+	return cfg, err
+}
+
+func evalCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "eval",
+		Usage:     "score runs on a labelled split, side by side",
+		ArgsUsage: "RUN…",
+		Description: "The Cityscapes protocol: intersections and unions over all images, at the labels' resolution, 255\n" +
+			"left out; means over 19, SYNTHIA's 16, and 13 classes.\n\n" +
+			"   pipa eval runs/source runs/pipa",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "target", Usage: "the dataset's `DIR`", DefaultText: "the run's"},
+			&cli.StringFlag{Name: "split", Usage: "train, val or test", DefaultText: "the run's"},
+			&cli.BoolFlag{Name: "teacher", Usage: "score the teacher instead of the student"},
+			deviceFlag(), jsonFlag(), progressFlag(),
+		},
+		Action: func(c *cli.Context) error {
+			runs, err := arguments(c)
+			if err != nil {
+				return err
+			}
+			lib, device, err := backend(c)
+			if err != nil {
+				return err
+			}
+			var results []*train.Result
+			var names []string
+			for _, run := range runs {
+				bar, err := newProgress(c, "eval "+run, "images", -1)
+				if err != nil {
+					return err
+				}
+				r, err := train.Evaluate(c.Context, lib, run, train.EvalOptions{Teacher: c.Bool("teacher"), Dir: c.String("target"), Split: c.String("split"), Device: device, Progress: bar.setOf})
+				bar.close()
+				if err != nil {
+					return err
+				}
+				results, names = append(results, r), append(names, filepath.Base(filepath.Clean(run)))
+			}
+			return printResults(c, names, results)
+		},
+	}
+}
+
+func printResults(c *cli.Context, names []string, results []*train.Result) error {
+	if c.Bool("json") {
+		return printJSON(results)
+	}
+	var scores []eval.Scores
+	for i, r := range results {
+		if !slices.Equal(r.Classes, results[0].Classes) {
+			return fmt.Errorf("%s and %s have different classes: score them on their own", names[0], names[i])
+		}
+		scores = append(scores, r.Scores())
+	}
+	_, err := fmt.Print(eval.Table(results[0].Classes, names, scores))
+	return closedPipe(err)
+}
+
+func presetsCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "presets",
+		Usage:       "list the published recipes, or show one",
+		Description: "   pipa presets show gta2cs-daformer-pipa",
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 0 {
+				return usagef("presets has no command %q: did you mean: pipa presets show %s?", c.Args().First(), c.Args().First())
+			}
+			for _, name := range train.PresetNames() {
+				if _, err := fmt.Println(name); err != nil {
+					return closedPipe(err)
+				}
+			}
+			return nil
+		},
+		Subcommands: []*cli.Command{{
+			Name:      "show",
+			Usage:     "print a preset's resolved YAML",
+			ArgsUsage: "NAME",
+			Action: func(c *cli.Context) error {
+				args, err := arguments(c)
+				if err != nil {
+					return err
+				}
+				cfg, err := train.Preset(args[0])
+				if err != nil {
+					return usageError{err}
+				}
+				text, err := cfg.YAML()
+				if err != nil {
+					return err
+				}
+				_, err = os.Stdout.Write(text)
+				return closedPipe(err)
+			},
+		}},
+	}
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/urfave/cli/v2"
+)
+
+// flagsFirst moves a command's flags before its arguments, where the parser
+// looks for them, so that "pipa read gta DIR --limit 3" is read as meant.
+func flagsFirst(app *cli.App, args []string) []string {
+	commands, at := app.Commands, 1
+	var command *cli.Command
+	for at < len(args) {
+		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(args[at]) })
+		if i < 0 {
+			break
+		}
+		command, commands = commands[i], commands[i].Subcommands
+		at++
+	}
+	if command == nil {
+		return args
+	}
+	flags, values := slices.Clone(args[:at]), []string(nil)
+	for ; at < len(args); at++ {
+		arg := args[at]
+		switch {
+		case arg == "--":
+			return append(append(flags, append([]string{"--"}, values...)...), args[at+1:]...)
+		case len(arg) < 2 || arg[0] != '-':
+			values = append(values, arg)
+		default:
+			flags = append(flags, arg)
+			if !strings.Contains(arg, "=") && takesValue(command, strings.TrimLeft(arg, "-")) && at+1 < len(args) {
+				at++
+				flags = append(flags, args[at])
+			}
+		}
+	}
+	return append(flags, values...)
+}
+
+func takesValue(command *cli.Command, name string) bool {
+	for _, f := range command.Flags {
+		if slices.Contains(f.Names(), name) {
+			_, isBool := f.(*cli.BoolFlag)
+			return !isBool
+		}
+	}
+	return false
+}
+
+// wrongUsage words the parser's errors, with the nearest flag for an unknown
+// one.
+func wrongUsage(c *cli.Context, err error, _ bool) error {
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		name = strings.TrimLeft(name, "-")
+		var names []string
+		for _, f := range c.Command.Flags {
+			names = append(names, f.Names()...)
+		}
+		return usagef("%s has no flag --%s%s; see: %s --help", c.Command.HelpName, name, suggestion("--", name, names), c.Command.HelpName)
+	}
+	return usagef("%s: %v; see: %s --help", c.Command.HelpName, err, c.Command.HelpName)
+}
+
+func suggestion(prefix, name string, candidates []string) string {
+	if near := pipeline.Nearest(name, candidates); near != "" {
+		return ": did you mean " + prefix + near + "?"
+	}
+	return ""
+}
+
+func unknownCommand(c *cli.Context, commands []*cli.Command) error {
+	var names []string
+	for _, command := range commands {
+		names = append(names, command.Name)
+	}
+	name := c.Args().First()
+	return usagef("%s has no command %q%s; see: %s --help", c.App.Name, name, suggestion("pipa ", name, names), c.App.Name)
+}
+
+// arguments checks the number of a command's arguments against the words of
+// its usage; names in brackets may be left out, and "…" means any number.
+func arguments(c *cli.Context) ([]string, error) {
+	least, most := 0, 0
+	for word := range strings.FieldsSeq(c.Command.ArgsUsage) {
+		if most++; !strings.HasPrefix(word, "[") {
+			least++
+		}
+		if strings.HasSuffix(strings.TrimSuffix(word, "]"), "…") {
+			most = 1 << 20
+		}
+	}
+	if n := c.NArg(); n < least || n > most {
+		return nil, usagef("%s takes %q, got %q; see: %s --help", c.Command.HelpName, c.Command.ArgsUsage, strings.Join(c.Args().Slice(), " "), c.Command.HelpName)
+	}
+	return c.Args().Slice(), nil
+}
