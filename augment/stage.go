@@ -19,9 +19,9 @@ type Options struct {
 	CatMaxRatio float64     `json:"cat_max_ratio"`
 	Flip        float64     `json:"flip"` // probability of mirroring
 	Jitter      ColorJitter `json:"jitter"`
-	Gray        float64     `json:"gray"`    // probability of dropping the colour
-	Blur        float64     `json:"blur"`    // probability of a 5×5 Gaussian blur
-	Filters     []string    `json:"filters"` // gift filters, as in "gaussian_blur:1.5"
+	Gray        float64     `json:"gray"`              // probability of dropping the colour
+	Blur        float64     `json:"blur"`              // probability of a 5×5 Gaussian blur
+	Filters     []string    `json:"filters,omitempty"` // gift filters, as in "gaussian_blur:1.5"
 }
 
 // Validate names the field that is out of range.

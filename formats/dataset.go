@@ -77,6 +77,9 @@ func Open(format, dir string, o Options) (*Dataset, error) {
 	if o.MaxPixels == 0 {
 		o.MaxPixels = pipeline.MaxPixels
 	}
+	if !slices.Contains(Names(), format) {
+		return nil, fmt.Errorf("no dataset format %q: did you mean %q? (all: %s)", format, pipeline.Nearest(format, Names()), strings.Join(Names(), ", "))
+	}
 	if info, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("open %s dataset: %w", format, err)
 	} else if !info.IsDir() {
@@ -95,8 +98,6 @@ func Open(format, dir string, o Options) (*Dataset, error) {
 	case "cityscapes":
 		d.kind, d.ids = grayLabel, cityscapesMap(34)
 		images, labels, err = d.cityscapes(dir, o)
-	default:
-		return nil, fmt.Errorf("no dataset format %q: did you mean %q? (all: %s)", format, pipeline.Nearest(format, Names()), strings.Join(Names(), ", "))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s dataset: %w", format, err)

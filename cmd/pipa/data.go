@@ -172,11 +172,11 @@ func readCommand() *cli.Command {
 			if err := refuseTerminal(c); err != nil {
 				return err
 			}
-			d, err := openDataset(c)
+			sh, err := parseShard(c.String("shard"))
 			if err != nil {
 				return err
 			}
-			sh, err := parseShard(c.String("shard"))
+			d, err := openDataset(c)
 			if err != nil {
 				return err
 			}

@@ -49,6 +49,19 @@ func logFlag() cli.Flag {
 	return &cli.StringFlag{Name: "log", Value: "text", Usage: "messages on standard error as `FORMAT`: text or json"}
 }
 
+// repeated is the value of a flag that may be given several times. (The cli
+// package's own splits values at commas, which ours have inside.)
+type repeated []string
+
+func repeatedFlag(name, usage string) cli.Flag {
+	return &cli.GenericFlag{Name: name, Value: &repeated{}, Usage: usage + "; may be repeated"}
+}
+
+func (r *repeated) Set(s string) error { *r = append(*r, s); return nil }
+func (r *repeated) String() string     { return strings.Join(*r, " ") }
+
+func repeatedValues(c *cli.Context, name string) []string { return *c.Generic(name).(*repeated) }
+
 // setLogger sends messages to standard error as --log says.
 func setLogger(c *cli.Context) error {
 	switch format := c.String("log"); format {

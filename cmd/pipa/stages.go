@@ -95,10 +95,10 @@ func augmentCommand() *cli.Command {
 		}, jitterFlags("0,0,0,0", "0.8")...),
 			&cli.Float64Flag{Name: "gray", Usage: "`PROBABILITY` of dropping the colour"},
 			&cli.Float64Flag{Name: "blur", Usage: "`PROBABILITY` of a 5×5 Gaussian blur"},
-			&cli.StringSliceFlag{Name: "filter", Usage: "a gift `FILTER:ARGUMENTS`, as in gaussian_blur:1.5; may be repeated"},
+			repeatedFlag("filter", "a gift `FILTER:ARGUMENTS`, as in gaussian_blur:1.5"),
 		)...),
 		Action: func(c *cli.Context) error {
-			o := augment.Options{CatMaxRatio: c.Float64("cat-max-ratio"), Flip: c.Float64("flip"), Gray: c.Float64("gray"), Blur: c.Float64("blur"), Filters: c.StringSlice("filter")}
+			o := augment.Options{CatMaxRatio: c.Float64("cat-max-ratio"), Flip: c.Float64("flip"), Gray: c.Float64("gray"), Blur: c.Float64("blur"), Filters: repeatedValues(c, "filter")}
 			var err error
 			if o.Resize, err = parseSize("resize", c.String("resize")); err != nil {
 				return err
@@ -177,16 +177,20 @@ func classmixCommand() *cli.Command {
 			"     pipa classmix --target <(pipa read cityscapes data/cityscapes --unlabelled | pipa augment --crop 512x512) |\n" +
 			"     pipa view -o mixed.png",
 		Flags: stageFlags(
-			&cli.StringFlag{Name: "target", Required: true, Usage: "the target's `STREAM`: a file, a dataset's folder, or <(pipa read …)"},
+			&cli.StringFlag{Name: "target", Usage: "the target's `STREAM`: a file, a dataset's folder, or <(pipa read …)"},
 			&cli.Float64Flag{Name: "weight", Value: 1, Usage: "`WEIGHT` of the target's pixels in a loss"},
 		),
 		Action: func(c *cli.Context) error {
+			targetName, err := required(c, "target")
+			if err != nil {
+				return err
+			}
 			source, closeSource, err := stageInput(c)
 			if err != nil {
 				return err
 			}
 			defer closeSource()
-			target, closeTarget, err := pipeline.Open(c.Context, c.String("target"))
+			target, closeTarget, err := pipeline.Open(c.Context, targetName)
 			if err != nil {
 				return fmt.Errorf("target: %w", err)
 			}

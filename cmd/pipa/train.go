@@ -46,11 +46,11 @@ func trainCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "preset", Usage: "a published recipe's `NAME`"},
 			&cli.StringFlag{Name: "config", Usage: "a YAML `FILE`"},
-			&cli.StringSliceFlag{Name: "set", Usage: "`KEY=VALUE`, as in patch.weight=0.05; may be repeated"},
+			repeatedFlag("set", "`KEY=VALUE`, as in patch.weight=0.05"),
 			&cli.StringFlag{Name: "source", Usage: "the labelled side's `DIR`, stream (-), or precomputed dataset"},
 			&cli.StringFlag{Name: "target", Usage: "the unlabelled side's `DIR` or precomputed dataset"},
 			&cli.StringFlag{Name: "pairs", Usage: "a precomputed dataset of crop pairs, its `DIR`"},
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Required: true, Usage: "the run's `DIR`"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the run's `DIR`"},
 			&cli.BoolFlag{Name: "resume", Usage: "continue the run in --out"},
 			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run; the same as --set seed=SEED"},
 			&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Value: 2, Usage: "`NUMBER` of goroutines that prepare batches"},
@@ -64,7 +64,11 @@ func runTraining(c *cli.Context) error {
 	if _, err := arguments(c); err != nil {
 		return err
 	}
-	cfg, err := trainingConfig(c)
+	out, err := required(c, "out")
+	if err != nil {
+		return err
+	}
+	cfg, err := trainingConfig(c, out)
 	if err != nil {
 		return err
 	}
@@ -85,11 +89,11 @@ func runTraining(c *cli.Context) error {
 		bar.set(m.Iteration)
 	}
 	result, err := train.Run(c.Context, lib, cfg, train.Options{
-		Out: c.String("out"), Resume: c.Bool("resume"), Workers: c.Int("workers"), Device: device, Stdin: os.Stdin, Log: slog.Default(), Progress: report,
+		Out: out, Resume: c.Bool("resume"), Workers: c.Int("workers"), Device: device, Stdin: os.Stdin, Log: slog.Default(), Progress: report,
 	})
 	bar.close()
 	if errors.Is(err, train.ErrInterrupted) {
-		return fmt.Errorf("%w; continue with: pipa train --resume --out %s", err, c.String("out"))
+		return fmt.Errorf("%w; continue with: pipa train --resume --out %s", err, out)
 	}
 	if err != nil {
 		return err
@@ -110,11 +114,11 @@ func losses(m train.Metrics) string {
 }
 
 // trainingConfig layers what the flags say.
-func trainingConfig(c *cli.Context) (train.Config, error) {
+func trainingConfig(c *cli.Context, out string) (train.Config, error) {
 	file := c.String("config")
 	preset := c.String("preset")
 	if c.Bool("resume") && preset == "" && file == "" {
-		file = filepath.Join(c.String("out"), "config.yaml")
+		file = filepath.Join(out, "config.yaml")
 	} else if preset == "" && file == "" {
 		return train.Config{}, usagef("give --preset or --config; \"pipa presets\" lists the published recipes")
 	}
@@ -134,7 +138,7 @@ func trainingConfig(c *cli.Context) (train.Config, error) {
 	if c.IsSet("seed") {
 		set = append(set, fmt.Sprintf("seed=%d", c.Uint64("seed")))
 	}
-	cfg, err := train.Resolve(preset, file, append(set, c.StringSlice("set")...))
+	cfg, err := train.Resolve(preset, file, append(set, repeatedValues(c, "set")...))
 	if err != nil && !(c.Bool("resume") && errors.Is(err, os.ErrNotExist)) {
 		return cfg, usageError{err}
 	}

@@ -83,6 +83,14 @@ func unknownCommand(c *cli.Context, commands []*cli.Command) error {
 	return usagef("%s has no command %q%s; see: %s --help", c.App.Name, name, suggestion("pipa ", name, names), c.App.Name)
 }
 
+// required is the value of a flag that must be given.
+func required(c *cli.Context, name string) (string, error) {
+	if v := c.String(name); v != "" {
+		return v, nil
+	}
+	return "", usagef("%s needs --%s; see: %s --help", c.Command.HelpName, name, c.Command.HelpName)
+}
+
 // arguments checks the number of a command's arguments against the words of
 // its usage; names in brackets may be left out, and "…" means any number.
 func arguments(c *cli.Context) ([]string, error) {

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/pipa-uda/pipa/augment"
+	"github.com/pipa-uda/pipa/classmix"
+	"github.com/pipa-uda/pipa/crops"
+	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"pipa": main})
+}
+
+// TestScripts runs the command lines of testdata/script. Beyond testscript's
+// own commands they have
+//
+//	status CODE PROGRAM ARGUMENTS…   the program's exit code
+//	inprocess GTA CITYSCAPES DIR     what the shell pipes do, by the library
+//	flip FILE OFFSET                 changes one byte
+func TestScripts(t *testing.T) {
+	backend, err := filepath.Abs("../../build/libpipatorch.so")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PIPA_TORCH", backend)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": status, "inprocess": inProcess, "flip": flip,
+		},
+	})
+}
+
+func status(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("%v ended with %d, want %d", args[1:], got, want)
+	}
+}
+
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	offset, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	data, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if offset < 0 {
+		offset += int64(len(data))
+	}
+	data[offset] ^= 0x10
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
+}
+
+// inProcess writes mix.arrow and pairs.arrow, as library users make them, with
+// the parameters of pipes.txtar.
+func inProcess(ts *testscript.TestScript, _ bool, args []string) {
+	const seed = 5
+	ctx := context.Background()
+	read := func(format, dir string, unlabelled bool) pipeline.Stream {
+		d, err := formats.Open(format, ts.MkAbs(dir), formats.Options{Unlabelled: unlabelled})
+		ts.Check(err)
+		header := d.Header()
+		header.Seed = seed
+		header, err = header.With("read", readParams{Format: format, Split: "train", Unlabelled: unlabelled})
+		ts.Check(err)
+		return pipeline.Generate(ctx, header, d.Len(), 4, 2, d.Read, nil)
+	}
+	crop := func(s pipeline.Stream) pipeline.Stream {
+		stage, err := augment.New(augment.Options{Crop: [2]int{64, 64}, Flip: 0.5, Jitter: augment.ColorJitter{Chance: 0.8}}, seed, 0)
+		ts.Check(err)
+		out, err := pipeline.Run(ctx, s, stage, 3)
+		ts.Check(err)
+		return out
+	}
+	save := func(name string, s pipeline.Stream) {
+		ts.Check(pipeline.WriteFile(ts.MkAbs(name), func(w io.Writer) error { return pipeline.Write(ctx, w, s) }))
+	}
+	mixed, err := classmix.Streams(ctx, crop(read("gta", args[0], false)), crop(read("cityscapes", args[1], true)), classmix.Options{Weight: 1}, 3)
+	ts.Check(err)
+	save(filepath.Join(args[2], "mix.arrow"), mixed)
+
+	o := crops.Default()
+	o.Size, o.Base = 64, 128
+	stage, err := crops.New(o, seed, 0)
+	ts.Check(err)
+	pairs, err := pipeline.Run(ctx, read("cityscapes", args[1], true), stage, 3)
+	ts.Check(err)
+	save(filepath.Join(args[2], "pairs.arrow"), pairs)
+}
