@@ -72,7 +72,11 @@ type OptimizerConfig struct {
 // AdaptConfig is the self-training of DACS and DAFormer (METHOD 3.2). With
 // Enabled false the run is source-only.
 type AdaptConfig struct {
-	Enabled      bool    `yaml:"enabled"`
+	Enabled bool `yaml:"enabled"`
+	// Start is the first iteration with the mixed loss. The published recipes
+	// have 0: their encoder comes pretrained, and labels the target from the
+	// start. A network trained from nothing needs to learn the source first.
+	Start        int     `yaml:"start"`
 	EMA          float64 `yaml:"ema"`           // the teacher's momentum
 	Threshold    float64 `yaml:"threshold"`     // a pixel counts as confident from this probability on
 	IgnoreTop    int     `yaml:"ignore_top"`    // crop rows whose pseudo-label weighs 0 …
@@ -154,6 +158,8 @@ func (c *Config) Validate() error {
 		{unit(c.Network.DropPath), "network.drop_path", c.Network.DropPath, "0 to 1"},
 		{c.Optimizer.LR > 0, "optimizer.lr", c.Optimizer.LR, "more than 0"},
 		{c.Optimizer.Warmup >= 0, "optimizer.warmup", c.Optimizer.Warmup, "0 or more"},
+		{c.Adapt.Start >= 0, "adapt.start", c.Adapt.Start, "0 or more"},
+		{c.Patch.Start >= 0, "patch.start", c.Patch.Start, "0 or more"},
 		{c.Adapt.EMA >= 0 && c.Adapt.EMA < 1, "adapt.ema", c.Adapt.EMA, "0 up to, not including, 1"},
 		{unit(c.Adapt.Threshold), "adapt.threshold", c.Adapt.Threshold, "0 to 1"},
 		{c.Adapt.IgnoreTop >= 0 && c.Adapt.IgnoreBottom >= 0 && c.Adapt.IgnoreTop+c.Adapt.IgnoreBottom < c.Target.Crop[0] || !c.Adapt.Enabled,

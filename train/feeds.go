@@ -227,14 +227,15 @@ func (f *feeds) digests() map[string]string {
 
 // pulled are the feeds under way.
 type pulled struct {
-	source, target, pairs func() (*pipeline.Batch, error)
-	pairStart             int // first iteration that has pairs
-	stops                 []func()
+	source, target, pairs  func() (*pipeline.Batch, error)
+	targetStart, pairStart int // first iterations that have these
+	stops                  []func()
 }
 
-// start begins the feeds at an iteration; pairs come from pairStart on.
-func (f *feeds) start(ctx context.Context, iteration, pairStart int) *pulled {
-	p := &pulled{pairStart: pairStart}
+// start begins the feeds at an iteration; targets come from targetStart on,
+// pairs from pairStart.
+func (f *feeds) start(ctx context.Context, iteration, targetStart, pairStart int) *pulled {
+	p := &pulled{targetStart: targetStart, pairStart: pairStart}
 	begin := func(feed data.Feed, from int) func() (*pipeline.Batch, error) {
 		if feed == nil {
 			return nil
@@ -243,7 +244,8 @@ func (f *feeds) start(ctx context.Context, iteration, pairStart int) *pulled {
 		p.stops = append(p.stops, stop)
 		return next
 	}
-	p.source, p.target = begin(f.source, iteration), begin(f.target, iteration)
+	p.source = begin(f.source, iteration)
+	p.target = begin(f.target, max(iteration-targetStart, 0))
 	p.pairs = begin(f.pairs, max(iteration-pairStart, 0))
 	return p
 }
@@ -267,7 +269,7 @@ func (p *pulled) next(iteration int) (b stepBatch, err error) {
 	if b.source, err = p.source(); err != nil {
 		return b, err
 	}
-	if p.target != nil {
+	if p.target != nil && iteration >= p.targetStart {
 		if b.target, err = p.target(); err != nil {
 			return b, err
 		}

@@ -154,7 +154,7 @@ func (t *trainer) loop(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, log.close()) }()
-	feeds := t.feeds.start(ctx, t.iteration, t.cfg.Patch.Start)
+	feeds := t.feeds.start(ctx, t.iteration, t.cfg.Adapt.Start, t.cfg.Patch.Start)
 	defer feeds.stop()
 	for t.iteration < t.cfg.Iterations {
 		waiting := time.Now()

@@ -48,7 +48,7 @@ func (t *trainer) step(b stepBatch) (stepValues, error) {
 		if err := t.sourceLosses(s, source, v.losses); err != nil {
 			return err
 		}
-		if t.cfg.Adapt.Enabled {
+		if b.target != nil {
 			target, err := load(s, b.target, "image", "")
 			if err != nil {
 				return err

@@ -252,7 +252,7 @@ func TestEveryLossReachesTheEncoder(t *testing.T) {
 				if err := tr.teacher.Update(0); err != nil {
 					return err
 				}
-				feeds := tr.feeds.start(context.Background(), 0, 0)
+				feeds := tr.feeds.start(context.Background(), 0, 0, 0)
 				defer feeds.stop()
 				b, err := feeds.next(0)
 				if err != nil {

@@ -129,11 +129,11 @@ func trainingConfig(c *cli.Context, out string) (train.Config, error) {
 			if format != "" {
 				set = append(set, side+".format="+format)
 			}
-			set = append(set, side+".dir="+dir)
+			set = append(set, fmt.Sprintf("%s.dir=%q", side, dir)) // quoted, as "-" is a list in YAML
 		}
 	}
 	if p := c.String("pairs"); p != "" {
-		set = append(set, "patch.pairs="+p)
+		set = append(set, fmt.Sprintf("patch.pairs=%q", p))
 	}
 	if c.IsSet("seed") {
 		set = append(set, fmt.Sprintf("seed=%d", c.Uint64("seed")))
