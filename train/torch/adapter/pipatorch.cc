@@ -227,6 +227,7 @@ int64_t pt_op(const char* name, const char* overload, char* err, int64_t err_len
 int32_t pt_call(int64_t op, const pt_value* args, int32_t n_args, const int64_t* ints, const double* doubles,
                 const char* chars, int32_t flags, pt_value* out, int32_t max_out, char* err, int64_t err_len) {
   return guarded<int32_t>(err, err_len, -1, [&] {
+    if (op == 0) throw std::invalid_argument("null operator");
     const auto& handle = *reinterpret_cast<const c10::OperatorHandle*>(op);
     const auto& arguments = handle.schema().arguments();
     if (static_cast<size_t>(n_args) > arguments.size()) {
@@ -296,6 +297,7 @@ int32_t pt_describe(pt_tensor tensor, pt_info* out, char* err, int64_t err_len) 
 
 pt_tensor pt_from_blob(void* data, const int64_t* sizes, int32_t dims, int32_t dtype, char* err, int64_t err_len) {
   return guarded<pt_tensor>(err, err_len, 0, [&] {
+    if (dtype < 0 || dtype >= static_cast<int32_t>(at::ScalarType::Undefined)) throw std::invalid_argument("no such dtype");
     const auto options = at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype));
     return own(at::from_blob(data, at::IntArrayRef(sizes, static_cast<size_t>(dims)), options));
   });
