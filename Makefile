@@ -1,4 +1,4 @@
-.PHONY: help setup build torch test bench fuzz demo clean
+.PHONY: help setup build torch test demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,5 +15,8 @@ torch: setup ## build/libpipatorch.so, the libtorch backend
 test: setup torch ## formatting, vet, and all tests
 	@scripts/test
 
+demo: build torch ## the whole line on small procedural data, in less than 10 minutes
+	@scripts/demo
+
 clean: ## remove what was built
-	rm -rf bin build
+	rm -rf bin build demo
