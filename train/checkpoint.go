@@ -28,8 +28,9 @@ type State struct {
 	// of each input. A run is only continued where both are the same. No
 	// generator or sampler state is needed: every draw is keyed by seed and
 	// iteration.
-	Config string            `json:"config"`
-	Data   map[string]string `json:"data"`
+	Config  string            `json:"config"`
+	Data    map[string]string `json:"data"`
+	Classes []string          `json:"classes"` // names by train ID
 	// Window is what the next line of metrics has averaged so far.
 	Window WindowState         `json:"window"`
 	Files  map[string]fileSeal `json:"files"`

@@ -44,14 +44,14 @@ type DataConfig struct {
 	Flip        float64 `yaml:"flip"`          // probability of mirroring
 }
 
-// NetworkConfig names encoder and decoder. The Mit* fields are for encoder
-// "mit", a MiT of any size; "mit-b0" to "mit-b5" have the published sizes.
+// NetworkConfig names encoder and decoder. Encoder "mit" is a MiT of any size;
+// "mit-b0" to "mit-b5", "resnet50" and "resnet101" have the published sizes.
 type NetworkConfig struct {
 	Encoder   string  `yaml:"encoder"`
 	Dims      []int   `yaml:"dims,flow,omitempty"`   // encoder "mit": channels of the four stages
 	Depths    []int   `yaml:"depths,flow,omitempty"` // encoder "mit": blocks of the four stages
 	DropPath  float64 `yaml:"drop_path"`
-	Decoder   string  `yaml:"decoder"`   // daformer
+	Decoder   string  `yaml:"decoder"`   // daformer, daformer-aspp, daformer-conv1, segformer, or deeplabv2
 	Channels  int     `yaml:"channels"`  // of the decoder's fused map
 	Dropout   float64 `yaml:"dropout"`   // before the classifier, by channel
 	Weights   string  `yaml:"weights"`   // encoder weights to start from; empty starts from the published initialisation
@@ -152,7 +152,7 @@ func (c *Config) Validate() error {
 		{c.LogEvery > 0, "log_every", c.LogEvery, "at least 1"},
 		{c.Threads >= 0, "threads", c.Threads, "0 or more"},
 		{slices.Contains([]string{"float32", "bfloat16"}, c.Network.Precision), "network.precision", c.Network.Precision, "float32 or bfloat16"},
-		{c.Network.Decoder == "daformer", "network.decoder", c.Network.Decoder, "daformer"},
+		{slices.Contains(decoders, c.Network.Decoder), "network.decoder", c.Network.Decoder, "one of " + strings.Join(decoders, ", ")},
 		{c.Network.Channels > 0, "network.channels", c.Network.Channels, "at least 1"},
 		{unit(c.Network.Dropout), "network.dropout", c.Network.Dropout, "0 to 1"},
 		{unit(c.Network.DropPath), "network.drop_path", c.Network.DropPath, "0 to 1"},
@@ -171,6 +171,7 @@ func (c *Config) Validate() error {
 		{c.FeatureDistance.Weight == 0 || c.Network.Weights != "", "feature_distance.weight", c.FeatureDistance.Weight, "0 where network.weights is empty: the distance is to the features of pretrained weights"},
 		{c.Pixel.Weight >= 0, "pixel.weight", c.Pixel.Weight, "0 or more"},
 		{c.Patch.Weight >= 0, "patch.weight", c.Patch.Weight, "0 or more"},
+		{c.Patch.Weight == 0 || c.Network.Decoder != "deeplabv2", "patch.weight", c.Patch.Weight, "0 with decoder deeplabv2, which has no fused map to contrast"},
 		{c.Patch.Weight == 0 || c.Adapt.Enabled, "patch.weight", c.Patch.Weight, "0 where adapt.enabled is false: its labels come from the teacher"},
 		{c.Eval.Every >= 0, "eval.every", c.Eval.Every, "0 or more"},
 		{c.Checkpoint.Every > 0, "checkpoint.every", c.Checkpoint.Every, "at least 1"},

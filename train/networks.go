@@ -16,42 +16,83 @@ import (
 type networks struct {
 	studentStore, teacherStore *nn.Store
 	student, teacher           *model.Segmentor
-	frozen                     *model.MixTransformer // with the weights the student began with
+	frozen                     model.Encoder // with the weights the student began with
 	pixelHead                  *model.PixelProjection
 	pixelClassifier            *model.PixelClassifier // pixel mode official only
 	patchHead                  *model.PatchProjection
 	patchClassifier            *nn.Conv2d // patch mode official only: random, and no loss reaches it
 }
 
-// encoderConfig is the encoder's size.
-func (c NetworkConfig) encoderConfig() (model.MiTConfig, error) {
+// newEncoder makes the encoder at p.
+func (c NetworkConfig) newEncoder(p nn.Path) (model.Encoder, error) {
+	if strings.HasPrefix(c.Encoder, "resnet") {
+		r, err := model.ResNet(c.Encoder)
+		if err != nil {
+			return nil, fmt.Errorf("configuration: network.encoder: %w", err)
+		}
+		return model.NewResNet(p, r), nil
+	}
+	m := model.MiTConfig{}
 	if c.Encoder == "mit" {
 		if len(c.Dims) != 4 || len(c.Depths) != 4 {
-			return model.MiTConfig{}, fmt.Errorf("configuration: network.dims is %v and network.depths %v, want four numbers each for encoder mit", c.Dims, c.Depths)
+			return nil, fmt.Errorf("configuration: network.dims is %v and network.depths %v, want four numbers each for encoder mit", c.Dims, c.Depths)
 		}
-		return model.MiTConfig{Dims: [4]int(c.Dims), Depths: [4]int(c.Depths), DropPath: c.DropPath}, nil
-	}
-	m, err := model.MiT(c.Encoder)
-	if err != nil {
-		return m, fmt.Errorf("configuration: network.encoder: %w", err)
+		m.Dims, m.Depths = [4]int(c.Dims), [4]int(c.Depths)
+	} else {
+		var err error
+		if m, err = model.MiT(c.Encoder); err != nil {
+			return nil, fmt.Errorf("configuration: network.encoder: %w", err)
+		}
 	}
 	m.DropPath = c.DropPath
-	return m, nil
+	return model.NewMixTransformer(p, m)
+}
+
+// newDecoder makes the decoder at p of an encoder's maps.
+func (c NetworkConfig) newDecoder(p nn.Path, dims [4]int, classes int) (model.Decoder, error) {
+	switch c.Decoder {
+	case "daformer", "daformer-aspp", "daformer-conv1":
+		d := model.DAFormerConfig{Classes: classes, Channels: c.Channels, Dropout: c.Dropout}
+		switch c.Decoder {
+		case "daformer-aspp":
+			d.Fusion = model.ASPP
+		case "daformer-conv1":
+			d.Fusion = model.Pointwise
+		}
+		return model.NewDAFormerHead(p, dims, d), nil
+	case "segformer":
+		return model.NewSegFormerHead(p, dims, classes, c.Channels, c.Dropout), nil
+	case "deeplabv2":
+		return model.NewDeepLabV2Head(p, dims[3], classes), nil
+	}
+	return nil, fmt.Errorf("configuration: network.decoder is %q, want one of %q", c.Decoder, decoders)
+}
+
+// decoders are the names that network.decoder may have.
+var decoders = []string{"daformer", "daformer-aspp", "daformer-conv1", "segformer", "deeplabv2"}
+
+// newSegmentor makes the network at p.
+func (c NetworkConfig) newSegmentor(p nn.Path, classes int) (*model.Segmentor, error) {
+	encoder, err := c.newEncoder(p.Sub("backbone"))
+	if err != nil {
+		return nil, err
+	}
+	decoder, err := c.newDecoder(p.Sub("decode_head"), encoder.Dims(), classes)
+	if err != nil {
+		return nil, err
+	}
+	return &model.Segmentor{Backbone: encoder, Head: decoder}, nil
 }
 
 // buildNetworks makes and initialises the networks in scope. The
 // initialisation draws from the default generator.
-func buildNetworks(scope *torch.Scope, cfg Config, classes int) (*networks, error) {
-	encoder, err := cfg.Network.encoderConfig()
-	if err != nil {
-		return nil, err
-	}
-	decoder := model.DAFormerConfig{Classes: classes, Channels: cfg.Network.Channels, Dropout: cfg.Network.Dropout}
-	n := &networks{studentStore: nn.NewStore(scope)}
+func buildNetworks(scope *torch.Scope, cfg Config, classes int) (n *networks, err error) {
+	n = &networks{studentStore: nn.NewStore(scope)}
 	root := n.studentStore.Root()
-	if n.student, err = model.NewSegmentor(root, encoder, decoder); err != nil {
+	if n.student, err = cfg.Network.newSegmentor(root, classes); err != nil {
 		return nil, err
 	}
+	dims := n.student.Backbone.Dims()
 	if cfg.Network.Weights != "" {
 		if err := loadEncoder(scope, n.studentStore, cfg.Network.Weights); err != nil {
 			return nil, err
@@ -59,7 +100,7 @@ func buildNetworks(scope *torch.Scope, cfg Config, classes int) (*networks, erro
 	}
 	if cfg.FeatureDistance.Weight > 0 {
 		store := nn.NewStore(scope)
-		if n.frozen, err = model.NewMixTransformer(store.Root().Sub("backbone"), encoder); err != nil {
+		if n.frozen, err = cfg.Network.newEncoder(store.Root().Sub("backbone")); err != nil {
 			return nil, err
 		}
 		if err := store.CopyFrom(n.studentStore); err != nil {
@@ -68,9 +109,9 @@ func buildNetworks(scope *torch.Scope, cfg Config, classes int) (*networks, erro
 		store.Freeze()
 	}
 	if cfg.Pixel.Weight > 0 {
-		n.pixelHead = model.NewPixelProjection(root, encoder.Dims, cfg.Pixel.Dim)
+		n.pixelHead = model.NewPixelProjection(root, dims, cfg.Pixel.Dim)
 		if cfg.Pixel.Mode == "official" {
-			n.pixelClassifier = model.NewPixelClassifier(root, encoder.Dims, classes)
+			n.pixelClassifier = model.NewPixelClassifier(root, dims, classes)
 		}
 	}
 	if cfg.Patch.Weight > 0 {
@@ -81,7 +122,7 @@ func buildNetworks(scope *torch.Scope, cfg Config, classes int) (*networks, erro
 	}
 	if cfg.Adapt.Enabled {
 		n.teacherStore = nn.NewStore(scope)
-		if n.teacher, err = model.NewSegmentor(n.teacherStore.Root(), encoder, decoder); err != nil {
+		if n.teacher, err = cfg.Network.newSegmentor(n.teacherStore.Root(), classes); err != nil {
 			return nil, err
 		}
 		n.teacherStore.Freeze()

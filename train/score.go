@@ -146,7 +146,7 @@ func Evaluate(ctx context.Context, lib *torch.Lib, run string, o EvalOptions) (*
 	}
 	var r *Result
 	err = lib.Run(o.Device, func(s *torch.Scope) error {
-		net, err := loadSegmentor(s, cfg, weights)
+		net, err := loadSegmentor(s, cfg.Network, len(state.Classes), weights)
 		if err != nil {
 			return fmt.Errorf("evaluate %s: %w", run, err)
 		}
@@ -161,17 +161,9 @@ func Evaluate(ctx context.Context, lib *torch.Lib, run string, o EvalOptions) (*
 
 // loadSegmentor builds the network that weights hold; the heads of the
 // contrasts, which only training needs, are passed over.
-func loadSegmentor(s *torch.Scope, cfg Config, weights *safetensors.File) (*model.Segmentor, error) {
-	encoder, err := cfg.Network.encoderConfig()
-	if err != nil {
-		return nil, err
-	}
-	t, err := weights.Tensor("decode_head.conv_seg.bias")
-	if err != nil {
-		return nil, err
-	}
+func loadSegmentor(s *torch.Scope, c NetworkConfig, classes int, weights *safetensors.File) (*model.Segmentor, error) {
 	store := nn.NewStore(s)
-	net, err := model.NewSegmentor(store.Root(), encoder, model.DAFormerConfig{Classes: t.Len(), Channels: cfg.Network.Channels, Dropout: cfg.Network.Dropout})
+	net, err := c.newSegmentor(store.Root(), classes)
 	if err != nil {
 		return nil, err
 	}

@@ -108,7 +108,7 @@ func (t *trainer) save() error {
 			return safetensors.WriteFile(path, nil, list)
 		}
 	}
-	state := State{Iteration: t.iteration, Seed: t.cfg.Seed, Config: hash, Data: t.feeds.digests(), Window: t.window.sums()}
+	state := State{Iteration: t.iteration, Seed: t.cfg.Seed, Classes: t.names, Config: hash, Data: t.feeds.digests(), Window: t.window.sums()}
 	return saveCheckpoint(filepath.Join(t.options.Out, checkpointsDir), state, files, t.cfg.Checkpoint.Keep)
 }
 

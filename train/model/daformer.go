@@ -5,13 +5,24 @@ import (
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
-// DAFormerConfig gives the sizes of the DAFormer decoder with separable ASPP
-// (Hoyer et al., "DAFormer", 2022; lhoyer/DAFormer configs/_base_/models/
-// daformer_sepaspp_mitb5.py).
+// Fusion is how the DAFormer decoder fuses the embedded maps.
+type Fusion string
+
+// The fusions of lhoyer/DAFormer configs/_base_/models/daformer_*_mitb5.py.
+const (
+	SeparableASPP Fusion = "sepaspp" // DAFormer's own
+	ASPP          Fusion = "aspp"    // with full convolutions
+	Pointwise     Fusion = "conv1"   // one 1×1 convolution
+)
+
+// DAFormerConfig gives the sizes of the DAFormer decoder (Hoyer et al.,
+// "DAFormer", 2022; lhoyer/DAFormer mmseg/models/decode_heads/
+// daformer_head.py).
 type DAFormerConfig struct {
 	Classes  int
 	Channels int     // of the embedded and the fused maps; 256 as published
 	Dropout  float64 // of fused channels before the classifier; 0.1 as published
+	Fusion   Fusion  // empty is SeparableASPP
 }
 
 // The dilations of the ASPP branches.
@@ -22,9 +33,7 @@ type DAFormerHead struct {
 	config     DAFormerConfig
 	classifier *nn.Conv2d
 	embeds     [4]*nn.Linear
-	branch0    *convModule
-	branches   [3]*separableConv
-	bottleneck *convModule
+	fuse       fuser
 }
 
 // NewDAFormerHead makes a decoder of maps with these channels.
@@ -34,35 +43,70 @@ func NewDAFormerHead(p nn.Path, dims [4]int, c DAFormerConfig) *DAFormerHead {
 	for i, d := range dims {
 		h.embeds[i] = nn.NewLinear(p.Sub("embed_layers").At(i).Sub("proj"), d, c.Channels, nil)
 	}
-	joined := 4 * c.Channels
-	aspp := p.Sub("fuse_layer").Sub("aspp_modules")
-	h.branch0 = newConvModule(aspp.At(0), joined, c.Channels, nn.Conv{Kernel: 1})
-	for i := range h.branches {
-		h.branches[i] = newSeparableConv(aspp.At(i+1), joined, c.Channels, asppDilations[i+1])
+	if f := p.Sub("fuse_layer"); c.Fusion == Pointwise {
+		h.fuse = newConvModule(f, 4*c.Channels, c.Channels, nn.Conv{Kernel: 1})
+	} else {
+		h.fuse = newPyramid(f, 4*c.Channels, c.Channels, c.Fusion != ASPP)
 	}
-	h.bottleneck = newConvModule(p.Sub("fuse_layer").Sub("bottleneck"), joined, c.Channels, nn.Conv{Kernel: 3, Padding: 1})
 	return h
 }
 
-// Forward returns the logits [N,classes,H/4,W/4] and the fused map
-// [N,Channels,H/4,W/4] they are made from, before dropout.
-func (h *DAFormerHead) Forward(features [4]*torch.Tensor, m nn.Mode) (logits, fused *torch.Tensor) {
+// embed maps every encoder map to the same channels and the first one's size.
+func embed(layers [4]*nn.Linear, features [4]*torch.Tensor) []*torch.Tensor {
 	rows, cols := features[0].Dim(2), features[0].Dim(3)
 	maps := make([]*torch.Tensor, 4)
 	for i, f := range features {
 		n, fh, fw := f.Dim(0), f.Dim(2), f.Dim(3)
-		maps[i] = h.embeds[i].Forward(f.Flatten(2, 3).Transpose(1, 2)).Transpose(1, 2).Reshape(n, h.config.Channels, fh, fw)
+		maps[i] = layers[i].Forward(f.Flatten(2, 3).Transpose(1, 2)).Transpose(1, 2).Reshape(n, -1, fh, fw)
 		if fh != rows || fw != cols {
 			maps[i] = maps[i].UpsampleBilinear(rows, cols, false)
 		}
 	}
-	x := torch.Cat(1, maps...)
-	branches := []*torch.Tensor{h.branch0.forward(x, m)}
-	for _, b := range h.branches {
-		branches = append(branches, b.forward(x, m))
-	}
-	fused = h.bottleneck.forward(torch.Cat(1, branches...), m)
+	return maps
+}
+
+// Forward implements [Decoder]: the logits [N,classes,H/4,W/4] and the fused
+// map [N,Channels,H/4,W/4] they are made from, before dropout.
+func (h *DAFormerHead) Forward(features [4]*torch.Tensor, m nn.Mode) (logits, fused *torch.Tensor) {
+	fused = h.fuse.forward(torch.Cat(1, embed(h.embeds, features)...), m)
 	return h.classifier.Forward(nn.ChannelDropout(fused, h.config.Dropout, m)), fused
+}
+
+// fuser maps the joined maps to the fused one.
+type fuser interface {
+	forward(x *torch.Tensor, m nn.Mode) *torch.Tensor
+}
+
+// pyramid is atrous spatial pyramid pooling: branches of different dilation,
+// joined by a 3×3 convolution.
+type pyramid struct {
+	branches   [4]fuser
+	bottleneck *convModule
+}
+
+func newPyramid(p nn.Path, in, out int, separable bool) *pyramid {
+	l := &pyramid{}
+	for i, d := range asppDilations {
+		at := p.Sub("aspp_modules").At(i)
+		switch {
+		case d == 1:
+			l.branches[i] = newConvModule(at, in, out, nn.Conv{Kernel: 1})
+		case separable:
+			l.branches[i] = newSeparableConv(at, in, out, d)
+		default:
+			l.branches[i] = newConvModule(at, in, out, nn.Conv{Kernel: 3, Padding: d, Dilation: d})
+		}
+	}
+	l.bottleneck = newConvModule(p.Sub("bottleneck"), 4*out, out, nn.Conv{Kernel: 3, Padding: 1})
+	return l
+}
+
+func (l *pyramid) forward(x *torch.Tensor, m nn.Mode) *torch.Tensor {
+	var maps []*torch.Tensor
+	for _, b := range l.branches {
+		maps = append(maps, b.forward(x, m))
+	}
+	return l.bottleneck.forward(torch.Cat(1, maps...), m)
 }
 
 // convModule is convolution, batch norm, ReLU.

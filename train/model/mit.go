@@ -90,7 +90,7 @@ func NewMixTransformer(p nn.Path, c MiTConfig) (*MixTransformer, error) {
 	return m, nil
 }
 
-// Dims are the channels of the four maps.
+// Dims implements [Encoder].
 func (m *MixTransformer) Dims() [4]int { return m.config.Dims }
 
 // Forward returns the four maps, [N,C,H/4,W/4] to [N,C,H/32,W/32], sizes

@@ -5,28 +5,30 @@ import (
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
+// An Encoder turns normalised images [N,3,H,W] into four maps, fine to coarse.
+type Encoder interface {
+	Forward(x *torch.Tensor, m nn.Mode) [4]*torch.Tensor
+	Dims() [4]int // the maps' channels
+}
+
+// A Decoder turns an encoder's maps into logits [N,classes,h,w], and the map
+// they are classified from, which is nil for a decoder without one.
+type Decoder interface {
+	Forward(features [4]*torch.Tensor, m nn.Mode) (logits, fused *torch.Tensor)
+}
+
 // A Segmentor is an encoder with a decoder. Its parameters are named
 // backbone.* and decode_head.*.
 type Segmentor struct {
-	Backbone *MixTransformer
-	Head     *DAFormerHead
-}
-
-// NewSegmentor makes a network with the published initialisation, drawn from
-// the default generator.
-func NewSegmentor(p nn.Path, encoder MiTConfig, decoder DAFormerConfig) (*Segmentor, error) {
-	backbone, err := NewMixTransformer(p.Sub("backbone"), encoder)
-	if err != nil {
-		return nil, err
-	}
-	return &Segmentor{backbone, NewDAFormerHead(p.Sub("decode_head"), encoder.Dims, decoder)}, nil
+	Backbone Encoder
+	Head     Decoder
 }
 
 // Output is what a forward pass leaves for the losses.
 type Output struct {
-	Features [4]*torch.Tensor // the encoder's maps, strides 4, 8, 16, 32
-	Fused    *torch.Tensor    // the decoder's map before the classifier, [N,Channels,H/4,W/4]
-	Logits   *torch.Tensor    // [N,classes,H/4,W/4]
+	Features [4]*torch.Tensor // the encoder's maps
+	Fused    *torch.Tensor    // the decoder's map before the classifier, or nil
+	Logits   *torch.Tensor    // [N,classes,h,w]
 }
 
 // Forward takes normalised images [N,3,H,W].

@@ -53,6 +53,12 @@ func (t *Tensor) UpsampleBilinear(h, w int, alignCorners bool) *Tensor {
 	return t.one("upsample_bilinear2d", t, []int{h, w}, alignCorners)
 }
 
+// UpsampleBilinearBy resizes [N,C,H,W] by a factor, corners not aligned; the
+// new size is rounded down.
+func (t *Tensor) UpsampleBilinearBy(factor float64) *Tensor {
+	return t.one("upsample_bilinear2d.vec", t, nil, false, []float64{factor, factor})
+}
+
 // UpsampleNearest resizes [N,C,H,W], taking floor(i*in/out).
 func (t *Tensor) UpsampleNearest(h, w int) *Tensor {
 	return t.one("upsample_nearest2d", t, []int{h, w})
