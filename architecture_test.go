@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"crops":    {"pipeline", "augment"},
 	"fixtures": {"pipeline", "formats"},
 	"train":    {"pipeline", "formats", "augment", "classmix", "crops"},
+	"bench":    {"pipeline", "formats", "augment", "classmix", "crops", "fixtures", "train"},
 	"cmd":      {"pipeline", "formats", "augment", "classmix", "crops", "fixtures", "train"},
 }
 

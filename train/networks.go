@@ -15,6 +15,7 @@ import (
 // contrast heads; what the recipe does not use is nil.
 type networks struct {
 	studentStore, teacherStore *nn.Store
+	frozenStore                *nn.Store // the frozen encoder's
 	student, teacher           *model.Segmentor
 	frozen                     model.Encoder // with the weights the student began with
 	pixelHead                  *model.PixelProjection
@@ -99,14 +100,14 @@ func buildNetworks(scope *torch.Scope, cfg Config, classes int) (n *networks, er
 		}
 	}
 	if cfg.FeatureDistance.Weight > 0 {
-		store := nn.NewStore(scope)
-		if n.frozen, err = cfg.Network.newEncoder(store.Root().Sub("backbone")); err != nil {
+		n.frozenStore = nn.NewStore(scope)
+		if n.frozen, err = cfg.Network.newEncoder(n.frozenStore.Root().Sub("backbone")); err != nil {
 			return nil, err
 		}
-		if err := store.CopyFrom(n.studentStore); err != nil {
+		if err := n.frozenStore.CopyFrom(n.studentStore); err != nil {
 			return nil, err
 		}
-		store.Freeze()
+		n.frozenStore.Freeze()
 	}
 	if cfg.Pixel.Weight > 0 {
 		n.pixelHead = model.NewPixelProjection(root, dims, cfg.Pixel.Dim)

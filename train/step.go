@@ -20,54 +20,54 @@ type stepValues struct {
 	lr        float64
 }
 
-// images are one side's minibatch on the device.
+// inputs are what one step computes on: normalised tensors on the device. The
+// target's and the pairs' are nil in steps that have none.
+type inputs struct {
+	source images
+	target *torch.Tensor // [N,3,H,W]
+	pairs  *pairs
+}
+
+// images are a labelled minibatch on the device.
 type images struct {
 	image  *torch.Tensor // [N,3,H,W], normalised
-	label  *torch.Tensor // [N,H,W] int64; nil for the target
+	label  *torch.Tensor // [N,H,W] int64
 	labels []uint8       // the label's bytes on the host
 }
 
-// step is one iteration of the method, in its order: teacher, source, feature
-// distance, pseudo-label, mix, patches, update. The gradients of the losses add
-// up over the backward passes.
+// pairs are overlapping crops on the device, as stored: flipped where flip says
+// so, with the overlap before flipping.
+type pairs struct {
+	a, b cropSet
+}
+
+type cropSet struct {
+	image   *torch.Tensor // [N,3,S,S]
+	overlap []pipeline.Box
+	flip    []bool
+}
+
+// draws are a step's random choices that are made on the host.
+type draws struct {
+	classes                [][]pipeline.TrainID // that ClassMix pastes, by image
+	strong                 uda.Draws
+	anchors                *rand.Rand // samples the pixel contrast's; nil takes the first of each kind
+	negativesA, negativesB []int64    // of the patch contrast, cells of each crop's maps
+}
+
+// step is one iteration: it loads the batch, makes the draws, adds up the
+// gradients and updates the student.
 func (t *trainer) step(b stepBatch) (stepValues, error) {
 	v := stepValues{losses: map[string]float64{}, lr: t.cfg.Optimizer.LR * t.schedule.Factor(t.iteration)}
 	if err := t.lib.Seed(t.key("device").Uint64()); err != nil {
 		return v, err
 	}
-	if t.cfg.Adapt.Enabled {
-		if err := t.teacher.Update(t.iteration); err != nil {
-			return v, err
-		}
-	}
 	err := t.root.Run(func(s *torch.Scope) error {
-		source, err := load(s, b.source, "image", "label")
+		in, err := loadInputs(s, b)
 		if err != nil {
 			return err
 		}
-		if err := t.sourceLosses(s, source, v.losses); err != nil {
-			return err
-		}
-		if b.target != nil {
-			target, err := load(s, b.target, "image", "")
-			if err != nil {
-				return err
-			}
-			if v.confident, err = t.mixedLoss(s, source, target, v.losses); err != nil {
-				return err
-			}
-		}
-		if b.pairs != nil {
-			if err := t.patchLoss(s, b.pairs, v.losses); err != nil {
-				return err
-			}
-		}
-		for name, l := range v.losses {
-			if math.IsNaN(l) || math.IsInf(l, 0) {
-				return fmt.Errorf("loss %s is %v; the last checkpoint is good: try a lower optimizer.lr in a new run", name, l)
-			}
-		}
-		return nil
+		return t.gradients(s, in, t.draw(in), &v)
 	})
 	if err != nil {
 		t.studentStore.ClearGrads()
@@ -76,27 +76,113 @@ func (t *trainer) step(b stepBatch) (stepValues, error) {
 	return v, t.optimizer.Step(v.lr)
 }
 
+// draw makes the step's choices from its keys.
+func (t *trainer) draw(in inputs) draws {
+	d := draws{anchors: t.key("pixel").Rand()}
+	if in.target != nil {
+		n := in.target.Dim(0)
+		d.classes = uda.ChooseClasses(in.source.labels, n, t.key("classmix").Rand())
+		strong := uda.StrongAugmentation{Jitter: t.cfg.Adapt.Jitter, JitterChance: t.cfg.Adapt.JitterChance, BlurChance: t.cfg.Adapt.BlurChance}
+		d.strong = strong.Draw(n, t.key("strong").Rand())
+	}
+	if in.pairs != nil {
+		side := in.pairs.a.image.Dim(2) / patchStride
+		cells := in.pairs.a.image.Dim(0) * side * side
+		d.negativesA = sample(t.key("patch a").Rand(), cells, min(t.cfg.Patch.Negatives, cells))
+		d.negativesB = sample(t.key("patch b").Rand(), cells, min(t.cfg.Patch.Negatives, cells))
+	}
+	return d
+}
+
+// gradients is the method, in its order: teacher, source, feature distance,
+// pseudo-label, mix, patches. The gradients of the losses add up over the
+// backward passes.
+func (t *trainer) gradients(s *torch.Scope, in inputs, d draws, v *stepValues) error {
+	if t.cfg.Adapt.Enabled {
+		if err := t.teacher.Update(t.iteration); err != nil {
+			return err
+		}
+	}
+	if err := t.sourceLosses(in.source, d, v.losses); err != nil {
+		return err
+	}
+	if in.target != nil {
+		v.confident = t.mixedLoss(in.source, in.target, d, v.losses)
+	}
+	if in.pairs != nil {
+		if err := t.patchLoss(in.pairs, d, v.losses); err != nil {
+			return err
+		}
+	}
+	for name, l := range v.losses {
+		if math.IsNaN(l) || math.IsInf(l, 0) {
+			return fmt.Errorf("loss %s is %v; the last checkpoint is good: try a lower optimizer.lr in a new run", name, l)
+		}
+	}
+	return nil
+}
+
 // key names the draws of this iteration.
 func (t *trainer) key(what string) pipeline.Key {
 	return pipeline.NewKey(t.cfg.Seed, uint64(t.iteration), "train", what)
 }
 
-// load sends a batch's image column, and its label column unless it is empty,
-// to the scope's device as they lie in memory, and normalises there.
-func load(s *torch.Scope, b *pipeline.Batch, image, label string) (images, error) {
-	pix, shape, err := b.Tensor(image)
+// loadInputs sends a step's batches to the scope's device as they lie in memory,
+// and normalises there.
+func loadInputs(s *torch.Scope, b stepBatch) (in inputs, err error) {
+	if in.source.image, err = load(s, b.source, "image"); err != nil {
+		return in, err
+	}
+	labels, shape, err := b.source.Tensor("label")
 	if err != nil {
-		return images{}, err
+		return in, err
 	}
-	out := images{image: normalize(s.Wrap(pix, shape[:]...))}
-	if label == "" {
-		return out, nil
+	in.source.labels = labels
+	in.source.label = s.Wrap(labels, shape[:3]...).ToDevice(s.Device()).To(torch.Int64)
+	if b.target != nil {
+		if in.target, err = load(s, b.target, "image"); err != nil {
+			return in, err
+		}
 	}
-	if out.labels, shape, err = b.Tensor(label); err != nil {
-		return images{}, err
+	if b.pairs != nil {
+		in.pairs, err = loadPairs(s, b.pairs)
 	}
-	out.label = s.Wrap(out.labels, shape[:3]...).ToDevice(s.Device()).To(torch.Int64)
-	return out, nil
+	return in, err
+}
+
+func load(s *torch.Scope, b *pipeline.Batch, column string) (*torch.Tensor, error) {
+	pix, shape, err := b.Tensor(column)
+	if err != nil {
+		return nil, err
+	}
+	return normalize(s.Wrap(pix, shape[:]...)), nil
+}
+
+func loadPairs(s *torch.Scope, b *pipeline.Batch) (p *pairs, err error) {
+	p = &pairs{}
+	if p.a.image, err = load(s, b, "image_a"); err != nil {
+		return nil, err
+	}
+	if p.b.image, err = load(s, b, "image_b"); err != nil {
+		return nil, err
+	}
+	for i := range b.Len() {
+		row, err := b.Pair(i)
+		if err != nil {
+			return nil, err
+		}
+		p.a.add(row.A)
+		p.b.add(row.B)
+	}
+	return p, nil
+}
+
+func (c *cropSet) add(crop pipeline.Crop) {
+	box := crop.Overlap
+	if crop.Flip {
+		box = box.FlipX(crop.Image.Width())
+	}
+	c.overlap, c.flip = append(c.overlap, box), append(c.flip, crop.Flip)
 }
 
 // normalize turns uint8 [N,H,W,3] into float32 [N,3,H,W] around the ImageNet
@@ -111,27 +197,27 @@ func normalize(pix *torch.Tensor) *torch.Tensor {
 
 // sourceLosses is the supervised part: cross entropy, PiPa's pixel contrast and
 // DAFormer's feature distance, with one backward pass.
-func (t *trainer) sourceLosses(s *torch.Scope, source images, losses map[string]float64) error {
+func (t *trainer) sourceLosses(source images, d draws, losses map[string]float64) error {
 	out := t.student.Forward(source.image, nn.Training)
 	parts := map[string]*torch.Tensor{"source": loss.CrossEntropy(out.Logits, source.label, nil)}
 	if t.cfg.Pixel.Weight > 0 {
-		l, err := t.pixelLoss(out, source)
+		l, err := t.pixelLoss(out, source, d.anchors)
 		if err != nil {
 			return err
 		}
 		parts["pixel"] = l.Mul(t.cfg.Pixel.Weight)
 	}
 	if t.cfg.FeatureDistance.Weight > 0 {
-		d := loss.FeatureDistance{Classes: t.cfg.FeatureDistance.Classes, Ratio: t.cfg.FeatureDistance.Ratio, Labels: t.classes}
+		distance := loss.FeatureDistance{Classes: t.cfg.FeatureDistance.Classes, Ratio: t.cfg.FeatureDistance.Ratio, Labels: t.classes}
 		frozen := t.frozen.Forward(source.image, nn.Scoring)
-		parts["feature_distance"] = d.Loss(out.Features[3], frozen[3], source.label).Mul(t.cfg.FeatureDistance.Weight)
+		parts["feature_distance"] = distance.Loss(out.Features[3], frozen[3], source.label).Mul(t.cfg.FeatureDistance.Weight)
 	}
 	backward(parts, losses)
 	return nil
 }
 
 // pixelLoss contrasts the source's feature pixels.
-func (t *trainer) pixelLoss(out model.Output, source images) (*torch.Tensor, error) {
+func (t *trainer) pixelLoss(out model.Output, source images, rng *rand.Rand) (*torch.Tensor, error) {
 	p := t.cfg.Pixel
 	contrast := loss.PixelContrast{Temperature: p.Temperature, BaseTemperature: p.BaseTemperature, MaxSamples: p.MaxSamples, MaxViews: p.MaxViews, IgnoreAsClass: p.Mode == "official"}
 	joined := model.JoinFeatures(out.Features)
@@ -144,7 +230,7 @@ func (t *trainer) pixelLoss(out model.Output, source images) (*torch.Tensor, err
 	low := source.label.Unsqueeze(1).To(torch.Float32).UpsampleNearest(h, w).Squeeze(1).To(torch.Uint8)
 	predicted := logits.Argmax(1, false).To(torch.Uint8)
 	both := torch.Stack(0, low, predicted).Bytes() // the one wait for the device
-	anchors, err := contrast.Sample(both[:len(both)/2], both[len(both)/2:], h*w, t.key("pixel").Rand())
+	anchors, err := contrast.Sample(both[:len(both)/2], both[len(both)/2:], h*w, rng)
 	if err != nil {
 		return nil, err
 	}
@@ -154,18 +240,19 @@ func (t *trainer) pixelLoss(out model.Output, source images) (*torch.Tensor, err
 // mixedLoss is the self-training part: the teacher labels the target, ClassMix
 // pastes half of the source's classes over it, and the student learns from the
 // disturbed mixture.
-func (t *trainer) mixedLoss(s *torch.Scope, source, target images, losses map[string]float64) (confident float64, err error) {
-	a := t.cfg.Adapt
-	h, w := target.image.Dim(2), target.image.Dim(3)
-	logits := t.networks.teacher.Forward(target.image, nn.Teaching).Logits.UpsampleBilinear(h, w, false)
-	pseudo := uda.Label(logits, a.Threshold, a.IgnoreTop, a.IgnoreBottom)
-	n := target.image.Dim(0)
-	mixed := uda.Mix(source.image, source.label, target.image, pseudo, uda.ChooseClasses(source.labels, n, t.key("classmix").Rand()))
-	strong := uda.StrongAugmentation{Jitter: a.Jitter, JitterChance: a.JitterChance, BlurChance: a.BlurChance}
-	image := uda.Apply(mixed.Image, strong.Draw(n, t.key("strong").Rand()))
-	out := t.student.Forward(image, nn.Training)
+func (t *trainer) mixedLoss(source images, target *torch.Tensor, d draws, losses map[string]float64) (confident float64) {
+	mixed, pseudo := t.mix(source, target, d)
+	out := t.student.Forward(uda.Apply(mixed.Image, d.strong), nn.Training)
 	backward(map[string]*torch.Tensor{"mixed": loss.CrossEntropy(out.Logits, mixed.Label, mixed.Weight)}, losses)
-	return pseudo.Confident.Item(), nil
+	return pseudo.Confident.Item()
+}
+
+// mix makes ClassMix images with the teacher's labels of the target.
+func (t *trainer) mix(source images, target *torch.Tensor, d draws) (uda.Mixed, uda.PseudoLabels) {
+	a := t.cfg.Adapt
+	logits := t.networks.teacher.Forward(target, nn.Teaching).Logits.UpsampleBilinear(target.Dim(2), target.Dim(3), false)
+	pseudo := uda.Label(logits, a.Threshold, a.IgnoreTop, a.IgnoreBottom)
+	return uda.Mix(source.image, source.label, target, pseudo, d.classes), pseudo
 }
 
 // patchStride is the scale of the maps that the patch contrast compares: the
@@ -176,50 +263,17 @@ const patchStride = 8
 // the features and the teacher says which pixels to trust; in official mode the
 // teacher makes the features and a random classifier judges them, so that only
 // the projection learns (METHOD 2.4, D1 and D2).
-func (t *trainer) patchLoss(s *torch.Scope, pairs *pipeline.Batch, losses map[string]float64) error {
+func (t *trainer) patchLoss(in *pairs, d draws, losses map[string]float64) error {
 	p := t.cfg.Patch
-	a, err := load(s, pairs, "image_a", "")
-	if err != nil {
-		return err
-	}
-	b, err := load(s, pairs, "image_b", "")
-	if err != nil {
-		return err
-	}
-	both := torch.Cat(0, a.image, b.image)
-	judge := t.networks.teacher.Forward(both, nn.Teaching)
-	var fused, logits *torch.Tensor
+	var a, b patchMaps
 	if p.Mode == "official" {
-		fused = judge.Fused.AvgPool2d(2, 2)
-		logits = t.patchClassifier.Forward(fused).Detach()
+		// One crop after the other: each is normalised by its own batch.
+		a, b = t.officialMaps(in.a.image), t.officialMaps(in.b.image)
 	} else {
-		fused = t.student.Forward(both, nn.Training).Fused.AvgPool2d(2, 2)
-	}
-	var confidence, class *torch.Tensor
-	if logits != nil {
-		confidence, class = logits.Softmax(1).MaxDim(1, false)
-	} else {
-		confidence, class = judge.Logits.Softmax(1).AvgPool2d(2, 2).MaxDim(1, false)
-	}
-	embed := t.patchHead.Forward(fused)
-	n := pairs.Len()
-	va, vb := t.patchView(embed, class, confidence, 0, n, "a"), t.patchView(embed, class, confidence, n, n, "b")
-	for i := range n {
-		pair, err := pairs.Pair(i)
-		if err != nil {
-			return err
-		}
-		for v, c := range map[*loss.View]pipeline.Crop{&va: pair.A, &vb: pair.B} {
-			box := c.Overlap
-			if c.Flip {
-				box = box.FlipX(c.Image.Width())
-			}
-			v.Overlap = append(v.Overlap, box)
-			v.Flip = append(v.Flip, c.Flip)
-		}
+		a, b = t.paperMaps(torch.Cat(0, in.a.image, in.b.image)).halves()
 	}
 	contrast := loss.PatchContrast{Temperature: p.Temperature, Threshold: p.Threshold, Stride: patchStride, Steps: p.Steps}
-	r, err := contrast.Loss(va, vb, t.bank)
+	r, err := contrast.Loss(a.view(in.a, d.negativesA), b.view(in.b, d.negativesB), t.bank)
 	if err != nil {
 		return err
 	}
@@ -227,12 +281,33 @@ func (t *trainer) patchLoss(s *torch.Scope, pairs *pipeline.Batch, losses map[st
 	return t.bank.Push(t.root, r.Negatives, p.Steps-1)
 }
 
-// patchView takes one crop's half of the maps, with its negatives drawn.
-func (t *trainer) patchView(embed, class, confidence *torch.Tensor, from, n int, name string) loss.View {
-	v := loss.View{Features: embed.Narrow(0, from, n), Classes: class.Narrow(0, from, n), Confidence: confidence.Narrow(0, from, n)}
-	cells := n * embed.Dim(2) * embed.Dim(3)
-	v.Negatives = sample(t.key("patch "+name).Rand(), cells, min(t.cfg.Patch.Negatives, cells))
-	return v
+// patchMaps are what the patch contrast compares, at patchStride.
+type patchMaps struct{ embed, class, confidence *torch.Tensor }
+
+func (t *trainer) paperMaps(crops *torch.Tensor) patchMaps {
+	judged := t.networks.teacher.Forward(crops, nn.Teaching).Logits.Softmax(1).AvgPool2d(2, 2)
+	confidence, class := judged.MaxDim(1, false)
+	fused := t.student.Forward(crops, nn.Training).Fused.AvgPool2d(2, 2)
+	return patchMaps{t.patchHead.Forward(fused), class, confidence}
+}
+
+func (t *trainer) officialMaps(crops *torch.Tensor) patchMaps {
+	fused := t.networks.teacher.Forward(crops, nn.Teaching).Fused.AvgPool2d(2, 2)
+	confidence, class := t.patchClassifier.Forward(fused).Detach().Softmax(1).MaxDim(1, false)
+	return patchMaps{t.patchHead.Forward(fused), class, confidence}
+}
+
+// halves splits the maps of a batch of all first crops and all second ones.
+func (m patchMaps) halves() (a, b patchMaps) {
+	n := m.embed.Dim(0) / 2
+	half := func(from int) patchMaps {
+		return patchMaps{m.embed.Narrow(0, from, n), m.class.Narrow(0, from, n), m.confidence.Narrow(0, from, n)}
+	}
+	return half(0), half(n)
+}
+
+func (m patchMaps) view(c cropSet, negatives []int64) loss.View {
+	return loss.View{Features: m.embed, Classes: m.class, Confidence: m.confidence, Overlap: c.overlap, Flip: c.flip, Negatives: negatives}
 }
 
 // sample draws k of 0..n-1 without replacement.

@@ -46,6 +46,7 @@ func JoinFeatures(features [4]*torch.Tensor) *torch.Tensor {
 // prediction when it tells hard anchors from easy ones. No loss reaches it.
 // Its parameters are named cls_head.*.
 type PixelClassifier struct {
+	Dropout      float64 // of channels before the last convolution; 0.1 as published
 	conv1, conv2 *nn.Conv2d
 	bn           *nn.BatchNorm2d
 }
@@ -55,6 +56,8 @@ func NewPixelClassifier(root nn.Path, dims [4]int, classes int) *PixelClassifier
 	p := root.Sub("cls_head")
 	width := dims[0] + dims[1] + dims[2] + dims[3]
 	return &PixelClassifier{
+		Dropout: 0.1,
+
 		conv1: nn.NewConv2d(p.At(0), width, width, nn.Conv{Kernel: 3, Padding: 1, Bias: true}),
 		bn:    nn.NewBatchNorm2d(p.At(1).At(0), width),
 		conv2: nn.NewConv2d(p.At(3), width, classes, nn.Conv{Kernel: 1}),
@@ -63,8 +66,7 @@ func NewPixelClassifier(root nn.Path, dims [4]int, classes int) *PixelClassifier
 
 // Forward maps JoinFeatures' map to logits [N,classes,H/4,W/4].
 func (h *PixelClassifier) Forward(joined *torch.Tensor, m nn.Mode) *torch.Tensor {
-	const dropout = 0.1
-	return h.conv2.Forward(nn.ChannelDropout(h.bn.Forward(h.conv1.Forward(joined), m).Relu(), dropout, m))
+	return h.conv2.Forward(nn.ChannelDropout(h.bn.Forward(h.conv1.Forward(joined), m).Relu(), h.Dropout, m))
 }
 
 // PatchProjection is PiPa's projection of a decoder map for the patch contrast

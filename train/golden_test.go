@@ -1,0 +1,286 @@
+package train
+
+import (
+	"encoding/json"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pipa-uda/pipa/fixtures/golden"
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/train/nn"
+	"github.com/pipa-uda/pipa/train/optim"
+	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/torch/torchtest"
+	"github.com/pipa-uda/pipa/train/uda"
+)
+
+// goldenConfig is the released DAFormer variant at the golden files' sizes.
+func goldenConfig(t *testing.T, weights *golden.Case) Config {
+	t.Helper()
+	cfg, err := Resolve("gta2cs-daformer-pipa", "", []string{
+		"network.encoder=mit", "network.depths=[1, 2, 2, 1]", "network.drop_path=0", "network.dropout=0",
+		"adapt.threshold=0.9", "adapt.ignore_top=4", "adapt.ignore_bottom=9",
+		"feature_distance.weight=0.005", "feature_distance.ratio=0.75", "network.weights=none",
+		"pixel.mode=official", "patch.mode=official", "patch.weight=0.1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dim := func(name string) int { return weights.Must(name).Shape[0] }
+	cfg.Network.Weights = ""
+	for _, stage := range []string{"1", "2", "3", "4"} {
+		cfg.Network.Dims = append(cfg.Network.Dims, dim("weight.backbone.norm"+stage+".weight"))
+	}
+	cfg.Network.Channels = weights.Must("weight.decode_head.conv_seg.weight").Shape[1]
+	cfg.Pixel.Dim, cfg.Patch.Dim = dim("weight.proj_head.proj.2.weight"), dim("project.2.weight")
+	return cfg
+}
+
+// goldenTrainer has the golden weights: the teacher begins at 0.9 and the frozen
+// encoder at 0.95 times the student's.
+func goldenTrainer(t *testing.T, s *torch.Scope, weights *golden.Case) *trainer {
+	t.Helper()
+	cfg := goldenConfig(t, weights)
+	nets, err := buildNetworks(s, cfg, 19)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := func(name string) *torch.Tensor {
+		for _, full := range []string{"weight." + name, name} {
+			if weights.Has(full) {
+				return torchtest.Tensor(s, weights, full)
+			}
+		}
+		t.Fatalf("no golden weight for %s", name)
+		return nil
+	}
+	fill := func(store *nn.Store, factor float64) {
+		for _, e := range store.Entries() {
+			v := value(e.Name)
+			if factor != 1 && v.DType() == torch.Float32 {
+				v = v.Mul(factor)
+			}
+			if err := s.NoGrad(func(c *torch.Scope) error { e.Tensor.In(c).CopyInPlace(v); return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	fill(nets.studentStore, 1)
+	fill(nets.teacherStore, 0.9)
+	fill(nets.frozenStore, 0.95)
+	nets.pixelClassifier.Dropout = 0
+	tr := &trainer{networks: nets, cfg: cfg, lib: s.Lib(), root: s, classes: 19, window: newWindow()}
+	if tr.teacher, err = uda.NewTeacher(s, nets.teacherStore, nets.studentStore, cfg.Adapt.EMA); err != nil {
+		t.Fatal(err)
+	}
+	tr.optimizer = optim.NewAdamW(s, nets.studentStore.Parameters(), func(name string) optim.Group { return optim.GroupOf(name, cfg.Optimizer.HeadMultiplier) },
+		optim.Options{Betas: cfg.Optimizer.Betas, WeightDecay: cfg.Optimizer.WeightDecay})
+	return tr
+}
+
+// goldenInputs are a step's tensors and fixed draws.
+func goldenInputs(s *torch.Scope, in *golden.Case, withPairs bool) (inputs, draws) {
+	label := torchtest.Tensor(s, in, "label").Squeeze(1)
+	x := inputs{source: images{image: torchtest.Tensor(s, in, "image"), label: label.To(torch.Int64), labels: label.Bytes()}, target: torchtest.Tensor(s, in, "target_image")}
+	d := draws{}
+	for i := range x.target.Dim(0) {
+		var classes []pipeline.TrainID
+		for _, c := range in.Ints("mix_chosen" + string(rune('0'+i))) {
+			classes = append(classes, pipeline.TrainID(c))
+		}
+		d.classes = append(d.classes, classes)
+	}
+	if !withPairs {
+		return x, d
+	}
+	pair := torchtest.Tensor(s, in, "pair")
+	x.pairs = &pairs{}
+	flips := in.Must("flip").Data
+	n := pair.Dim(0)
+	for i, c := range []*cropSet{&x.pairs.a, &x.pairs.b} {
+		c.image = pair.Select(1, i).Contiguous()
+		corner := func(name string, k, row int) int { return int(in.Ints(name + string(rune('1'+i)))[2*row+k]) }
+		for row := range n {
+			c.overlap = append(c.overlap, pipeline.Box{Y0: corner("ul", 0, row), X0: corner("ul", 1, row), Y1: corner("br", 0, row), X1: corner("br", 1, row)})
+			c.flip = append(c.flip, flips[i*n+row] != 0)
+		}
+	}
+	d.negativesA, d.negativesB = in.Ints("selected1"), in.Ints("selected2")
+	return x, d
+}
+
+// TestStepMatchesThePublishedStep runs whole training steps of the released
+// code from its weights and draws: losses, labels, gradients, the teacher and
+// the updated parameters.
+func TestStepMatchesThePublishedStep(t *testing.T) {
+	for _, path := range golden.Files(t, "dacs_daf") {
+		c := golden.Load(t, path)
+		for step, iteration := range map[string]int{"stepA": 3, "stepB": 10001} {
+			t.Run(filepath.Base(path)+"/"+step, func(t *testing.T) {
+				torchtest.Run(t, func(s *torch.Scope) { checkStep(t, s, c, c.Part("weights"), c.Part(step), iteration) })
+			})
+		}
+	}
+}
+
+func checkStep(t *testing.T, s *torch.Scope, in, weights, want *golden.Case, iteration int) {
+	t.Helper()
+	tr := goldenTrainer(t, s, weights)
+	tr.iteration = iteration
+	withPatches := want.Has("patch_loss_weighted")
+	x, d := goldenInputs(s, in, withPatches)
+
+	v := stepValues{losses: map[string]float64{}}
+	if err := tr.gradients(s, x, d, &v); err != nil {
+		t.Fatal(err)
+	}
+	near := func(name string, got float64) {
+		golden.NearRelative(t, name, []float32{float32(got)}, want.Floats(name), 1e-5)
+	}
+	near("back.source", v.losses["source"]+v.losses["pixel"])
+	near("back.feature_distance", v.losses["feature_distance"])
+	near("back.mix_total", v.losses["mixed"]+v.losses["patch"])
+	if withPatches {
+		near("patch_loss_weighted", v.losses["patch"])
+	}
+	checkGradients(t, s, tr, want)
+
+	// The first update moves every element by the rate times its gradient's
+	// sign, whatever its size: it is compared from the published gradients.
+	for _, e := range tr.studentStore.Parameters() {
+		if name := gradName(want, e.Name); name != "" {
+			e.Tensor.SetGrad(torchtest.Tensor(s, want, name))
+		}
+	}
+	if err := tr.optimizer.Step(tr.cfg.Optimizer.LR); err != nil {
+		t.Fatal(err)
+	}
+	compared := 0
+	for _, e := range tr.studentStore.Parameters() {
+		for _, name := range []string{"after.model." + e.Name, "after." + e.Name} {
+			if want.Has(name) {
+				compared++
+				golden.NearRelative(t, name, e.Tensor.Float32s(), want.Floats(name), 2e-6)
+			}
+		}
+	}
+	if withPatches && compared == 0 {
+		t.Error("no updated parameter was compared")
+	}
+	checkTeacher(t, tr, want)
+	checkMix(t, s, in, weights, want, iteration)
+}
+
+// gradName is the case's name for a parameter's gradient, or empty.
+func gradName(want *golden.Case, parameter string) string {
+	for _, name := range []string{"grad.model." + parameter, "grad." + parameter} {
+		if want.Has(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// kink is the relative tolerance of a step's gradients. They agree to 6e-5, the
+// files' tolerance, unless an activation of the pyramid lies so close to 0 that
+// the last bits of a convolution decide which side of its ReLU it is on: of two
+// instruction sets of one library (DNNL_MAX_CPU_ISA) one takes either.
+const kink = 5e-4
+
+// checkGradients compares the gradients that the case has, and every
+// parameter's gradient norm.
+func checkGradients(t *testing.T, s *torch.Scope, tr *trainer, want *golden.Case) {
+	t.Helper()
+	for _, e := range tr.studentStore.Parameters() {
+		name := gradName(want, e.Name)
+		if name == "" {
+			continue
+		}
+		if g := e.Tensor.Grad(s); g == nil {
+			t.Errorf("%s has no gradient", e.Name)
+		} else {
+			golden.NearRelative(t, name, g.Float32s(), want.Floats(name), kink)
+		}
+	}
+	names, norms := namedNumbers(t, want, "gradnorm")
+	for i, name := range names {
+		p := tr.studentStore.Get(strings.TrimPrefix(name, "model."))
+		if p == nil {
+			t.Errorf("there is no parameter %s", name)
+			continue
+		}
+		g := p.Grad(s)
+		if g == nil {
+			t.Errorf("%s has no gradient, want one of norm %v", name, norms[i])
+			continue
+		}
+		if got := g.Norm().Item(); math.Abs(got-float64(norms[i])) > 2*kink*float64(norms[i])+1e-5 {
+			t.Errorf("gradient of %s has norm %v, want %v", name, got, norms[i])
+		}
+	}
+}
+
+func namedNumbers(t *testing.T, c *golden.Case, kind string) (names []string, numbers []float32) {
+	t.Helper()
+	key, tensor := kind+"_names", kind
+	if kind == "ema" {
+		tensor = "ema_paramsum"
+	}
+	if err := json.Unmarshal([]byte(c.Metadata[key]), &names); err != nil {
+		t.Fatalf("%s: %v", key, err)
+	}
+	return names, c.Floats(tensor)
+}
+
+// checkTeacher compares the averaged parameters. (The released teacher also
+// carries the contrast heads, which it never uses; ours does not.)
+func checkTeacher(t *testing.T, tr *trainer, want *golden.Case) {
+	t.Helper()
+	names, sums := namedNumbers(t, want, "ema")
+	compared := 0
+	for i, name := range names {
+		p := tr.teacherStore.Get(name)
+		if p == nil {
+			if !strings.HasPrefix(name, "cls_head.") && !strings.HasPrefix(name, "proj_head.") {
+				t.Errorf("the teacher has no %s", name)
+			}
+			continue
+		}
+		compared++
+		if got := p.To(torch.Float64).Sum().Item(); math.Abs(got-float64(sums[i])) > 2e-4*max(1, math.Abs(float64(sums[i]))) {
+			t.Errorf("teacher's %s adds up to %v, want %v", name, got, sums[i])
+		}
+	}
+	if compared == 0 {
+		t.Error("no parameter of the teacher was compared")
+	}
+}
+
+// checkMix compares pseudo-labels and mixed images, which a step does not
+// return, on a trainer of its own.
+func checkMix(t *testing.T, s *torch.Scope, in, weights, want *golden.Case, iteration int) {
+	t.Helper()
+	tr := goldenTrainer(t, s, weights)
+	if err := tr.teacher.Update(iteration); err != nil {
+		t.Fatal(err)
+	}
+	x, d := goldenInputs(s, in, false)
+	mixed, pseudo := tr.mix(x.source, x.target, d)
+	for name, got := range map[string]*torch.Tensor{"mixed_label": mixed.Label, "pseudo_label": pseudo.Label} {
+		differ := 0
+		for i, v := range got.To(torch.Uint8).Bytes() {
+			if v != want.Must(name).Data[i] {
+				differ++
+			}
+		}
+		if differ > 0 {
+			t.Errorf("%s differs in %d pixels", name, differ)
+		}
+	}
+	golden.NearRelative(t, "mixed_weight", mixed.Weight.Float32s(), want.Floats("mixed_weight"), 2e-6)
+	if want.Has("mixed_image") {
+		golden.NearRelative(t, "mixed_image", mixed.Image.Narrow(0, 0, 1).Float32s(), want.Floats("mixed_image"), 2e-6)
+	}
+}
