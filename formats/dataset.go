@@ -42,6 +42,7 @@ type Dataset struct {
 	Classes []string
 	Entries []Entry // sorted by id
 
+	root      string
 	missing   []Problem
 	kind      labelKind
 	ids       *labelMap
@@ -85,7 +86,7 @@ func Open(format, dir string, o Options) (*Dataset, error) {
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("open %s dataset: %s is no folder", format, dir)
 	}
-	d := &Dataset{Name: format, Split: o.Split, Classes: pipeline.CityscapesClasses(), maxPixels: o.MaxPixels}
+	d := &Dataset{root: dir, Name: format, Split: o.Split, Classes: pipeline.CityscapesClasses(), maxPixels: o.MaxPixels}
 	var images, labels map[string]string
 	var err error
 	switch format {

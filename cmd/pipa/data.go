@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/pipa-uda/pipa/fixtures"
@@ -204,4 +205,92 @@ func readCommand() *cli.Command {
 			return bad.finish(emit(c, "read "+d.Name, s, n))
 		},
 	}
+}
+
+func statsCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "stats",
+		Usage:     "count the class pixels of every label, for rare class sampling",
+		ArgsUsage: formatUsage,
+		Description: "Writes DAFormer's " + formats.StatsFile + " and its two companions into the dataset's folder, or reads\n" +
+			"them where they are there, and prints each class's frequency, probability and eligible files.\n\n" +
+			"   pipa stats gta data/gta",
+		Flags: []cli.Flag{
+			splitFlag(), maxPixelsFlag(), workersFlag(),
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the files' `DIR`", DefaultText: "the dataset's"},
+			&cli.Float64Flag{Name: "temperature", Value: 0.01, Usage: "of the softmax over 1 - frequency"},
+			&cli.Int64Flag{Name: "min-pixels", Value: 3000, Usage: "a file is eligible for a class with more `PIXELS` than this"},
+			forceFlag(), jsonFlag(), progressFlag(),
+		},
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c)
+			if err != nil {
+				return err
+			}
+			dir := c.String("out")
+			if dir == "" {
+				dir = args[1]
+			}
+			d, err := openDataset(c)
+			if err != nil {
+				return err
+			}
+			if _, err := os.Stat(filepath.Join(dir, formats.StatsFile)); err != nil || c.Bool("force") {
+				if err := writeStats(c, d, dir); err != nil {
+					return err
+				}
+			}
+			stats, err := formats.ReadClassStats(dir)
+			if err != nil {
+				return err
+			}
+			if stats, err = d.AlignStats(stats); err != nil {
+				return err
+			}
+			rare, err := formats.NewRareClasses(stats, c.Float64("temperature"), c.Int64("min-pixels"))
+			if err != nil {
+				return usageError{err}
+			}
+			return printRareClasses(c, d, rare)
+		},
+	}
+}
+
+func writeStats(c *cli.Context, d *formats.Dataset, dir string) error {
+	bar, err := newProgress(c, "stats "+d.Name, "labels", d.Len())
+	if err != nil {
+		return err
+	}
+	stats, err := d.ClassStats(c.Context, c.Int("workers"), bar.set)
+	bar.close()
+	if err != nil {
+		return badDataError{err}
+	}
+	return formats.WriteClassStats(dir, stats)
+}
+
+func printRareClasses(c *cli.Context, d *formats.Dataset, r *formats.RareClasses) error {
+	type row struct {
+		Class       string  `json:"class"`
+		ID          int     `json:"id"`
+		Pixels      int64   `json:"pixels"`
+		Probability float64 `json:"probability"`
+		Files       int     `json:"files"`
+	}
+	var rows []row
+	var all int64
+	for i, id := range r.Classes {
+		rows = append(rows, row{d.Classes[id], int(id), r.Pixels[i], r.Probabilities[i], len(r.Samples[i])})
+		all += r.Pixels[i]
+	}
+	if c.Bool("json") {
+		return printJSON(rows)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-13s %12s  %7s  %6s  %6s\n", "class", "pixels", "share", "P(c)", "files")
+	for _, r := range rows {
+		fmt.Fprintf(&b, "%-13s %12d  %6.2f%%  %6.4f  %6d\n", r.Class, r.Pixels, 100*float64(r.Pixels)/float64(all), r.Probability, r.Files)
+	}
+	_, err := os.Stdout.WriteString(b.String())
+	return closedPipe(err)
 }

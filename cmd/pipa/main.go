@@ -40,7 +40,7 @@ func newApp() *cli.App {
 		Usage:   "adapt a segmentation network from synthetic streets to real ones",
 		Version: version(),
 		Commands: []*cli.Command{
-			fixturesCommand(), checkCommand(), readCommand(),
+			fixturesCommand(), checkCommand(), statsCommand(), readCommand(),
 			augmentCommand(), classmixCommand(), cropsCommand(),
 			writeCommand(), catCommand(), verifyCommand(), inspectCommand(), viewCommand(),
 			trainCommand(), evalCommand(), presetsCommand(), doctorCommand(),
