@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -48,13 +49,14 @@ func TestRareClassesMatchThePublishedProbabilities(t *testing.T) {
 				t.Errorf("%s: classes %v, want %v", name, classes, want)
 			}
 			golden.Near(t, "prob."+name, probabilities, c.Floats("prob."+name), 3e-6) // the official softmax is in float32
-			var exact []float64
+			var exact []string
 			if err := json.Unmarshal([]byte(c.Metadata["p64."+name]), &exact); err != nil {
 				t.Fatal(err)
 			}
-			for i, p := range exact {
-				if math.Abs(r.Probabilities[i]-p) > 1e-12 {
-					t.Errorf("%s: P(%d) is %v, want %v", name, r.Classes[i], r.Probabilities[i], p)
+			for i, text := range exact {
+				p, err := strconv.ParseFloat(text, 64)
+				if err != nil || math.Abs(r.Probabilities[i]-p) > 1e-12 {
+					t.Errorf("%s: P(%d) is %v, want %v, %v", name, r.Classes[i], r.Probabilities[i], p, err)
 				}
 			}
 		}

@@ -24,6 +24,7 @@ type Config struct {
 	FeatureDistance FeatureDistanceConfig `yaml:"feature_distance"`
 	Pixel           PixelConfig           `yaml:"pixel"`
 	Patch           PatchConfig           `yaml:"patch"`
+	Masked          MaskedConfig          `yaml:"masked"`
 
 	Eval       EvalConfig       `yaml:"eval"`
 	Checkpoint CheckpointConfig `yaml:"checkpoint"`
@@ -56,7 +57,18 @@ type NetworkConfig struct {
 	Dropout   float64 `yaml:"dropout"`   // before the classifier, by channel
 	Weights   string  `yaml:"weights"`   // encoder weights to start from; empty starts from the published initialisation
 	Precision string  `yaml:"precision"` // float32, or bfloat16 for autocast
+
+	HRDA HRDAConfig `yaml:"hrda"`
 }
+
+// HRDAConfig sees images at two scales (METHOD 3.6). A zero crop switches it
+// off.
+type HRDAConfig struct {
+	Crop         [2]int  `yaml:"crop,flow"`     // of the detail, in pixels of the full image
+	DetailWeight float64 `yaml:"detail_weight"` // of the detail's own loss; the fused loss has the rest
+}
+
+func (c HRDAConfig) enabled() bool { return c.Crop[0] > 0 }
 
 // OptimizerConfig is AdamW with the method's groups and schedule (METHOD 3.3).
 type OptimizerConfig struct {
@@ -81,7 +93,10 @@ type AdaptConfig struct {
 	Threshold    float64 `yaml:"threshold"`     // a pixel counts as confident from this probability on
 	IgnoreTop    int     `yaml:"ignore_top"`    // crop rows whose pseudo-label weighs 0 …
 	IgnoreBottom int     `yaml:"ignore_bottom"` // … at the top (sky) and at the bottom (bonnet)
-	Jitter       float64 `yaml:"jitter"`        // strength of the mixed image's colour jitter
+	// Margins are the pixels [top, bottom, left, right] of the resized image,
+	// before it is cropped, whose pseudo-label weighs 0 (HRDA).
+	Margins      [4]int  `yaml:"margins,flow"`
+	Jitter       float64 `yaml:"jitter"` // strength of the mixed image's colour jitter
 	JitterChance float64 `yaml:"jitter_chance"`
 	BlurChance   float64 `yaml:"blur_chance"`
 }
@@ -104,6 +119,14 @@ type PixelConfig struct {
 	MaxSamples      int     `yaml:"max_samples"`
 	MaxViews        int     `yaml:"max_views"` // per class and image; also the least pixels a class must have
 	Dim             int     `yaml:"dim"`       // of the projection
+}
+
+// MaskedConfig is MIC's masked image consistency on the target (METHOD 3.7).
+// Weight 0 switches it off.
+type MaskedConfig struct {
+	Weight float64 `yaml:"weight"`
+	Block  int     `yaml:"block"` // side of a hidden block in pixels
+	Ratio  float64 `yaml:"ratio"` // share of the blocks that are hidden
 }
 
 // PatchConfig is PiPa's patch contrast on overlapping crops of the target
@@ -173,6 +196,14 @@ func (c *Config) Validate() error {
 		{c.Patch.Weight >= 0, "patch.weight", c.Patch.Weight, "0 or more"},
 		{c.Patch.Weight == 0 || c.Network.Decoder != "deeplabv2", "patch.weight", c.Patch.Weight, "0 with decoder deeplabv2, which has no fused map to contrast"},
 		{c.Patch.Weight == 0 || c.Adapt.Enabled, "patch.weight", c.Patch.Weight, "0 where adapt.enabled is false: its labels come from the teacher"},
+		{c.Masked.Weight >= 0, "masked.weight", c.Masked.Weight, "0 or more"},
+		{c.Masked.Weight == 0 || c.Adapt.Enabled, "masked.weight", c.Masked.Weight, "0 where adapt.enabled is false: its labels come from the teacher"},
+		{c.Masked.Weight == 0 || c.Masked.Block > 0, "masked.block", c.Masked.Block, "at least 1"},
+		{unit(c.Masked.Ratio), "masked.ratio", c.Masked.Ratio, "0 to 1"},
+		{slices.Min(c.Adapt.Margins[:]) >= 0, "adapt.margins", c.Adapt.Margins, "0 or more"},
+		{c.Network.HRDA.Crop[0]%32 == 0 && c.Network.HRDA.Crop[1]%32 == 0 && (c.Network.HRDA.Crop[0] > 0) == (c.Network.HRDA.Crop[1] > 0), "network.hrda.crop", c.Network.HRDA.Crop, "two multiples of 32, or zeros"},
+		{c.Network.HRDA.Crop[0] <= c.Source.Crop[0] && c.Network.HRDA.Crop[1] <= c.Source.Crop[1], "network.hrda.crop", c.Network.HRDA.Crop, "at most source.crop"},
+		{unit(c.Network.HRDA.DetailWeight), "network.hrda.detail_weight", c.Network.HRDA.DetailWeight, "0 to 1"},
 		{c.Eval.Every >= 0, "eval.every", c.Eval.Every, "0 or more"},
 		{c.Checkpoint.Every > 0, "checkpoint.every", c.Checkpoint.Every, "at least 1"},
 		{c.Checkpoint.Keep > 0, "checkpoint.keep", c.Checkpoint.Keep, "at least 1"},

@@ -33,7 +33,14 @@ func goldenConfig(t *testing.T, weights *golden.Case) Config {
 	for _, stage := range []string{"1", "2", "3", "4"} {
 		cfg.Network.Dims = append(cfg.Network.Dims, dim("weight.backbone.norm"+stage+".weight"))
 	}
-	cfg.Network.Channels = weights.Must("weight.decode_head.conv_seg.weight").Shape[1]
+	classifier := "weight.decode_head.conv_seg.weight"
+	if hrda := "weight.decode_head.head.conv_seg.weight"; weights.Has(hrda) {
+		classifier = hrda
+		cfg.Network.HRDA = HRDAConfig{Crop: [2]int{64, 64}, DetailWeight: 0.1}
+		cfg.Adapt.IgnoreTop, cfg.Adapt.IgnoreBottom = 0, 0 // it has the margins' mask instead
+		cfg.Patch.Weight = 0.01
+	}
+	cfg.Network.Channels = weights.Must(classifier).Shape[1]
 	cfg.Pixel.Dim, cfg.Patch.Dim = dim("weight.proj_head.proj.2.weight"), dim("project.2.weight")
 	return cfg
 }
@@ -85,6 +92,14 @@ func goldenInputs(s *torch.Scope, in *golden.Case, withPairs bool) (inputs, draw
 	label := torchtest.Tensor(s, in, "label").Squeeze(1)
 	x := inputs{source: images{image: torchtest.Tensor(s, in, "image"), label: label.To(torch.Int64), labels: label.Bytes()}, target: torchtest.Tensor(s, in, "target_image")}
 	d := draws{}
+	if in.Has("valid_pseudo_mask") {
+		x.valid = torchtest.Tensor(s, in, "valid_pseudo_mask").Squeeze(1).To(torch.Float32)
+		box := func(name string) pipeline.Box {
+			b := in.Ints(name)
+			return pipeline.Box{Y0: int(b[0]), Y1: int(b[1]), X0: int(b[2]), X1: int(b[3])}
+		}
+		d.sourceBox, d.mixedBox = box("crop_box_source"), box("crop_box_mix")
+	}
 	for i := range x.target.Dim(0) {
 		var classes []pipeline.TrainID
 		for _, c := range in.Ints("mix_chosen" + string(rune('0'+i))) {
@@ -115,7 +130,7 @@ func goldenInputs(s *torch.Scope, in *golden.Case, withPairs bool) (inputs, draw
 // code from its weights and draws: losses, labels, gradients, the teacher and
 // the updated parameters.
 func TestStepMatchesThePublishedStep(t *testing.T) {
-	for _, path := range golden.Files(t, "dacs_daf") {
+	for _, path := range append(golden.Files(t, "dacs_daf"), golden.Files(t, "dacs_hrda")...) {
 		c := golden.Load(t, path)
 		for step, iteration := range map[string]int{"stepA": 3, "stepB": 10001} {
 			t.Run(filepath.Base(path)+"/"+step, func(t *testing.T) {
@@ -139,9 +154,9 @@ func checkStep(t *testing.T, s *torch.Scope, in, weights, want *golden.Case, ite
 	near := func(name string, got float64) {
 		golden.NearRelative(t, name, []float32{float32(got)}, want.Floats(name), 1e-5)
 	}
-	near("back.source", v.losses["source"]+v.losses["pixel"])
+	near("back.source", v.losses["source"]+v.losses["source_detail"]+v.losses["pixel"])
 	near("back.feature_distance", v.losses["feature_distance"])
-	near("back.mix_total", v.losses["mixed"]+v.losses["patch"])
+	near("back.mix_total", v.losses["mixed"]+v.losses["mixed_detail"]+v.losses["patch"])
 	if withPatches {
 		near("patch_loss_weighted", v.losses["patch"])
 	}
@@ -267,7 +282,8 @@ func checkMix(t *testing.T, s *torch.Scope, in, weights, want *golden.Case, iter
 		t.Fatal(err)
 	}
 	x, d := goldenInputs(s, in, false)
-	mixed, pseudo := tr.mix(x.source, x.target, d)
+	pseudo := tr.label(x.target, x.valid)
+	mixed := uda.Mix(x.source.image, x.source.label, x.target, pseudo, d.classes)
 	for name, got := range map[string]*torch.Tensor{"mixed_label": mixed.Label, "pseudo_label": pseudo.Label} {
 		differ := 0
 		for i, v := range got.To(torch.Uint8).Bytes() {

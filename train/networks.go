@@ -16,7 +16,7 @@ import (
 type networks struct {
 	studentStore, teacherStore *nn.Store
 	frozenStore                *nn.Store // the frozen encoder's
-	student, teacher           *model.Segmentor
+	student, teacher           network
 	frozen                     model.Encoder // with the weights the student began with
 	pixelHead                  *model.PixelProjection
 	pixelClassifier            *model.PixelClassifier // pixel mode official only
@@ -24,73 +24,12 @@ type networks struct {
 	patchClassifier            *nn.Conv2d // patch mode official only: random, and no loss reaches it
 }
 
-// newEncoder makes the encoder at p.
-func (c NetworkConfig) newEncoder(p nn.Path) (model.Encoder, error) {
-	if strings.HasPrefix(c.Encoder, "resnet") {
-		r, err := model.ResNet(c.Encoder)
-		if err != nil {
-			return nil, fmt.Errorf("configuration: network.encoder: %w", err)
-		}
-		return model.NewResNet(p, r), nil
-	}
-	m := model.MiTConfig{}
-	if c.Encoder == "mit" {
-		if len(c.Dims) != 4 || len(c.Depths) != 4 {
-			return nil, fmt.Errorf("configuration: network.dims is %v and network.depths %v, want four numbers each for encoder mit", c.Dims, c.Depths)
-		}
-		m.Dims, m.Depths = [4]int(c.Dims), [4]int(c.Depths)
-	} else {
-		var err error
-		if m, err = model.MiT(c.Encoder); err != nil {
-			return nil, fmt.Errorf("configuration: network.encoder: %w", err)
-		}
-	}
-	m.DropPath = c.DropPath
-	return model.NewMixTransformer(p, m)
-}
-
-// newDecoder makes the decoder at p of an encoder's maps.
-func (c NetworkConfig) newDecoder(p nn.Path, dims [4]int, classes int) (model.Decoder, error) {
-	switch c.Decoder {
-	case "daformer", "daformer-aspp", "daformer-conv1":
-		d := model.DAFormerConfig{Classes: classes, Channels: c.Channels, Dropout: c.Dropout}
-		switch c.Decoder {
-		case "daformer-aspp":
-			d.Fusion = model.ASPP
-		case "daformer-conv1":
-			d.Fusion = model.Pointwise
-		}
-		return model.NewDAFormerHead(p, dims, d), nil
-	case "segformer":
-		return model.NewSegFormerHead(p, dims, classes, c.Channels, c.Dropout), nil
-	case "deeplabv2":
-		return model.NewDeepLabV2Head(p, dims[3], classes), nil
-	}
-	return nil, fmt.Errorf("configuration: network.decoder is %q, want one of %q", c.Decoder, decoders)
-}
-
-// decoders are the names that network.decoder may have.
-var decoders = []string{"daformer", "daformer-aspp", "daformer-conv1", "segformer", "deeplabv2"}
-
-// newSegmentor makes the network at p.
-func (c NetworkConfig) newSegmentor(p nn.Path, classes int) (*model.Segmentor, error) {
-	encoder, err := c.newEncoder(p.Sub("backbone"))
-	if err != nil {
-		return nil, err
-	}
-	decoder, err := c.newDecoder(p.Sub("decode_head"), encoder.Dims(), classes)
-	if err != nil {
-		return nil, err
-	}
-	return &model.Segmentor{Backbone: encoder, Head: decoder}, nil
-}
-
 // buildNetworks makes and initialises the networks in scope. The
 // initialisation draws from the default generator.
 func buildNetworks(scope *torch.Scope, cfg Config, classes int) (n *networks, err error) {
 	n = &networks{studentStore: nn.NewStore(scope)}
 	root := n.studentStore.Root()
-	if n.student, err = cfg.Network.newSegmentor(root, classes); err != nil {
+	if n.student, err = cfg.Network.newNetwork(root, classes); err != nil {
 		return nil, err
 	}
 	dims := n.student.Backbone.Dims()
@@ -116,14 +55,18 @@ func buildNetworks(scope *torch.Scope, cfg Config, classes int) (n *networks, er
 		}
 	}
 	if cfg.Patch.Weight > 0 {
-		n.patchHead = model.NewPatchProjection(root, cfg.Network.Channels, cfg.Patch.Dim)
+		channels := cfg.Network.Channels
 		if cfg.Patch.Mode == "official" {
-			n.patchClassifier = nn.NewConv2d(root.Sub("classifier"), cfg.Network.Channels, classes, nn.Conv{Kernel: 1, Bias: true})
+			if cfg.Network.HRDA.enabled() {
+				channels = classes // it contrasts the fused logits
+			}
+			n.patchClassifier = nn.NewConv2d(root.Sub("classifier"), channels, classes, nn.Conv{Kernel: 1, Bias: true})
 		}
+		n.patchHead = model.NewPatchProjection(root, channels, cfg.Patch.Dim)
 	}
 	if cfg.Adapt.Enabled {
 		n.teacherStore = nn.NewStore(scope)
-		if n.teacher, err = cfg.Network.newSegmentor(n.teacherStore.Root(), classes); err != nil {
+		if n.teacher, err = cfg.Network.newNetwork(n.teacherStore.Root(), classes); err != nil {
 			return nil, err
 		}
 		n.teacherStore.Freeze()

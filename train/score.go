@@ -13,7 +13,6 @@ import (
 	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/eval"
-	"github.com/pipa-uda/pipa/train/model"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 )
@@ -161,17 +160,17 @@ func Evaluate(ctx context.Context, lib *torch.Lib, run string, o EvalOptions) (*
 
 // loadSegmentor builds the network that weights hold; the heads of the
 // contrasts, which only training needs, are passed over.
-func loadSegmentor(s *torch.Scope, c NetworkConfig, classes int, weights *safetensors.File) (*model.Segmentor, error) {
+func loadSegmentor(s *torch.Scope, c NetworkConfig, classes int, weights *safetensors.File) (network, error) {
 	store := nn.NewStore(s)
-	net, err := c.newSegmentor(store.Root(), classes)
+	net, err := c.newNetwork(store.Root(), classes)
 	if err != nil {
-		return nil, err
+		return net, err
 	}
 	return net, store.Load(weights.Without("cls_head.", "proj_head.", "project.", "classifier."))
 }
 
 // evaluate scores a network on a split of the target.
-func evaluate(ctx context.Context, root *torch.Scope, net *model.Segmentor, cfg Config, split string, progress func(done, total int)) (*Result, error) {
+func evaluate(ctx context.Context, root *torch.Scope, net network, cfg Config, split string, progress func(done, total int)) (*Result, error) {
 	c := cfg.Target
 	c.Split = split
 	if _, err := os.Stat(c.Dir); err != nil {
@@ -209,7 +208,7 @@ func evaluate(ctx context.Context, root *torch.Scope, net *model.Segmentor, cfg 
 
 // predict segments one image, scaled to fit resize, at its own size: [1,H,W]
 // of classes.
-func predict(s *torch.Scope, net *model.Segmentor, sample pipeline.Sample, resize [2]int) *torch.Tensor {
+func predict(s *torch.Scope, net network, sample pipeline.Sample, resize [2]int) *torch.Tensor {
 	image := sample.Image
 	h, w := image.Height(), image.Width()
 	if resize[0] > 0 {
@@ -217,5 +216,5 @@ func predict(s *torch.Scope, net *model.Segmentor, sample pipeline.Sample, resiz
 		image = augment.ResizeBilinear(image, fh, fw, pipeline.Box{Y1: fh, X1: fw})
 	}
 	x := normalize(s.Wrap(image.Pix(), 1, image.Height(), image.Width(), 3))
-	return net.Forward(x, nn.Scoring).Logits.UpsampleBilinear(h, w, false).Argmax(1, false)
+	return net.predict(x, nn.Scoring).UpsampleBilinear(h, w, false).Argmax(1, false)
 }

@@ -25,6 +25,7 @@ type stepValues struct {
 type inputs struct {
 	source images
 	target *torch.Tensor // [N,3,H,W]
+	valid  *torch.Tensor // [N,H,W] float, 0 in the target's margins; nil where all counts
 	pairs  *pairs
 }
 
@@ -51,6 +52,10 @@ type cropSet struct {
 type draws struct {
 	classes                [][]pipeline.TrainID // that ClassMix pastes, by image
 	strong                 uda.Draws
+	sourceBox, mixedBox    pipeline.Box // HRDA's detail
+	masked                 uda.Draws    // the target's disturbance before it is masked
+	maskedBox              pipeline.Box
+	blocks                 uda.Blocks // that masked consistency keeps
 	anchors                *rand.Rand // samples the pixel contrast's; nil takes the first of each kind
 	negativesA, negativesB []int64    // of the patch contrast, cells of each crop's maps
 }
@@ -79,14 +84,27 @@ func (t *trainer) step(b stepBatch) (stepValues, error) {
 // draw makes the step's choices from its keys.
 func (t *trainer) draw(in inputs) draws {
 	d := draws{anchors: t.key("pixel").Rand()}
+	h, w := in.source.image.Dim(2), in.source.image.Dim(3)
+	if hrda := t.student.hrda; hrda != nil {
+		d.sourceBox = hrda.CropBox(h, w, t.key("source box").Rand().IntN)
+		d.mixedBox = hrda.CropBox(h, w, t.key("mixed box").Rand().IntN)
+		d.maskedBox = hrda.CropBox(h, w, t.key("masked box").Rand().IntN)
+	}
 	if in.target != nil {
 		n := in.target.Dim(0)
 		d.classes = uda.ChooseClasses(in.source.labels, n, t.key("classmix").Rand())
 		strong := uda.StrongAugmentation{Jitter: t.cfg.Adapt.Jitter, JitterChance: t.cfg.Adapt.JitterChance, BlurChance: t.cfg.Adapt.BlurChance}
 		d.strong = strong.Draw(n, t.key("strong").Rand())
+		if m := t.cfg.Masked; m.Weight > 0 {
+			d.masked = strong.Draw(n, t.key("masked").Rand())
+			d.blocks = uda.BlockMask{Block: m.Block, Ratio: m.Ratio}.Draw(n, h, w, t.key("blocks").Rand())
+		}
 	}
 	if in.pairs != nil {
 		side := in.pairs.a.image.Dim(2) / patchStride
+		if t.cfg.Patch.Mode == "official" && t.student.hrda != nil {
+			side = in.pairs.a.image.Dim(2) / 2
+		}
 		cells := in.pairs.a.image.Dim(0) * side * side
 		d.negativesA = sample(t.key("patch a").Rand(), cells, min(t.cfg.Patch.Negatives, cells))
 		d.negativesB = sample(t.key("patch b").Rand(), cells, min(t.cfg.Patch.Negatives, cells))
@@ -107,7 +125,7 @@ func (t *trainer) gradients(s *torch.Scope, in inputs, d draws, v *stepValues) e
 		return err
 	}
 	if in.target != nil {
-		v.confident = t.mixedLoss(in.source, in.target, d, v.losses)
+		v.confident = t.targetLosses(in, d, v.losses)
 	}
 	if in.pairs != nil {
 		if err := t.patchLoss(in.pairs, d, v.losses); err != nil {
@@ -142,6 +160,13 @@ func loadInputs(s *torch.Scope, b stepBatch) (in inputs, err error) {
 	if b.target != nil {
 		if in.target, err = load(s, b.target, "image"); err != nil {
 			return in, err
+		}
+		if b.target.Header().Labelled {
+			margins, shape, err := b.target.Tensor("label")
+			if err != nil {
+				return in, err
+			}
+			in.valid = s.Wrap(margins, shape[:3]...).ToDevice(s.Device()).Ne(int(pipeline.Ignore)).To(torch.Float32)
 		}
 	}
 	if b.pairs != nil {
@@ -198,10 +223,11 @@ func normalize(pix *torch.Tensor) *torch.Tensor {
 // sourceLosses is the supervised part: cross entropy, PiPa's pixel contrast and
 // DAFormer's feature distance, with one backward pass.
 func (t *trainer) sourceLosses(source images, d draws, losses map[string]float64) error {
-	out := t.student.Forward(source.image, nn.Training)
-	parts := map[string]*torch.Tensor{"source": loss.CrossEntropy(out.Logits, source.label, nil)}
+	out := t.student.train(source.image, d.sourceBox)
+	parts := map[string]*torch.Tensor{}
+	out.supervise(parts, "source", source.label, nil, t.cfg.Network.HRDA.DetailWeight)
 	if t.cfg.Pixel.Weight > 0 {
-		l, err := t.pixelLoss(out, source, d.anchors)
+		l, err := t.pixelLoss(out, source.label, d.anchors)
 		if err != nil {
 			return err
 		}
@@ -209,25 +235,33 @@ func (t *trainer) sourceLosses(source images, d draws, losses map[string]float64
 	}
 	if t.cfg.FeatureDistance.Weight > 0 {
 		distance := loss.FeatureDistance{Classes: t.cfg.FeatureDistance.Classes, Ratio: t.cfg.FeatureDistance.Ratio, Labels: t.classes}
-		frozen := t.frozen.Forward(source.image, nn.Scoring)
-		parts["feature_distance"] = distance.Loss(out.Features[3], frozen[3], source.label).Mul(t.cfg.FeatureDistance.Weight)
+		image := source.image
+		if t.student.hrda != nil {
+			image = t.student.hrda.Context(image)
+		}
+		frozen := t.frozen.Forward(image, nn.Scoring)
+		parts["feature_distance"] = distance.Loss(out.coarse[3], frozen[3], source.label).Mul(t.cfg.FeatureDistance.Weight)
 	}
 	backward(parts, losses)
 	return nil
 }
 
-// pixelLoss contrasts the source's feature pixels.
-func (t *trainer) pixelLoss(out model.Output, source images, rng *rand.Rand) (*torch.Tensor, error) {
+// pixelLoss contrasts the source's feature pixels. Under HRDA they are those of
+// the detail, with the label cropped alike; the released code compares them
+// with the label of the whole image (METHOD D10).
+func (t *trainer) pixelLoss(out pass, label *torch.Tensor, rng *rand.Rand) (*torch.Tensor, error) {
 	p := t.cfg.Pixel
 	contrast := loss.PixelContrast{Temperature: p.Temperature, BaseTemperature: p.BaseTemperature, MaxSamples: p.MaxSamples, MaxViews: p.MaxViews, IgnoreAsClass: p.Mode == "official"}
-	joined := model.JoinFeatures(out.Features)
+	joined := model.JoinFeatures(out.fine.Features)
 	embed := t.pixelHead.Forward(joined, nn.Training)
-	logits := out.Logits
+	logits := out.fine.Logits
 	if t.pixelClassifier != nil {
 		logits = t.pixelClassifier.Forward(joined.Detach(), nn.Training)
+	} else {
+		label = out.cropLabel(label)
 	}
 	h, w := embed.Dim(2), embed.Dim(3)
-	low := source.label.Unsqueeze(1).To(torch.Float32).UpsampleNearest(h, w).Squeeze(1).To(torch.Uint8)
+	low := label.Unsqueeze(1).To(torch.Float32).UpsampleNearest(h, w).Squeeze(1).To(torch.Uint8)
 	predicted := logits.Argmax(1, false).To(torch.Uint8)
 	both := torch.Stack(0, low, predicted).Bytes() // the one wait for the device
 	anchors, err := contrast.Sample(both[:len(both)/2], both[len(both)/2:], h*w, rng)
@@ -237,22 +271,44 @@ func (t *trainer) pixelLoss(out model.Output, source images, rng *rand.Rand) (*t
 	return contrast.Loss(embed, anchors), nil
 }
 
-// mixedLoss is the self-training part: the teacher labels the target, ClassMix
-// pastes half of the source's classes over it, and the student learns from the
-// disturbed mixture.
-func (t *trainer) mixedLoss(source images, target *torch.Tensor, d draws, losses map[string]float64) (confident float64) {
-	mixed, pseudo := t.mix(source, target, d)
-	out := t.student.Forward(uda.Apply(mixed.Image, d.strong), nn.Training)
-	backward(map[string]*torch.Tensor{"mixed": loss.CrossEntropy(out.Logits, mixed.Label, mixed.Weight)}, losses)
+// targetLosses is the self-training part: the teacher labels the target, and
+// the student learns from the target mixed with the source, and from the
+// target with blocks hidden.
+func (t *trainer) targetLosses(in inputs, d draws, losses map[string]float64) (confident float64) {
+	pseudo := t.label(in.target, in.valid)
+	t.mixedLoss(in, pseudo, d, losses)
+	if t.cfg.Masked.Weight > 0 {
+		t.maskedLoss(in.target, pseudo, d, losses)
+	}
 	return pseudo.Confident.Item()
 }
 
-// mix makes ClassMix images with the teacher's labels of the target.
-func (t *trainer) mix(source images, target *torch.Tensor, d draws) (uda.Mixed, uda.PseudoLabels) {
+// label is the teacher's verdict on target images.
+func (t *trainer) label(target, valid *torch.Tensor) uda.PseudoLabels {
 	a := t.cfg.Adapt
-	logits := t.networks.teacher.Forward(target, nn.Teaching).Logits.UpsampleBilinear(target.Dim(2), target.Dim(3), false)
-	pseudo := uda.Label(logits, a.Threshold, a.IgnoreTop, a.IgnoreBottom)
-	return uda.Mix(source.image, source.label, target, pseudo, d.classes), pseudo
+	pseudo := uda.Label(t.networks.teacher.predict(target, nn.Teaching), a.Threshold, a.IgnoreTop, a.IgnoreBottom)
+	if valid != nil {
+		pseudo.Weight = pseudo.Weight.Mul(valid)
+	}
+	return pseudo
+}
+
+// mixedLoss pastes half of the source's classes over the target, disturbs the
+// mixture and learns from it (DACS).
+func (t *trainer) mixedLoss(in inputs, pseudo uda.PseudoLabels, d draws, losses map[string]float64) {
+	mixed := uda.Mix(in.source.image, in.source.label, in.target, pseudo, d.classes)
+	parts := map[string]*torch.Tensor{}
+	t.student.train(uda.Apply(mixed.Image, d.strong), d.mixedBox).supervise(parts, "mixed", mixed.Label, mixed.Weight, t.cfg.Network.HRDA.DetailWeight)
+	backward(parts, losses)
+}
+
+// maskedLoss learns the target's labels from images with blocks hidden (MIC).
+func (t *trainer) maskedLoss(target *torch.Tensor, pseudo uda.PseudoLabels, d draws, losses map[string]float64) {
+	parts := map[string]*torch.Tensor{}
+	image := d.blocks.Apply(uda.Apply(target, d.masked))
+	t.student.train(image, d.maskedBox).supervise(parts, "masked", pseudo.Label, pseudo.Weight, t.cfg.Network.HRDA.DetailWeight)
+	parts["masked"] = parts["masked"].Mul(t.cfg.Masked.Weight)
+	backward(parts, losses)
 }
 
 // patchStride is the scale of the maps that the patch contrast compares: the
@@ -291,8 +347,16 @@ func (t *trainer) paperMaps(crops *torch.Tensor) patchMaps {
 	return patchMaps{t.patchHead.Forward(fused), class, confidence}
 }
 
+// officialMaps are at half the crop's size under HRDA, where the released code
+// contrasts the teacher's logits, and are cut at patchStride all the same
+// (METHOD D7 and D8).
 func (t *trainer) officialMaps(crops *torch.Tensor) patchMaps {
-	fused := t.networks.teacher.Forward(crops, nn.Teaching).Fused.AvgPool2d(2, 2)
+	var fused *torch.Tensor
+	if t.student.hrda != nil {
+		fused = t.networks.teacher.predict(crops, nn.Teaching).AvgPool2d(2, 2)
+	} else {
+		fused = t.networks.teacher.Forward(crops, nn.Teaching).Fused.AvgPool2d(2, 2)
+	}
 	confidence, class := t.patchClassifier.Forward(fused).Detach().Softmax(1).MaxDim(1, false)
 	return patchMaps{t.patchHead.Forward(fused), class, confidence}
 }
@@ -324,7 +388,7 @@ func sample(rng *rand.Rand, n, k int) []int64 {
 // without a graph, such as a contrast that found nothing, counts 0.
 func backward(parts map[string]*torch.Tensor, losses map[string]float64) {
 	var total *torch.Tensor
-	for _, name := range []string{"source", "pixel", "feature_distance", "mixed", "patch"} { // always added in one order
+	for _, name := range []string{"source", "source_detail", "pixel", "feature_distance", "mixed", "mixed_detail", "masked", "masked_detail", "patch"} { // always added in one order
 		l, ok := parts[name]
 		if !ok {
 			continue

@@ -16,7 +16,6 @@ import (
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/data"
-	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -210,7 +209,7 @@ func TestEveryLossReachesTheEncoder(t *testing.T) {
 			return withSource(tr, in, d, l)
 		}, true},
 		{"pixel", nil, func(tr *trainer, in inputs, d draws, l map[string]float64) error {
-			p, err := tr.pixelLoss(tr.student.Forward(in.source.image, nn.Training), in.source, d.anchors)
+			p, err := tr.pixelLoss(tr.student.train(in.source.image, d.sourceBox), in.source.label, d.anchors)
 			if err != nil {
 				return err
 			}
@@ -219,7 +218,7 @@ func TestEveryLossReachesTheEncoder(t *testing.T) {
 			return nil
 		}, true},
 		{"mixed", []string{"adapt.threshold=0"}, func(tr *trainer, in inputs, d draws, l map[string]float64) error {
-			tr.mixedLoss(in.source, in.target, d, l)
+			tr.targetLosses(in, d, l)
 			return nil
 		}, true},
 		{"patch paper", nil, func(tr *trainer, in inputs, d draws, l map[string]float64) error {

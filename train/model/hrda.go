@@ -62,7 +62,7 @@ func (h *HRDA) CropBox(height, width int, intN func(int) int) pipeline.Box {
 // ForwardCrop is the pass of training: the detail is the box alone, and outside
 // it the context speaks.
 func (h *HRDA) ForwardCrop(x *torch.Tensor, box pipeline.Box, m nn.Mode) MultiScale {
-	out := MultiScale{Context: h.Segmentor.Forward(h.context(x), m)}
+	out := MultiScale{Context: h.Segmentor.Forward(h.Context(x), m)}
 	out.Detail = h.Segmentor.Forward(cut(x, box).Contiguous(), m)
 	out.Attention = h.attend(out.Context.Features, m)
 
@@ -83,7 +83,7 @@ func (h *HRDA) ForwardCrop(x *torch.Tensor, box pipeline.Box, m nn.Mode) MultiSc
 // whole image comes from overlapping windows. No gradient passes. Detail has
 // logits alone.
 func (h *HRDA) Forward(x *torch.Tensor, m nn.Mode) MultiScale {
-	out := MultiScale{Context: h.Segmentor.Forward(h.context(x), m)}
+	out := MultiScale{Context: h.Segmentor.Forward(h.Context(x), m)}
 	boxes := Windows(x.Dim(2), x.Dim(3), h.crop, [2]int{h.crop[0] / 2, h.crop[1] / 2})
 	windows := h.Segmentor.Forward(gather(x, boxes), m)
 	out.Detail.Logits = scatter(windows.Logits, boxes, h.stride)
@@ -93,8 +93,8 @@ func (h *HRDA) Forward(x *torch.Tensor, m nn.Mode) MultiScale {
 	return out
 }
 
-// context is the image at half its size.
-func (h *HRDA) context(x *torch.Tensor) *torch.Tensor { return x.UpsampleBilinearBy(contextScale) }
+// Context is the whole image as HRDA sees it: at half its size.
+func (h *HRDA) Context(x *torch.Tensor) *torch.Tensor { return x.UpsampleBilinearBy(contextScale) }
 
 // attend is the attention of the detail, by class and pixel.
 func (h *HRDA) attend(features [4]*torch.Tensor, m nn.Mode) *torch.Tensor {

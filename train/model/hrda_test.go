@@ -72,7 +72,7 @@ func TestHRDATrainsAsPublished(t *testing.T) {
 							golden.NearRelative(t, name, got.Float32s(), want.Floats("train."+name), 1.5e-5)
 						}
 					}
-					near("lr_image", k.net.context(x))
+					near("lr_image", k.net.Context(x))
 					for i, name := range []string{"feat1", "feat2", "feat3", "feat4"} {
 						near("lr_"+name, out.Context.Features[i])
 						near("hr_"+name, out.Detail.Features[i])

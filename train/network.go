@@ -1,0 +1,148 @@
+package train
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/train/loss"
+	"github.com/pipa-uda/pipa/train/model"
+	"github.com/pipa-uda/pipa/train/nn"
+	"github.com/pipa-uda/pipa/train/torch"
+)
+
+// network is a student or a teacher: a segmentor at one scale, or HRDA's two,
+// which share it.
+type network struct {
+	*model.Segmentor
+	hrda *model.HRDA // nil at one scale
+}
+
+// decoders are the names that network.decoder may have.
+var decoders = []string{"daformer", "daformer-aspp", "daformer-conv1", "segformer", "deeplabv2"}
+
+// newNetwork makes the network at p.
+func (c NetworkConfig) newNetwork(p nn.Path, classes int) (network, error) {
+	encoder, err := c.newEncoder(p.Sub("backbone"))
+	if err != nil {
+		return network{}, err
+	}
+	head := p.Sub("decode_head")
+	if !c.HRDA.enabled() {
+		decoder, err := c.newDecoder(head, c.Decoder, encoder.Dims(), classes)
+		return network{Segmentor: &model.Segmentor{Backbone: encoder, Head: decoder}}, err
+	}
+	shared, err := c.newDecoder(head.Sub("head"), c.Decoder, encoder.Dims(), classes)
+	if err != nil {
+		return network{}, err
+	}
+	// The attention is a decoder of its own, with the pointwise fusion where
+	// the shared one has a pyramid.
+	kind, stride := c.Decoder, 4
+	switch c.Decoder {
+	case "daformer", "daformer-aspp":
+		kind = "daformer-conv1"
+	case "deeplabv2":
+		stride = 8
+	}
+	attention, err := c.newDecoder(head.Sub("scale_attention"), kind, encoder.Dims(), classes)
+	if err != nil {
+		return network{}, err
+	}
+	h := model.NewHRDA(model.Segmentor{Backbone: encoder, Head: shared}, attention, c.HRDA.Crop, stride)
+	return network{&h.Segmentor, h}, nil
+}
+
+// newEncoder makes the encoder at p.
+func (c NetworkConfig) newEncoder(p nn.Path) (model.Encoder, error) {
+	if strings.HasPrefix(c.Encoder, "resnet") {
+		r, err := model.ResNet(c.Encoder)
+		if err != nil {
+			return nil, fmt.Errorf("configuration: network.encoder: %w", err)
+		}
+		return model.NewResNet(p, r), nil
+	}
+	m := model.MiTConfig{}
+	if c.Encoder == "mit" {
+		if len(c.Dims) != 4 || len(c.Depths) != 4 {
+			return nil, fmt.Errorf("configuration: network.dims is %v and network.depths %v, want four numbers each for encoder mit", c.Dims, c.Depths)
+		}
+		m.Dims, m.Depths = [4]int(c.Dims), [4]int(c.Depths)
+	} else {
+		var err error
+		if m, err = model.MiT(c.Encoder); err != nil {
+			return nil, fmt.Errorf("configuration: network.encoder: %w", err)
+		}
+	}
+	m.DropPath = c.DropPath
+	return model.NewMixTransformer(p, m)
+}
+
+// newDecoder makes a decoder of a kind at p, for an encoder's maps.
+func (c NetworkConfig) newDecoder(p nn.Path, kind string, dims [4]int, classes int) (model.Decoder, error) {
+	d := model.DAFormerConfig{Classes: classes, Channels: c.Channels, Dropout: c.Dropout}
+	switch kind {
+	case "daformer":
+		return model.NewDAFormerHead(p, dims, d), nil
+	case "daformer-aspp":
+		d.Fusion = model.ASPP
+		return model.NewDAFormerHead(p, dims, d), nil
+	case "daformer-conv1":
+		d.Fusion = model.Pointwise
+		return model.NewDAFormerHead(p, dims, d), nil
+	case "segformer":
+		return model.NewSegFormerHead(p, dims, classes, c.Channels, c.Dropout), nil
+	case "deeplabv2":
+		return model.NewDeepLabV2Head(p, dims[3], classes), nil
+	}
+	return nil, fmt.Errorf("configuration: network.decoder is %q, want one of %q", kind, decoders)
+}
+
+// predict is the logits of whole images [N,3,H,W], at the images' size. At two
+// scales no gradient passes.
+func (n network) predict(x *torch.Tensor, m nn.Mode) *torch.Tensor {
+	var logits *torch.Tensor
+	if n.hrda != nil {
+		logits = n.hrda.Forward(x, m).Logits
+	} else {
+		logits = n.Forward(x, m).Logits
+	}
+	return logits.UpsampleBilinear(x.Dim(2), x.Dim(3), false)
+}
+
+// pass is what a training pass leaves for the losses.
+type pass struct {
+	logits   *torch.Tensor
+	coarse   [4]*torch.Tensor // the features of the whole image
+	fine     model.Output     // where there is detail: of the detail's box
+	box      pipeline.Box     // the detail's, empty at one scale
+	twoScale bool
+}
+
+// train runs a training pass. box is the detail's, unused at one scale.
+func (n network) train(x *torch.Tensor, box pipeline.Box) pass {
+	if n.hrda == nil {
+		out := n.Forward(x, nn.Training)
+		return pass{logits: out.Logits, coarse: out.Features, fine: out}
+	}
+	out := n.hrda.ForwardCrop(x, box, nn.Training)
+	return pass{logits: out.Logits, coarse: out.Context.Features, fine: out.Detail, box: box, twoScale: true}
+}
+
+// supervise adds a pass's cross entropy to parts, and at two scales the
+// detail's.
+func (p pass) supervise(parts map[string]*torch.Tensor, name string, label, weight *torch.Tensor, detailWeight float64) {
+	if !p.twoScale {
+		parts[name] = loss.CrossEntropy(p.logits, label, weight)
+		return
+	}
+	parts[name], parts[name+"_detail"] = loss.MultiScale(p.logits, p.fine.Logits, label, weight, p.box, detailWeight)
+}
+
+// cropLabel is the part of a label [N,H,W] that fine shows.
+func (p pass) cropLabel(label *torch.Tensor) *torch.Tensor {
+	if !p.twoScale {
+		return label
+	}
+	return label.Narrow(1, p.box.Y0, p.box.Height()).Narrow(2, p.box.X0, p.box.Width())
+}
