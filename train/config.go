@@ -17,6 +17,8 @@ type Config struct {
 	Source DataConfig `yaml:"source"`
 	Target DataConfig `yaml:"target"`
 
+	RareClasses RareClassConfig `yaml:"rare_classes"`
+
 	Network   NetworkConfig   `yaml:"network"`
 	Optimizer OptimizerConfig `yaml:"optimizer"`
 
@@ -43,6 +45,15 @@ type DataConfig struct {
 	Crop        [2]int  `yaml:"crop,flow"`
 	CatMaxRatio float64 `yaml:"cat_max_ratio"` // a crop is redrawn while one class covers this share of it; 1 accepts all
 	Flip        float64 `yaml:"flip"`          // probability of mirroring
+}
+
+// RareClassConfig is DAFormer's rare class sampling of the source (METHOD 3.1):
+// it needs the statistics that "pipa stats" writes into the source's folder.
+// Temperature 0 switches it off.
+type RareClassConfig struct {
+	Temperature  float64 `yaml:"temperature"`
+	MinPixels    int64   `yaml:"min_pixels"`     // a sample is eligible for a class with more pixels than this
+	MinCropRatio float64 `yaml:"min_crop_ratio"` // a crop is redrawn, up to ten times, until it has more than MinPixels times this
 }
 
 // NetworkConfig names encoder and decoder. Encoder "mit" is a MiT of any size;
@@ -181,6 +192,10 @@ func (c *Config) Validate() error {
 		{unit(c.Network.DropPath), "network.drop_path", c.Network.DropPath, "0 to 1"},
 		{c.Optimizer.LR > 0, "optimizer.lr", c.Optimizer.LR, "more than 0"},
 		{c.Optimizer.Warmup >= 0, "optimizer.warmup", c.Optimizer.Warmup, "0 or more"},
+		{c.RareClasses.Temperature >= 0, "rare_classes.temperature", c.RareClasses.Temperature, "0 or more"},
+		{c.RareClasses.Temperature == 0 || !c.Source.streamed(), "rare_classes.temperature", c.RareClasses.Temperature, "0 where the source is a stream: its order is given"},
+		{c.RareClasses.MinPixels >= 0, "rare_classes.min_pixels", c.RareClasses.MinPixels, "0 or more"},
+		{c.RareClasses.MinCropRatio >= 0, "rare_classes.min_crop_ratio", c.RareClasses.MinCropRatio, "0 or more"},
 		{c.Adapt.Start >= 0, "adapt.start", c.Adapt.Start, "0 or more"},
 		{c.Patch.Start >= 0, "patch.start", c.Patch.Start, "0 or more"},
 		{c.Adapt.EMA >= 0 && c.Adapt.EMA < 1, "adapt.ema", c.Adapt.EMA, "0 up to, not including, 1"},

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type collection struct {
 	header   pipeline.Header
 	identity string
 	items    int
+	dataset  *formats.Dataset // nil where it is precomputed
 	read     func(ctx context.Context, i int) (pipeline.Sample, error)
 	close    func() error
 }
@@ -48,7 +50,7 @@ func openCollection(c DataConfig, unlabelled bool) (*collection, error) {
 			}
 			return b.Sample(row)
 		}
-		return &collection{d.Header(), d.Manifest().Digest, d.Len(), read, d.Close}, nil
+		return &collection{d.Header(), d.Manifest().Digest, d.Len(), nil, read, d.Close}, nil
 	}
 	d, err := formats.Open(c.Format, c.Dir, formats.Options{Split: c.Split, Unlabelled: unlabelled})
 	if err != nil {
@@ -58,7 +60,7 @@ func openCollection(c DataConfig, unlabelled bool) (*collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &collection{d.Header(), identity, d.Len(), d.Read, func() error { return nil }}, nil
+	return &collection{d.Header(), identity, d.Len(), d, d.Read, func() error { return nil }}, nil
 }
 
 // openFeeds opens what the recipe needs.
@@ -77,14 +79,14 @@ func openFeeds(ctx context.Context, cfg Config, o Options) (f *feeds, err error)
 			err = errors.Join(err, f.close())
 		}
 	}()
-	if f.source, err = sampleFeed(ctx, "source", cfg.Source, cfg.Seed, o, false, &closers); err != nil {
+	if f.source, err = sourceFeed(ctx, cfg, o, &closers); err != nil {
 		return f, err
 	}
 	if !f.source.Header().Labelled {
 		return f, fmt.Errorf("source: the samples are not all labelled")
 	}
 	if cfg.Adapt.Enabled {
-		if f.target, err = sampleFeed(ctx, "target", cfg.Target, cfg.Seed, o, true, &closers); err != nil {
+		if f.target, err = targetFeed(ctx, cfg, o, &closers); err != nil {
 			return f, err
 		}
 	}
@@ -96,36 +98,159 @@ func openFeeds(ctx context.Context, cfg Config, o Options) (f *feeds, err error)
 	return f, nil
 }
 
-// sampleFeed opens a side's samples and cuts them by its configuration. A
-// stream on standard input, or in a pipe, is taken as it comes.
-func sampleFeed(ctx context.Context, name string, c DataConfig, seed uint64, o Options, unlabelled bool, closers *[]func() error) (data.Feed, error) {
-	if c.streamed() {
-		s, close, err := openStream(ctx, c.Dir, o)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		*closers = append(*closers, close)
-		if s.Header.Kind != pipeline.KindSample {
-			return nil, fmt.Errorf("%s: the stream is of %s, want samples", name, s.Header.Kind.Plural())
-		}
-		if z := (pipeline.Size{Height: c.Crop[0], Width: c.Crop[1]}); s.Header.Size != z {
-			return nil, fmt.Errorf("%s: the stream's images are %dx%d, the configuration's crop is %dx%d", name, s.Header.Size.Width, s.Header.Size.Height, z.Width, z.Height)
-		}
-		return data.NewStreamed(name, s, c.Batch)
+// sourceFeed opens the labelled side.
+func sourceFeed(ctx context.Context, cfg Config, o Options, closers *[]func() error) (data.Feed, error) {
+	if cfg.Source.streamed() {
+		return streamFeed(ctx, "source", cfg.Source, o, closers)
 	}
+	feed, col, err := drawnFeed("source", cfg.Source, cfg.Seed, o, false, closers)
+	if err != nil || cfg.RareClasses.Temperature == 0 {
+		return feed, err
+	}
+	rare, err := openRareClasses(cfg, col)
+	if err != nil {
+		return nil, fmt.Errorf("source: %w", err)
+	}
+	options := cfg.Source.augmentation()
+	draw := func(k uint64) (pipeline.TrainID, int) {
+		return rare.Draw(pipeline.NewKey(cfg.Seed, k, "rare class", "source").Rand())
+	}
+	feed.Order = func(k int) (epoch uint64, item int) {
+		_, item = draw(uint64(k))
+		return uint64(k), item
+	}
+	least := float64(cfg.RareClasses.MinPixels) * cfg.RareClasses.MinCropRatio
+	feed.Append = func(ctx context.Context, out *pipeline.Builder, item int, k uint64) error {
+		class, _ := draw(k)
+		s, err := col.read(ctx, item)
+		if err != nil {
+			return err
+		}
+		return out.AppendSample(cropWithClass(s, options, cfg.Seed, k, class, least))
+	}
+	return feed, nil
+}
+
+// cropWithClass crops a sample, and up to ten times anew until more than least
+// pixels are of a class; the last crop is taken as it is (lhoyer/DAFormer
+// mmseg/datasets/uda_dataset.py, get_rare_class_sample).
+func cropWithClass(s pipeline.Sample, o augment.Options, seed, k uint64, class pipeline.TrainID, least float64) pipeline.Sample {
+	const attempts = 11
+	for attempt := range uint64(attempts) {
+		stage, err := augment.New(o, seed, k*attempts+attempt)
+		if err != nil {
+			panic(err) // the same options have passed before
+		}
+		crop := stage.Sample(s)
+		if attempt == attempts-1 || float64(bytes.Count(crop.Label.Pix(), []byte{class})) > least {
+			return crop
+		}
+	}
+	panic("unreachable")
+}
+
+// openRareClasses reads the source's class statistics.
+func openRareClasses(cfg Config, col *collection) (*formats.RareClasses, error) {
+	if col.dataset == nil {
+		return nil, fmt.Errorf("rare class sampling needs a dataset's folder with its statistics, and %s is precomputed: set rare_classes.temperature=0", cfg.Source.Dir)
+	}
+	stats, err := formats.ReadClassStats(cfg.Source.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if stats, err = col.dataset.AlignStats(stats); err != nil {
+		return nil, err
+	}
+	rare, err := formats.NewRareClasses(stats, cfg.RareClasses.Temperature, cfg.RareClasses.MinPixels)
+	if err != nil {
+		return nil, err
+	}
+	return rare, rare.Validate(cfg.RareClasses.MinPixels)
+}
+
+// targetFeed opens the unlabelled side. With margins its label column says
+// which pixels lie in them: 255 there, 0 elsewhere.
+func targetFeed(ctx context.Context, cfg Config, o Options, closers *[]func() error) (data.Feed, error) {
+	if cfg.Target.streamed() {
+		return streamFeed(ctx, "target", cfg.Target, o, closers)
+	}
+	feed, col, err := drawnFeed("target", cfg.Target, cfg.Seed, o, true, closers)
+	if err != nil || cfg.Adapt.Margins == [4]int{} {
+		return feed, err
+	}
+	options := cfg.Target.augmentation()
+	feed.RowHeader.Labelled = true
+	feed.Append = func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error {
+		s, err := col.read(ctx, item)
+		if err != nil {
+			return err
+		}
+		s.Label = marginMask(s.Image.Height(), s.Image.Width(), options.Resize, cfg.Adapt.Margins)
+		stage, err := augment.New(options, cfg.Seed, epoch)
+		if err != nil {
+			return err
+		}
+		return out.AppendSample(stage.Sample(s))
+	}
+	return feed, nil
+}
+
+// marginMask is 255 in the margins [top, bottom, left, right] and 0 elsewhere.
+// They are given in pixels of the resized image; the mask has the image's own
+// size.
+func marginMask(h, w int, resize [2]int, margins [4]int) pipeline.Raster {
+	rh, rw := h, w
+	if resize[0] > 0 {
+		rh, rw = augment.FitSize(h, w, resize)
+	}
+	y0, y1 := margins[0]*h/rh, h-margins[1]*h/rh
+	x0, x1 := margins[2]*w/rw, w-margins[3]*w/rw
+	mask := pipeline.NewRaster(h, w, 1)
+	for i := range mask.Pix() {
+		if y, x := i/w, i%w; y < y0 || y >= y1 || x < x0 || x >= x1 {
+			mask.Pix()[i] = pipeline.Ignore
+		}
+	}
+	return mask
+}
+
+// augmentation is how a side's samples are cut.
+func (c DataConfig) augmentation() augment.Options {
+	return augment.Options{Resize: c.Resize, Crop: c.Crop, CatMaxRatio: c.CatMaxRatio, Flip: c.Flip}
+}
+
+// streamFeed takes a side's stream as it comes.
+func streamFeed(ctx context.Context, name string, c DataConfig, o Options, closers *[]func() error) (data.Feed, error) {
+	s, close, err := openStream(ctx, c.Dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	*closers = append(*closers, close)
+	if s.Header.Kind != pipeline.KindSample {
+		return nil, fmt.Errorf("%s: the stream is of %s, want samples", name, s.Header.Kind.Plural())
+	}
+	if z := (pipeline.Size{Height: c.Crop[0], Width: c.Crop[1]}); s.Header.Size != z {
+		return nil, fmt.Errorf("%s: the stream's images are %dx%d, the configuration's crop is %dx%d", name, s.Header.Size.Width, s.Header.Size.Height, z.Width, z.Height)
+	}
+	return data.NewStreamed(name, s, c.Batch)
+}
+
+// drawnFeed opens a side's folder, and cuts its samples in the order of keyed
+// permutations.
+func drawnFeed(name string, c DataConfig, seed uint64, o Options, unlabelled bool, closers *[]func() error) (*data.Drawn, *collection, error) {
 	col, err := openCollection(c, unlabelled)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	*closers = append(*closers, col.close)
-	options := augment.Options{Resize: c.Resize, Crop: c.Crop, CatMaxRatio: c.CatMaxRatio, Flip: c.Flip}
+	options := c.augmentation()
 	first, err := augment.New(options, seed, 0)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	header, err := first.Header(col.header)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	feed := &data.Drawn{
 		Name: name, Seed: seed, Items: col.items, Batch: c.Batch, Workers: o.Workers, RowHeader: header, Identity: col.identity,
@@ -141,7 +266,7 @@ func sampleFeed(ctx context.Context, name string, c DataConfig, seed uint64, o O
 			return out.AppendSample(stage.Sample(s))
 		},
 	}
-	return feed, feed.Validate()
+	return feed, col, feed.Validate()
 }
 
 // pairFeed opens a precomputed pair dataset, or cuts pairs from the target.

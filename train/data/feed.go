@@ -21,15 +21,17 @@ type Feed interface {
 	From(ctx context.Context, iteration int) iter.Seq2[*pipeline.Batch, error]
 }
 
-// Drawn is an endless feed of rows drawn from a collection. Its k-th draw is
-// item k mod n of a keyed permutation of the n items, a new permutation for
-// each pass (epoch).
+// Drawn is an endless feed of rows drawn from a collection.
 type Drawn struct {
 	Name    string // part of the key of the order: two feeds over one collection differ
 	Seed    uint64
 	Items   int
 	Batch   int // rows an iteration gets
 	Workers int // goroutines that prepare batches; at most twice as many batches wait
+	// Order names the k-th draw's item, and the epoch that keys what is drawn
+	// about it. Where it is nil the k-th draw is item k mod n of a keyed
+	// permutation of the n items, a new permutation for each pass (epoch).
+	Order func(k int) (epoch uint64, item int)
 	// Append adds the row that an item gives in an epoch. It is called from
 	// several goroutines.
 	Append func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error
@@ -57,6 +59,9 @@ func (d *Drawn) Digest() string { return d.Identity }
 
 // draw names the item of the k-th draw.
 func (d *Drawn) draw(k int) (epoch uint64, item int) {
+	if d.Order != nil {
+		return d.Order(k)
+	}
 	epoch = uint64(k / d.Items)
 	order := pipeline.NewPermutation(pipeline.NewKey(d.Seed, epoch, "order", d.Name), d.Items)
 	return epoch, order.At(k % d.Items)
