@@ -132,8 +132,9 @@ type PixelConfig struct {
 	Dim             int     `yaml:"dim"`       // of the projection
 }
 
-// MaskedConfig is MIC's masked image consistency on the target (METHOD 3.7).
-// Weight 0 switches it off.
+// MaskedConfig is MIC's masked image consistency (METHOD 3.7): on the target
+// with the teacher's labels, or on the source where adapt is disabled. Weight 0
+// switches it off.
 type MaskedConfig struct {
 	Weight float64 `yaml:"weight"`
 	Block  int     `yaml:"block"` // side of a hidden block in pixels
@@ -164,6 +165,8 @@ type EvalConfig struct {
 	Every  int    `yaml:"every"` // iterations; 0 scores at the end only
 	Split  string `yaml:"split"`
 	Resize [2]int `yaml:"resize,flow"` // the network sees the image at this size, keeping its ratio; [0, 0] keeps it
+	Window [2]int `yaml:"window,flow"` // of a sliding window over that; [0, 0] sees the whole at once
+	Stride [2]int `yaml:"stride,flow"` // of the window
 }
 
 // CheckpointConfig says how often state is saved, and how much of it is kept.
@@ -206,19 +209,19 @@ func (c *Config) Validate() error {
 		{unit(c.Adapt.JitterChance), "adapt.jitter_chance", c.Adapt.JitterChance, "0 to 1"},
 		{unit(c.Adapt.BlurChance), "adapt.blur_chance", c.Adapt.BlurChance, "0 to 1"},
 		{c.FeatureDistance.Weight >= 0, "feature_distance.weight", c.FeatureDistance.Weight, "0 or more"},
-		{c.FeatureDistance.Weight == 0 || c.Network.Weights != "", "feature_distance.weight", c.FeatureDistance.Weight, "0 where network.weights is empty: the distance is to the features of pretrained weights"},
+		{c.FeatureDistance.Weight == 0 || c.Network.Weights != "", "feature_distance.weight", c.FeatureDistance.Weight, "network.weights set, or 0: the distance is to the features of ImageNet weights (such as nvidia/mit-b5 from huggingface.co, given with --set network.weights=FILE)"},
 		{c.Pixel.Weight >= 0, "pixel.weight", c.Pixel.Weight, "0 or more"},
 		{c.Patch.Weight >= 0, "patch.weight", c.Patch.Weight, "0 or more"},
 		{c.Patch.Weight == 0 || c.Network.Decoder != "deeplabv2", "patch.weight", c.Patch.Weight, "0 with decoder deeplabv2, which has no fused map to contrast"},
 		{c.Patch.Weight == 0 || c.Adapt.Enabled, "patch.weight", c.Patch.Weight, "0 where adapt.enabled is false: its labels come from the teacher"},
 		{c.Masked.Weight >= 0, "masked.weight", c.Masked.Weight, "0 or more"},
-		{c.Masked.Weight == 0 || c.Adapt.Enabled, "masked.weight", c.Masked.Weight, "0 where adapt.enabled is false: its labels come from the teacher"},
 		{c.Masked.Weight == 0 || c.Masked.Block > 0, "masked.block", c.Masked.Block, "at least 1"},
 		{unit(c.Masked.Ratio), "masked.ratio", c.Masked.Ratio, "0 to 1"},
 		{slices.Min(c.Adapt.Margins[:]) >= 0, "adapt.margins", c.Adapt.Margins, "0 or more"},
 		{c.Network.HRDA.Crop[0]%32 == 0 && c.Network.HRDA.Crop[1]%32 == 0 && (c.Network.HRDA.Crop[0] > 0) == (c.Network.HRDA.Crop[1] > 0), "network.hrda.crop", c.Network.HRDA.Crop, "two multiples of 32, or zeros"},
 		{c.Network.HRDA.Crop[0] <= c.Source.Crop[0] && c.Network.HRDA.Crop[1] <= c.Source.Crop[1], "network.hrda.crop", c.Network.HRDA.Crop, "at most source.crop"},
 		{unit(c.Network.HRDA.DetailWeight), "network.hrda.detail_weight", c.Network.HRDA.DetailWeight, "0 to 1"},
+		{c.Eval.Window == [2]int{} || c.Eval.Window[0] > 0 && c.Eval.Window[1] > 0 && c.Eval.Stride[0] > 0 && c.Eval.Stride[1] > 0, "eval.window and eval.stride", [2][2]int{c.Eval.Window, c.Eval.Stride}, "two sizes of at least 1, or a zero window"},
 		{c.Eval.Every >= 0, "eval.every", c.Eval.Every, "0 or more"},
 		{c.Checkpoint.Every > 0, "checkpoint.every", c.Checkpoint.Every, "at least 1"},
 		{c.Checkpoint.Keep > 0, "checkpoint.keep", c.Checkpoint.Keep, "at least 1"},

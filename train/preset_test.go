@@ -16,6 +16,9 @@ func TestEveryPresetIsComplete(t *testing.T) {
 				t.Fatal(err)
 			}
 			cfg.Source.Dir, cfg.Target.Dir = "source", "target"
+			if cfg.FeatureDistance.Weight > 0 {
+				cfg.Network.Weights = "mit-b5.safetensors"
+			}
 			if err := cfg.Validate(); err != nil {
 				t.Fatal(err)
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/eval"
+	"github.com/pipa-uda/pipa/train/model"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 )
@@ -194,7 +195,7 @@ func evaluate(ctx context.Context, root *torch.Scope, net network, cfg Config, s
 			return nil, fmt.Errorf("evaluate: %s has no label", sample.ID)
 		}
 		err = root.NoGrad(func(s *torch.Scope) error {
-			return confusion.Add(predict(s, net, sample, cfg.Eval.Resize), s.Wrap(sample.Label.Pix(), 1, sample.Label.Height(), sample.Label.Width()).ToDevice(s.Device()).To(torch.Int64))
+			return confusion.Add(predict(s, net, sample, cfg.Eval), s.Wrap(sample.Label.Pix(), 1, sample.Label.Height(), sample.Label.Width()).ToDevice(s.Device()).To(torch.Int64))
 		})
 		if err != nil {
 			return nil, fmt.Errorf("evaluate %s: %w", sample.ID, err)
@@ -208,13 +209,17 @@ func evaluate(ctx context.Context, root *torch.Scope, net network, cfg Config, s
 
 // predict segments one image, scaled to fit resize, at its own size: [1,H,W]
 // of classes.
-func predict(s *torch.Scope, net network, sample pipeline.Sample, resize [2]int) *torch.Tensor {
+func predict(s *torch.Scope, net network, sample pipeline.Sample, c EvalConfig) *torch.Tensor {
 	image := sample.Image
 	h, w := image.Height(), image.Width()
-	if resize[0] > 0 {
-		fh, fw := augment.FitSize(h, w, resize)
+	if c.Resize[0] > 0 {
+		fh, fw := augment.FitSize(h, w, c.Resize)
 		image = augment.ResizeBilinear(image, fh, fw, pipeline.Box{Y1: fh, X1: fw})
 	}
 	x := normalize(s.Wrap(image.Pix(), 1, image.Height(), image.Width(), 3))
-	return net.predict(x, nn.Scoring).UpsampleBilinear(h, w, false).Argmax(1, false)
+	logits := func(x *torch.Tensor) *torch.Tensor { return net.predict(x, nn.Scoring) }
+	if c.Window[0] > 0 {
+		return model.Slide(x, c.Window, c.Stride, logits).UpsampleBilinear(h, w, false).Argmax(1, false)
+	}
+	return logits(x).UpsampleBilinear(h, w, false).Argmax(1, false)
 }

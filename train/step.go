@@ -90,15 +90,15 @@ func (t *trainer) draw(in inputs) draws {
 		d.mixedBox = hrda.CropBox(h, w, t.key("mixed box").Rand().IntN)
 		d.maskedBox = hrda.CropBox(h, w, t.key("masked box").Rand().IntN)
 	}
+	n := in.source.image.Dim(0)
+	strong := uda.StrongAugmentation{Jitter: t.cfg.Adapt.Jitter, JitterChance: t.cfg.Adapt.JitterChance, BlurChance: t.cfg.Adapt.BlurChance}
 	if in.target != nil {
-		n := in.target.Dim(0)
 		d.classes = uda.ChooseClasses(in.source.labels, n, t.key("classmix").Rand())
-		strong := uda.StrongAugmentation{Jitter: t.cfg.Adapt.Jitter, JitterChance: t.cfg.Adapt.JitterChance, BlurChance: t.cfg.Adapt.BlurChance}
 		d.strong = strong.Draw(n, t.key("strong").Rand())
-		if m := t.cfg.Masked; m.Weight > 0 {
-			d.masked = strong.Draw(n, t.key("masked").Rand())
-			d.blocks = uda.BlockMask{Block: m.Block, Ratio: m.Ratio}.Draw(n, h, w, t.key("blocks").Rand())
-		}
+	}
+	if m := t.cfg.Masked; m.Weight > 0 {
+		d.masked = strong.Draw(n, t.key("masked").Rand())
+		d.blocks = uda.BlockMask{Block: m.Block, Ratio: m.Ratio}.Draw(n, h, w, t.key("blocks").Rand())
 	}
 	if in.pairs != nil {
 		side := in.pairs.a.image.Dim(2) / patchStride
@@ -124,8 +124,11 @@ func (t *trainer) gradients(s *torch.Scope, in inputs, d draws, v *stepValues) e
 	if err := t.sourceLosses(in.source, d, v.losses); err != nil {
 		return err
 	}
-	if in.target != nil {
+	switch {
+	case in.target != nil:
 		v.confident = t.targetLosses(in, d, v.losses)
+	case t.cfg.Masked.Weight > 0 && !t.cfg.Adapt.Enabled:
+		t.maskedLoss(in.source.image, in.source.label, nil, d, v.losses)
 	}
 	if in.pairs != nil {
 		if err := t.patchLoss(in.pairs, d, v.losses); err != nil {
@@ -278,7 +281,7 @@ func (t *trainer) targetLosses(in inputs, d draws, losses map[string]float64) (c
 	pseudo := t.label(in.target, in.valid)
 	t.mixedLoss(in, pseudo, d, losses)
 	if t.cfg.Masked.Weight > 0 {
-		t.maskedLoss(in.target, pseudo, d, losses)
+		t.maskedLoss(in.target, pseudo.Label, pseudo.Weight, d, losses)
 	}
 	return pseudo.Confident.Item()
 }
@@ -302,11 +305,12 @@ func (t *trainer) mixedLoss(in inputs, pseudo uda.PseudoLabels, d draws, losses 
 	backward(parts, losses)
 }
 
-// maskedLoss learns the target's labels from images with blocks hidden (MIC).
-func (t *trainer) maskedLoss(target *torch.Tensor, pseudo uda.PseudoLabels, d draws, losses map[string]float64) {
+// maskedLoss learns labels from images with blocks hidden (MIC): of the target,
+// or of the source where there is no adaptation.
+func (t *trainer) maskedLoss(image, label, weight *torch.Tensor, d draws, losses map[string]float64) {
 	parts := map[string]*torch.Tensor{}
-	image := d.blocks.Apply(uda.Apply(target, d.masked))
-	t.student.train(image, d.maskedBox).supervise(parts, "masked", pseudo.Label, pseudo.Weight, t.cfg.Network.HRDA.DetailWeight)
+	masked := d.blocks.Apply(uda.Apply(image, d.masked))
+	t.student.train(masked, d.maskedBox).supervise(parts, "masked", label, weight, t.cfg.Network.HRDA.DetailWeight)
 	parts["masked"] = parts["masked"].Mul(t.cfg.Masked.Weight)
 	backward(parts, losses)
 }

@@ -6,14 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/data"
 	"github.com/pipa-uda/pipa/train/torch"
@@ -438,5 +442,92 @@ func TestEvaluateScoresStudentAndTeacher(t *testing.T) {
 	}
 	if !reflect.DeepEqual(saved.Confusion, want.Confusion) {
 		t.Error("result.json differs from what Run returned")
+	}
+}
+
+// TestEveryRecipeTrains runs a few steps, and the scoring, of what presets can
+// switch on, and interrupts none: each loss is there, finite, and the teacher's
+// margins count.
+func TestEveryRecipeTrains(t *testing.T) {
+	lib := backend(t)
+	dir, err := fixtureDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := formats.Open("gta", filepath.Join(dir, "gta"), formats.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stats, err := d.ClassStats(t.Context(), 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := formats.WriteClassStats(filepath.Join(dir, "gta"), stats); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		set    []string
+		losses []string
+	}{
+		"hrda": {
+			[]string{"network.hrda={crop: [32, 32], detail_weight: 0.1}", "adapt.margins=[4, 8, 4, 4]", "eval.window=[64, 64]", "eval.stride=[32, 32]"},
+			[]string{"source", "source_detail", "pixel", "mixed", "mixed_detail", "patch"},
+		},
+		"mic":             {[]string{"masked={weight: 1, block: 16, ratio: 0.7}"}, []string{"source", "pixel", "mixed", "masked", "patch"}},
+		"source with mic": {[]string{"adapt.enabled=false", "patch.weight=0", "masked={weight: 1, block: 16, ratio: 0.7}"}, []string{"source", "pixel", "masked"}},
+		"rare classes":    {[]string{"rare_classes={temperature: 0.1, min_pixels: 5, min_crop_ratio: 0.5}"}, []string{"source", "pixel", "mixed", "patch"}},
+		"segformer":       {[]string{"network.decoder=segformer"}, []string{"source", "pixel", "mixed", "patch"}},
+		"plain decoder":   {[]string{"network.decoder=daformer-conv1"}, []string{"source", "pixel", "mixed", "patch"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := append([]string{"iterations=3", "log_every=3", "patch.start=0", "adapt.start=0"}, c.set...)
+			var last Metrics
+			r, err := Run(t.Context(), lib, config(t, set...), Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m Metrics, _ int) { last = m }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := slices.Sorted(maps.Keys(last.Losses)); !slices.Equal(got, slices.Sorted(slices.Values(c.losses))) {
+				t.Errorf("losses %v, want %v", got, c.losses)
+			}
+			if r.Images != 3 || math.IsNaN(float64(r.MIoU)) {
+				t.Errorf("scored %d images with %v", r.Images, r.MIoU)
+			}
+		})
+	}
+}
+
+// TestRareClassCropsHaveTheirClass: every crop shows more of the drawn class
+// than asked for, wherever one of the attempts can.
+func TestRareClassCropsHaveTheirClass(t *testing.T) {
+	label := pipeline.NewRaster(40, 200, 1)
+	for i := range label.Pix() {
+		if i%200 >= 180 {
+			label.Pix()[i] = 7 // only at the right edge
+		}
+	}
+	s := pipeline.Sample{ID: "gta/train/1", Image: pipeline.NewRaster(40, 200, 3), Label: label}
+	enough := 0
+	for k := range uint64(200) {
+		crop := cropWithClass(s, augment.Options{Crop: [2]int{40, 40}, Flip: 0.5}, 3, k, 7, 100)
+		if bytes.Count(crop.Label.Pix(), []byte{7}) > 100 {
+			enough++
+		}
+	}
+	// One attempt in nine shows enough, so that eleven find it in 72 of 100.
+	if enough < 120 {
+		t.Errorf("%d of 200 crops show the class", enough)
+	}
+}
+
+func TestMarginMask(t *testing.T) {
+	// Margins of a frame scaled down by 2: twice as many pixels of the image.
+	mask := marginMask(100, 200, [2]int{50, 100}, [4]int{5, 10, 2, 3})
+	for _, c := range []struct {
+		y, x int
+		in   bool
+	}{{9, 50, true}, {10, 50, false}, {79, 50, false}, {80, 50, true}, {50, 3, true}, {50, 4, false}, {50, 193, false}, {50, 194, true}} {
+		if got := mask.Pix()[c.y*200+c.x] == pipeline.Ignore; got != c.in {
+			t.Errorf("pixel %d,%d in the margin: %v", c.y, c.x, got)
+		}
 	}
 }
