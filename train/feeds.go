@@ -415,6 +415,15 @@ func (b stepBatch) each() []*pipeline.Batch {
 	return all
 }
 
+// images counts the source's and the target's.
+func (b stepBatch) images() int {
+	n := b.source.Len()
+	if b.target != nil {
+		n += b.target.Len()
+	}
+	return n
+}
+
 func (b stepBatch) release() {
 	for _, x := range b.each() {
 		x.Release()

@@ -173,12 +173,13 @@ func (t *trainer) loop(ctx context.Context) (err error) {
 			batch.release()
 			return err
 		}
+		t.window.samples += batch.images()
 		batch.release()
 		t.window.add(values)
 		t.iteration++
 		last := t.iteration == t.cfg.Iterations
 		if t.iteration%t.cfg.LogEvery == 0 || last {
-			m := t.window.metrics(t.iteration, t.samplesPerStep())
+			m := t.window.metrics(t.iteration)
 			if err := log.write(m); err != nil {
 				return err
 			}
@@ -194,14 +195,6 @@ func (t *trainer) loop(ctx context.Context) (err error) {
 		}
 	}
 	return nil
-}
-
-// samplesPerStep counts the source and target images of a step.
-func (t *trainer) samplesPerStep() int {
-	if t.cfg.Adapt.Enabled {
-		return t.cfg.Source.Batch + t.cfg.Target.Batch
-	}
-	return t.cfg.Source.Batch
 }
 
 // logs are the run's two records of its metrics.
@@ -239,9 +232,9 @@ func (l *logs) close() error { return errors.Join(l.metrics.close(), l.events.cl
 // window averages what the steps between two lines of metrics report.
 type window struct {
 	WindowState
-	start  time.Time
-	waited time.Duration
-	timed  int // steps since start
+	start   time.Time
+	waited  time.Duration
+	samples int // source and target images since start
 }
 
 // WindowState is the part of a window that a checkpoint keeps, so that a
@@ -271,7 +264,6 @@ func (w *window) sums() WindowState {
 
 func (w *window) add(v stepValues) {
 	w.Steps++
-	w.timed++
 	w.Confident += v.confident
 	w.LR = v.lr
 	for name, l := range v.losses {
@@ -279,10 +271,10 @@ func (w *window) add(v stepValues) {
 	}
 }
 
-func (w *window) metrics(iteration, samples int) Metrics {
+func (w *window) metrics(iteration int) Metrics {
 	elapsed := time.Since(w.start)
 	m := Metrics{Iteration: iteration, LR: w.LR, Losses: map[string]float64{}, Confident: w.Confident / float64(w.Steps),
-		SamplesPerSecond: float64(samples*w.timed) / elapsed.Seconds(),
+		SamplesPerSecond: float64(w.samples) / elapsed.Seconds(),
 		DataWait:         w.waited.Seconds() / elapsed.Seconds(),
 		MemoryBytes:      residentBytes()}
 	for name, sum := range w.Losses {

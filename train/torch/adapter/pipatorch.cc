@@ -8,6 +8,8 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/version.h>
 
+#include <dlfcn.h>
+
 #include <atomic>
 #include <cstdio>
 #include <cstring>
@@ -354,6 +356,10 @@ int32_t pt_seed(int64_t seed, char* err, int64_t err_len) {
 int32_t pt_set_threads(int32_t n, char* err, int64_t err_len) {
   return guarded<int32_t>(err, err_len, -1, [&] {
     at::set_num_threads(n);
+    // OpenBLAS keeps a pool of threads of its own, which at::set_num_threads
+    // does not know of.
+    using set_blas_threads = void (*)(int);
+    if (auto set = reinterpret_cast<set_blas_threads>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) set(n);
     return 0;
   });
 }
