@@ -1,4 +1,4 @@
-.PHONY: help setup build torch test demo clean
+.PHONY: help setup build torch test demo bench-uda clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ test: setup torch ## formatting, vet, and all tests
 
 demo: build torch ## the whole line on small procedural data, in less than 10 minutes
 	@scripts/demo
+
+bench-uda: build torch ## the ablation on the fixtures: every recipe, three seeds; about an hour on 2 cores
+	@scripts/bench-uda
 
 clean: ## remove what was built
 	rm -rf bin build demo
