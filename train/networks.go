@@ -2,13 +2,13 @@ package train
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/train/loss"
 	"github.com/pipa-uda/pipa/train/model"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/weights"
 )
 
 // networks are a run's parameters. The teacher and the frozen encoder carry no
@@ -34,7 +34,7 @@ func buildNetworks(scope *torch.Scope, cfg Config, classes int) (n *networks, er
 	}
 	dims := n.student.Backbone.Dims()
 	if cfg.Network.Weights != "" {
-		if err := loadEncoder(scope, n.studentStore, cfg.Network.Weights); err != nil {
+		if err := loadEncoder(n.studentStore, cfg.Network.Weights); err != nil {
 			return nil, err
 		}
 	}
@@ -74,39 +74,21 @@ func buildNetworks(scope *torch.Scope, cfg Config, classes int) (n *networks, er
 	return n, nil
 }
 
-// loadEncoder sets backbone.* from a safetensors file whose names are the
-// encoder's own, with or without "backbone." in front. Every encoder parameter
-// must be there in the right shape; a classifier's head is passed over.
-func loadEncoder(scope *torch.Scope, store *nn.Store, path string) error {
-	f, err := safetensors.Open(path)
+// loadEncoder sets backbone.* from a file of published weights. It is strict:
+// every encoder parameter must be there in the right shape, and nothing else
+// but a classification head.
+func loadEncoder(store *nn.Store, path string) error {
+	f, err := weights.Open(path)
 	if err != nil {
 		return fmt.Errorf("network.weights: %w", err)
 	}
-	return scope.NoGrad(func(s *torch.Scope) error {
-		for _, e := range store.Entries() {
-			bare, ok := strings.CutPrefix(e.Name, "backbone.")
-			if !ok {
-				continue
-			}
-			name := bare
-			if !f.Has(name) {
-				name = e.Name
-			}
-			t, err := f.Tensor(name)
-			if err != nil {
-				return fmt.Errorf("network.weights: %s: %w", path, err)
-			}
-			value, err := nn.Import(s, t)
-			if err != nil {
-				return fmt.Errorf("network.weights: %s: %w", path, err)
-			}
-			if got, want := value.String(), e.Tensor.String(); got != want {
-				return fmt.Errorf("network.weights: %s: %s is %s, want %s", path, name, got, want)
-			}
-			e.Tensor.In(s).CopyInPlace(value)
-		}
-		return nil
-	})
+	if f, err = weights.Encoder(f); err != nil {
+		return fmt.Errorf("network.weights: %s: %w", path, err)
+	}
+	if err := store.LoadPart("backbone.", f); err != nil {
+		return fmt.Errorf("network.weights: %s: %w", path, err)
+	}
+	return nil
 }
 
 // bankTensors and loadBank save and restore the patch contrast's negatives.

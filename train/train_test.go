@@ -90,7 +90,7 @@ func deterministic(t *testing.T, run string) []Metrics {
 }
 
 // weights are the bytes of a run's last student and teacher.
-func weights(t *testing.T, run string) map[string][]byte {
+func readWeights(t *testing.T, run string) map[string][]byte {
 	t.Helper()
 	dir, _, _, err := latestCheckpoint(filepath.Join(run, checkpointsDir))
 	if err != nil {
@@ -130,7 +130,7 @@ func TestARunCutAnywhereAndResumedEqualsOneThatRanThrough(t *testing.T) {
 		if err != nil {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}
-		if !reflect.DeepEqual(weights(t, run), weights(t, whole)) {
+		if !reflect.DeepEqual(readWeights(t, run), readWeights(t, whole)) {
 			t.Errorf("cut at %d: the final weights differ", cut)
 		}
 		if !reflect.DeepEqual(got.Confusion, want.Confusion) {
@@ -164,7 +164,7 @@ func TestAKilledRunLogsTheSameMetrics(t *testing.T) {
 	if got, want := deterministic(t, run), deterministic(t, whole); !reflect.DeepEqual(got, want) {
 		t.Errorf("metrics\n%+v\nwant\n%+v", got, want)
 	}
-	if !reflect.DeepEqual(weights(t, run), weights(t, whole)) {
+	if !reflect.DeepEqual(readWeights(t, run), readWeights(t, whole)) {
 		t.Error("the final weights differ")
 	}
 }

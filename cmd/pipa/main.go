@@ -43,7 +43,7 @@ func newApp() *cli.App {
 			fixturesCommand(), checkCommand(), statsCommand(), readCommand(),
 			augmentCommand(), classmixCommand(), cropsCommand(),
 			writeCommand(), catCommand(), verifyCommand(), inspectCommand(), viewCommand(),
-			trainCommand(), evalCommand(), presetsCommand(), doctorCommand(),
+			trainCommand(), evalCommand(), presetsCommand(), weightsCommand(), doctorCommand(),
 		},
 		ExitErrHandler: func(*cli.Context, error) {}, // run reports
 		OnUsageError:   wrongUsage,

@@ -134,6 +134,22 @@ func Parse(data []byte) (*File, error) {
 	return f, nil
 }
 
+// New makes a file of tensors, in their order, in memory.
+func New(metadata map[string]string, tensors []Tensor) (*File, error) {
+	f := &File{Metadata: metadata, tensors: make(map[string]Tensor, len(tensors))}
+	for _, t := range tensors {
+		if f.Has(t.Name) {
+			return nil, fmt.Errorf("two tensors are named %q", t.Name)
+		}
+		if len(t.Data) != t.Len()*elementSize[t.DType] {
+			return nil, fmt.Errorf("tensor %q of shape %v and type %s has %d bytes", t.Name, t.Shape, t.DType, len(t.Data))
+		}
+		f.tensors[t.Name] = t
+		f.names = append(f.names, t.Name)
+	}
+	return f, nil
+}
+
 // Names lists the tensors in the order of their data.
 func (f *File) Names() []string { return slices.Clone(f.names) }
 

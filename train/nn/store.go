@@ -118,20 +118,30 @@ func (s *Store) Tensors() ([]safetensors.Tensor, error) {
 // Load sets every tensor from its namesake in f. It is strict: a missing or
 // mis-shaped tensor, and one in f that the store lacks, are all named, and
 // nothing is changed then.
-func (s *Store) Load(f *safetensors.File) error {
+func (s *Store) Load(f *safetensors.File) error { return s.LoadPart("", f) }
+
+// LoadPart is Load for the tensors whose names begin with prefix; in f they are
+// named without it.
+func (s *Store) LoadPart(prefix string, f *safetensors.File) error {
 	var problems []error
+	var part []Entry
 	for _, e := range s.entries {
-		t, err := f.Tensor(e.Name)
+		bare, ok := strings.CutPrefix(e.Name, prefix)
+		if !ok {
+			continue
+		}
+		part = append(part, e)
+		t, err := f.Tensor(bare)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("%s is missing", e.Name))
+			problems = append(problems, fmt.Errorf("%s is missing", bare))
 			continue
 		}
 		if want := shapeOf(e.Tensor); !slices.Equal(t.Shape, want) {
-			problems = append(problems, fmt.Errorf("%s is %v, want %v", e.Name, t.Shape, want))
+			problems = append(problems, fmt.Errorf("%s is %v, want %v", bare, t.Shape, want))
 		}
 	}
 	for _, name := range f.Names() {
-		if _, ok := s.index[name]; !ok {
+		if _, ok := s.index[prefix+name]; !ok {
 			problems = append(problems, fmt.Errorf("%s is unexpected", name))
 		}
 	}
@@ -139,8 +149,8 @@ func (s *Store) Load(f *safetensors.File) error {
 		return fmt.Errorf("load parameters: %w", errors.Join(problems...))
 	}
 	return s.scope.NoGrad(func(c *torch.Scope) error {
-		for _, e := range s.entries {
-			t, err := f.Tensor(e.Name)
+		for _, e := range part {
+			t, err := f.Tensor(strings.TrimPrefix(e.Name, prefix))
 			if err != nil {
 				return err
 			}
