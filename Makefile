@@ -1,4 +1,4 @@
-.PHONY: help setup build torch test demo bench-uda clean
+.PHONY: help setup build torch test demo bench bench-uda clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ test: setup torch ## formatting, vet, and all tests
 
 demo: build torch ## the whole line on small procedural data, in less than 10 minutes
 	@scripts/demo
+
+bench: torch ## what a tensor operation costs, against PyTorch in Python
+	@for size in "-size 128" "-size 256 -rounds 6 -threads 2"; do echo "MiT-B5 and DAFormer, forward and backward, $$size"; go run ./bench/mitb5 $$size; done
 
 bench-uda: build torch ## the ablation on the fixtures: every recipe, three seeds; about an hour on 2 cores
 	@scripts/bench-uda

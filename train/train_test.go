@@ -89,7 +89,7 @@ func deterministic(t *testing.T, run string) []Metrics {
 	return out
 }
 
-// weights are the bytes of a run's last student and teacher.
+// readWeights are the bytes of a run's last student and teacher.
 func readWeights(t *testing.T, run string) map[string][]byte {
 	t.Helper()
 	dir, _, _, err := latestCheckpoint(filepath.Join(run, checkpointsDir))
