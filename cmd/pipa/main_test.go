@@ -38,6 +38,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PIPA_TORCH", backend)
+			e.Setenv("SRC", filepath.Dir(filepath.Dir(backend)))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -79,8 +79,12 @@ func unknownCommand(c *cli.Context, commands []*cli.Command) error {
 	for _, command := range commands {
 		names = append(names, command.Name)
 	}
+	parent := c.Command.HelpName
+	if parent == "" {
+		parent = c.App.Name
+	}
 	name := c.Args().First()
-	return usagef("%s has no command %q%s; see: %s --help", c.App.Name, name, suggestion("pipa ", name, names), c.App.Name)
+	return usagef("%s has no command %q%s; see: %s --help", parent, name, suggestion(parent+" ", name, names), parent)
 }
 
 // required is the value of a flag that must be given.

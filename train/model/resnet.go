@@ -119,7 +119,10 @@ func newBottleneck(p nn.Path, in, width, stride, dilation int) *bottleneck {
 	b := &bottleneck{convs: [3]*normedConv{
 		at(1, in, width, nn.Conv{Kernel: 1}),
 		at(2, width, width, nn.Conv{Kernel: 3, Stride: stride, Padding: dilation, Dilation: dilation}),
-		at(3, width, 4*width, nn.Conv{Kernel: 1}),
+		{ // mmseg's zero_init_residual
+			nn.NewConv2d(p.Sub("conv3"), width, 4*width, nn.Conv{Kernel: 1, Init: nn.KaimingFanOut(1, 4*width, 1)}),
+			nn.NewZeroBatchNorm2d(p.Sub("bn3"), 4*width),
+		},
 	}}
 	if stride != 1 || in != 4*width {
 		d := p.Sub("downsample")

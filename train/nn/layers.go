@@ -79,9 +79,15 @@ func (l *Conv2d) Forward(x *torch.Tensor) *torch.Tensor {
 type BatchNorm2d struct{ weight, bias, mean, variance, batches *torch.Tensor }
 
 // NewBatchNorm2d makes a batch norm over n channels.
-func NewBatchNorm2d(p Path, n int) *BatchNorm2d {
+func NewBatchNorm2d(p Path, n int) *BatchNorm2d { return newBatchNorm2d(p, n, 1) }
+
+// NewZeroBatchNorm2d makes one whose scale starts at 0, so that a residual
+// branch that it ends begins as the identity.
+func NewZeroBatchNorm2d(p Path, n int) *BatchNorm2d { return newBatchNorm2d(p, n, 0) }
+
+func newBatchNorm2d(p Path, n int, scale float64) *BatchNorm2d {
 	return &BatchNorm2d{
-		p.Param("weight", Constant(1), n), p.Param("bias", Constant(0), n),
+		p.Param("weight", Constant(scale), n), p.Param("bias", Constant(0), n),
 		p.Buffer("running_mean", 0, torch.Float32, n), p.Buffer("running_var", 1, torch.Float32, n),
 		p.Buffer("num_batches_tracked", 0, torch.Int64),
 	}
