@@ -31,7 +31,12 @@ type Config struct {
 	Eval       EvalConfig       `yaml:"eval"`
 	Checkpoint CheckpointConfig `yaml:"checkpoint"`
 	LogEvery   int              `yaml:"log_every"` // iterations between two lines of metrics.jsonl
-	Threads    int              `yaml:"threads"`   // CPU threads of the tensor library; 0 = its default. Part of what makes a CPU run repeatable bit for bit.
+	// ProbeEvery is the iterations between two measurements of the norm of each
+	// loss's gradient in the encoder, which take a backward pass for each loss; 0
+	// measures none.
+	ProbeEvery int    `yaml:"probe_every"`
+	OnBadLoss  string `yaml:"on_bad_loss"` // stop, or skip the step, when a loss is NaN or infinite
+	Threads    int    `yaml:"threads"`     // CPU threads of the tensor library; 0 = its default. Part of what makes a CPU run repeatable bit for bit.
 }
 
 // DataConfig says which samples one side of the adaptation sees, and how they
@@ -187,6 +192,8 @@ func (c *Config) Validate() error {
 	checks := []check{
 		{c.Iterations > 0, "iterations", c.Iterations, "at least 1"},
 		{c.LogEvery > 0, "log_every", c.LogEvery, "at least 1"},
+		{c.ProbeEvery >= 0, "probe_every", c.ProbeEvery, "0 or more"},
+		{slices.Contains([]string{"stop", "skip"}, c.OnBadLoss), "on_bad_loss", c.OnBadLoss, "stop or skip"},
 		{c.Threads >= 0, "threads", c.Threads, "0 or more"},
 		{slices.Contains([]string{"float32", "bfloat16"}, c.Network.Precision), "network.precision", c.Network.Precision, "float32 or bfloat16"},
 		{slices.Contains(decoders, c.Network.Decoder), "network.decoder", c.Network.Decoder, "one of " + strings.Join(decoders, ", ")},

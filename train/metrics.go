@@ -22,6 +22,10 @@ type Metrics struct {
 	// Confident is the share of target pixels at or above the threshold, which
 	// is the weight of the pseudo-labels.
 	Confident float64 `json:"confident"`
+	// Norms are of each loss's gradient in the encoder, as last probed since the
+	// line before (probe_every); Skipped counts the steps left out since then.
+	Norms   map[string]float64 `json:"norms,omitempty"`
+	Skipped int                `json:"skipped,omitempty"`
 	// Timings differ from run to run; the fields above do not.
 	SamplesPerSecond float64 `json:"samples_per_second"` // source and target images
 	DataWait         float64 `json:"data_wait"`          // share of the time spent waiting for batches

@@ -168,6 +168,11 @@ func (t *trainer) loop(ctx context.Context) (err error) {
 			return fmt.Errorf("iteration %d: %w", t.iteration, err)
 		}
 		values, err := t.step(batch)
+		if bad := (badLossError{}); errors.As(err, &bad) && t.cfg.OnBadLoss == "skip" && t.finite() {
+			t.options.Log.Warn("step skipped: loss "+bad.loss+" is no finite number", "iteration", t.iteration, "samples", batch.ids())
+			values, err = stepValues{}, nil
+			t.window.Skipped++
+		}
 		if err != nil {
 			err = fmt.Errorf("iteration %d, samples %v: %w", t.iteration, batch.ids(), err)
 			batch.release()
@@ -224,6 +229,9 @@ func (l *logs) write(m Metrics) error {
 	for name, v := range m.Losses {
 		scalars["loss/"+name] = v
 	}
+	for name, v := range m.Norms {
+		scalars["gradient/"+name] = v
+	}
 	return l.events.write(time.Now(), m.Iteration, scalars)
 }
 
@@ -241,6 +249,8 @@ type window struct {
 // resumed run logs the same numbers.
 type WindowState struct {
 	Steps     int                `json:"steps"`
+	Skipped   int                `json:"skipped"` // steps whose loss was no finite number
+	Norms     map[string]float64 `json:"norms"`   // of gradients, as last probed
 	Losses    map[string]float64 `json:"losses"`
 	Confident float64            `json:"confident"`
 	LR        float64            `json:"lr"`
@@ -263,6 +273,12 @@ func (w *window) sums() WindowState {
 }
 
 func (w *window) add(v stepValues) {
+	if v.losses == nil {
+		return // skipped
+	}
+	if len(v.norms) > 0 {
+		w.Norms = v.norms
+	}
 	w.Steps++
 	w.Confident += v.confident
 	w.LR = v.lr
@@ -273,7 +289,7 @@ func (w *window) add(v stepValues) {
 
 func (w *window) metrics(iteration int) Metrics {
 	elapsed := time.Since(w.start)
-	m := Metrics{Iteration: iteration, LR: w.LR, Losses: map[string]float64{}, Confident: w.Confident / float64(w.Steps),
+	m := Metrics{Iteration: iteration, LR: w.LR, Losses: map[string]float64{}, Confident: w.Confident / float64(max(w.Steps, 1)), Norms: w.Norms, Skipped: w.Skipped,
 		SamplesPerSecond: float64(w.samples) / elapsed.Seconds(),
 		DataWait:         w.waited.Seconds() / elapsed.Seconds(),
 		MemoryBytes:      residentBytes()}

@@ -2,8 +2,11 @@ package train
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/loss"
@@ -16,6 +19,7 @@ import (
 // stepValues are what a step reports.
 type stepValues struct {
 	losses    map[string]float64 // weighted as they enter the total
+	norms     map[string]float64 // of each loss's gradient in the encoder, where the step was probed
 	confident float64
 	lr        float64
 }
@@ -63,7 +67,7 @@ type draws struct {
 // step is one iteration: it loads the batch, makes the draws, adds up the
 // gradients and updates the student.
 func (t *trainer) step(b stepBatch) (stepValues, error) {
-	v := stepValues{losses: map[string]float64{}, lr: t.cfg.Optimizer.LR * t.schedule.Factor(t.iteration)}
+	v := stepValues{losses: map[string]float64{}, norms: map[string]float64{}, lr: t.cfg.Optimizer.LR * t.schedule.Factor(t.iteration)}
 	if err := t.lib.Seed(t.key("device").Uint64()); err != nil {
 		return v, err
 	}
@@ -121,26 +125,59 @@ func (t *trainer) gradients(s *torch.Scope, in inputs, d draws, v *stepValues) e
 			return err
 		}
 	}
-	if err := t.sourceLosses(in.source, d, v.losses); err != nil {
+	if err := t.sourceLosses(in.source, d, v); err != nil {
 		return err
 	}
 	switch {
 	case in.target != nil:
-		v.confident = t.targetLosses(in, d, v.losses)
+		v.confident = t.targetLosses(in, d, v)
 	case t.cfg.Masked.Weight > 0 && !t.cfg.Adapt.Enabled:
-		t.maskedLoss(in.source.image, in.source.label, nil, d, v.losses)
+		t.maskedLoss(in.source.image, in.source.label, nil, d, v)
 	}
+	var negatives *loss.BankEntry
 	if in.pairs != nil {
-		if err := t.patchLoss(in.pairs, d, v.losses); err != nil {
+		var err error
+		if negatives, err = t.patchLoss(in.pairs, d, v); err != nil {
 			return err
 		}
 	}
-	for name, l := range v.losses {
-		if math.IsNaN(l) || math.IsInf(l, 0) {
-			return fmt.Errorf("loss %s is %v; the last checkpoint is good: try a lower optimizer.lr in a new run", name, l)
+	for _, name := range slices.Sorted(maps.Keys(v.losses)) {
+		if l := v.losses[name]; math.IsNaN(l) || math.IsInf(l, 0) {
+			return badLossError{name, l}
 		}
 	}
+	if negatives != nil {
+		return t.bank.Push(t.root, *negatives, t.cfg.Patch.Steps-1)
+	}
 	return nil
+}
+
+// badLossError says that a loss is no finite number.
+type badLossError struct {
+	loss  string
+	value float64
+}
+
+func (e badLossError) Error() string {
+	return fmt.Sprintf("loss %s is %v; the last checkpoint is good: try a lower optimizer.lr in a new run, or on_bad_loss=skip", e.loss, e.value)
+}
+
+// finite tells whether everything the student carries from step to step still
+// is: a batch norm's running statistics, say, are spoilt by a single NaN.
+func (t *trainer) finite() bool {
+	for _, e := range t.studentStore.Entries() {
+		if e.Tensor.DType() != torch.Float32 {
+			continue
+		}
+		ok := true
+		if err := t.root.NoGrad(func(s *torch.Scope) error {
+			ok = e.Tensor.In(s).IsFinite().All().Item() != 0
+			return nil
+		}); err != nil || !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // key names the draws of this iteration.
@@ -225,7 +262,7 @@ func normalize(pix *torch.Tensor) *torch.Tensor {
 
 // sourceLosses is the supervised part: cross entropy, PiPa's pixel contrast and
 // DAFormer's feature distance, with one backward pass.
-func (t *trainer) sourceLosses(source images, d draws, losses map[string]float64) error {
+func (t *trainer) sourceLosses(source images, d draws, v *stepValues) error {
 	out := t.student.train(source.image, d.sourceBox)
 	parts := map[string]*torch.Tensor{}
 	out.supervise(parts, "source", source.label, nil, t.cfg.Network.HRDA.DetailWeight)
@@ -245,7 +282,7 @@ func (t *trainer) sourceLosses(source images, d draws, losses map[string]float64
 		frozen := t.frozen.Forward(image, nn.Scoring)
 		parts["feature_distance"] = distance.Loss(out.coarse[3], frozen[3], source.label).Mul(t.cfg.FeatureDistance.Weight)
 	}
-	backward(parts, losses)
+	t.backward(parts, v)
 	return nil
 }
 
@@ -277,11 +314,11 @@ func (t *trainer) pixelLoss(out pass, label *torch.Tensor, rng *rand.Rand) (*tor
 // targetLosses is the self-training part: the teacher labels the target, and
 // the student learns from the target mixed with the source, and from the
 // target with blocks hidden.
-func (t *trainer) targetLosses(in inputs, d draws, losses map[string]float64) (confident float64) {
+func (t *trainer) targetLosses(in inputs, d draws, v *stepValues) (confident float64) {
 	pseudo := t.label(in.target, in.valid)
-	t.mixedLoss(in, pseudo, d, losses)
+	t.mixedLoss(in, pseudo, d, v)
 	if t.cfg.Masked.Weight > 0 {
-		t.maskedLoss(in.target, pseudo.Label, pseudo.Weight, d, losses)
+		t.maskedLoss(in.target, pseudo.Label, pseudo.Weight, d, v)
 	}
 	return pseudo.Confident.Item()
 }
@@ -298,21 +335,21 @@ func (t *trainer) label(target, valid *torch.Tensor) uda.PseudoLabels {
 
 // mixedLoss pastes half of the source's classes over the target, disturbs the
 // mixture and learns from it (DACS).
-func (t *trainer) mixedLoss(in inputs, pseudo uda.PseudoLabels, d draws, losses map[string]float64) {
+func (t *trainer) mixedLoss(in inputs, pseudo uda.PseudoLabels, d draws, v *stepValues) {
 	mixed := uda.Mix(in.source.image, in.source.label, in.target, pseudo, d.classes)
 	parts := map[string]*torch.Tensor{}
 	t.student.train(uda.Apply(mixed.Image, d.strong), d.mixedBox).supervise(parts, "mixed", mixed.Label, mixed.Weight, t.cfg.Network.HRDA.DetailWeight)
-	backward(parts, losses)
+	t.backward(parts, v)
 }
 
 // maskedLoss learns labels from images with blocks hidden (MIC): of the target,
 // or of the source where there is no adaptation.
-func (t *trainer) maskedLoss(image, label, weight *torch.Tensor, d draws, losses map[string]float64) {
+func (t *trainer) maskedLoss(image, label, weight *torch.Tensor, d draws, v *stepValues) {
 	parts := map[string]*torch.Tensor{}
 	masked := d.blocks.Apply(uda.Apply(image, d.masked))
 	t.student.train(masked, d.maskedBox).supervise(parts, "masked", label, weight, t.cfg.Network.HRDA.DetailWeight)
 	parts["masked"] = parts["masked"].Mul(t.cfg.Masked.Weight)
-	backward(parts, losses)
+	t.backward(parts, v)
 }
 
 // patchStride is the scale of the maps that the patch contrast compares: the
@@ -322,8 +359,9 @@ const patchStride = 8
 // patchLoss contrasts the overlap of two crops. In paper mode the student makes
 // the features and the teacher says which pixels to trust; in official mode the
 // teacher makes the features and a random classifier judges them, so that only
-// the projection learns (METHOD 2.4, D1 and D2).
-func (t *trainer) patchLoss(in *pairs, d draws, losses map[string]float64) error {
+// the projection learns (METHOD 2.4, D1 and D2). It returns the step's
+// negatives, for the bank.
+func (t *trainer) patchLoss(in *pairs, d draws, v *stepValues) (*loss.BankEntry, error) {
 	p := t.cfg.Patch
 	var a, b patchMaps
 	if p.Mode == "official" {
@@ -335,10 +373,10 @@ func (t *trainer) patchLoss(in *pairs, d draws, losses map[string]float64) error
 	contrast := loss.PatchContrast{Temperature: p.Temperature, Threshold: p.Threshold, Stride: patchStride, Steps: p.Steps}
 	r, err := contrast.Loss(a.view(in.a, d.negativesA), b.view(in.b, d.negativesB), t.bank)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	backward(map[string]*torch.Tensor{"patch": r.Loss.Mul(p.Weight)}, losses)
-	return t.bank.Push(t.root, r.Negatives, p.Steps-1)
+	t.backward(map[string]*torch.Tensor{"patch": r.Loss.Mul(p.Weight)}, v)
+	return &r.Negatives, nil
 }
 
 // patchMaps are what the patch contrast compares, at patchStride.
@@ -388,16 +426,22 @@ func sample(rng *rand.Rand, n, k int) []int64 {
 	return out
 }
 
+// lossNames are all losses, in the order they are added.
+var lossNames = []string{"source", "source_detail", "pixel", "feature_distance", "mixed", "mixed_detail", "masked", "masked_detail", "patch"}
+
 // backward adds the gradients of the parts' sum and notes their values. A part
 // without a graph, such as a contrast that found nothing, counts 0.
-func backward(parts map[string]*torch.Tensor, losses map[string]float64) {
+func (t *trainer) backward(parts map[string]*torch.Tensor, v *stepValues) {
 	var total *torch.Tensor
-	for _, name := range []string{"source", "source_detail", "pixel", "feature_distance", "mixed", "mixed_detail", "masked", "masked_detail", "patch"} { // always added in one order
+	for _, name := range lossNames {
 		l, ok := parts[name]
 		if !ok {
 			continue
 		}
-		losses[name] = l.Item()
+		v.losses[name] = l.Item()
+		if t.probing() && l.RequiresGrad() {
+			v.norms[name] = t.encoderNorm(l)
+		}
 		if total == nil {
 			total = l
 		} else {
@@ -407,4 +451,33 @@ func backward(parts map[string]*torch.Tensor, losses map[string]float64) {
 	if total.RequiresGrad() {
 		total.Backward()
 	}
+}
+
+// probing tells whether this iteration measures gradients.
+func (t *trainer) probing() bool { return t.cfg.ProbeEvery > 0 && t.iteration%t.cfg.ProbeEvery == 0 }
+
+// encoderNorm is the Euclidean norm of a loss's gradient in the encoder's
+// parameters. What gradients there are already is left as it is.
+func (t *trainer) encoderNorm(l *torch.Tensor) float64 {
+	s := l.Scope()
+	var before []*torch.Tensor
+	parameters := t.studentStore.Parameters()
+	for _, e := range parameters {
+		g := e.Tensor.Grad(s)
+		if g != nil {
+			g = g.Clone()
+		}
+		before = append(before, g)
+	}
+	t.studentStore.ClearGrads()
+	l.BackwardRetain()
+	sum := 0.0
+	for i, e := range parameters {
+		if g := e.Tensor.Grad(s); g != nil && strings.HasPrefix(e.Name, "backbone.") {
+			n := g.Norm().Item()
+			sum += n * n
+		}
+		e.Tensor.SetGrad(before[i])
+	}
+	return math.Sqrt(sum)
 }

@@ -205,31 +205,33 @@ func TestEveryLossReachesTheEncoder(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		set     []string
-		step    func(tr *trainer, in inputs, d draws, l map[string]float64) error
+		step    func(tr *trainer, in inputs, d draws, v *stepValues) error
 		reaches bool
 	}{
-		{"source", nil, func(tr *trainer, in inputs, d draws, l map[string]float64) error {
+		{"source", nil, func(tr *trainer, in inputs, d draws, v *stepValues) error {
 			tr.cfg.Pixel.Weight = 0
-			return withSource(tr, in, d, l)
+			return withSource(tr, in, d, v)
 		}, true},
-		{"pixel", nil, func(tr *trainer, in inputs, d draws, l map[string]float64) error {
+		{"pixel", nil, func(tr *trainer, in inputs, d draws, v *stepValues) error {
 			p, err := tr.pixelLoss(tr.student.train(in.source.image, d.sourceBox), in.source.label, d.anchors)
 			if err != nil {
 				return err
 			}
-			l["pixel"] = p.Item()
+			v.losses["pixel"] = p.Item()
 			p.Backward()
 			return nil
 		}, true},
-		{"mixed", []string{"adapt.threshold=0"}, func(tr *trainer, in inputs, d draws, l map[string]float64) error {
-			tr.targetLosses(in, d, l)
+		{"mixed", []string{"adapt.threshold=0"}, func(tr *trainer, in inputs, d draws, v *stepValues) error {
+			tr.targetLosses(in, d, v)
 			return nil
 		}, true},
-		{"patch paper", nil, func(tr *trainer, in inputs, d draws, l map[string]float64) error {
-			return tr.patchLoss(in.pairs, d, l)
+		{"patch paper", nil, func(tr *trainer, in inputs, d draws, v *stepValues) error {
+			_, err := tr.patchLoss(in.pairs, d, v)
+			return err
 		}, true},
-		{"patch official", []string{"patch.mode=official"}, func(tr *trainer, in inputs, d draws, l map[string]float64) error {
-			return tr.patchLoss(in.pairs, d, l)
+		{"patch official", []string{"patch.mode=official"}, func(tr *trainer, in inputs, d draws, v *stepValues) error {
+			_, err := tr.patchLoss(in.pairs, d, v)
+			return err
 		}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -250,17 +252,17 @@ func TestEveryLossReachesTheEncoder(t *testing.T) {
 					return err
 				}
 				defer b.release()
-				losses := map[string]float64{}
+				v := stepValues{losses: map[string]float64{}, norms: map[string]float64{}}
 				if err := root.Run(func(s *torch.Scope) error {
 					in, err := loadInputs(s, b)
 					if err != nil {
 						return err
 					}
-					return c.step(tr, in, tr.draw(in), losses)
+					return c.step(tr, in, tr.draw(in), &v)
 				}); err != nil {
 					return err
 				}
-				for name, l := range losses {
+				for name, l := range v.losses {
 					if l == 0 {
 						t.Errorf("loss %s is 0", name)
 					}
@@ -292,8 +294,8 @@ func TestEveryLossReachesTheEncoder(t *testing.T) {
 	}
 }
 
-func withSource(tr *trainer, in inputs, d draws, l map[string]float64) error {
-	return tr.sourceLosses(in.source, d, l)
+func withSource(tr *trainer, in inputs, d draws, v *stepValues) error {
+	return tr.sourceLosses(in.source, d, v)
 }
 
 // TestMemoryIsFlatOver300Steps compares live tensors and resident memory early
@@ -528,6 +530,53 @@ func TestMarginMask(t *testing.T) {
 	}{{9, 50, true}, {10, 50, false}, {79, 50, false}, {80, 50, true}, {50, 3, true}, {50, 4, false}, {50, 193, false}, {50, 194, true}} {
 		if got := mask.Pix()[c.y*200+c.x] == pipeline.Ignore; got != c.in {
 			t.Errorf("pixel %d,%d in the margin: %v", c.y, c.x, got)
+		}
+	}
+}
+
+// TestBadLossesStopOrAreSkipped: an infinite loss is reported with the samples,
+// and stops the run or leaves the student as it was.
+func TestBadLossesStopOrAreSkipped(t *testing.T) {
+	lib := backend(t)
+	infinite := []string{"iterations=3", "log_every=3", "pixel.weight=1e300"} // overflows float32
+	_, err := Run(t.Context(), lib, config(t, infinite...), Options{Out: filepath.Join(t.TempDir(), "run")})
+	for _, want := range []string{"iteration 0", "gta/train/", "loss pixel is +Inf"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+	}
+	run := filepath.Join(t.TempDir(), "run")
+	var last Metrics
+	if _, err := Run(t.Context(), lib, config(t, append(infinite, "on_bad_loss=skip")...), Options{Out: run, Progress: func(m Metrics, _ int) { last = m }}); err != nil {
+		t.Fatal(err)
+	}
+	if last.Skipped != 3 || len(last.Losses) != 0 {
+		t.Errorf("%d steps skipped, losses %v", last.Skipped, last.Losses)
+	}
+}
+
+// TestProbedGradients: each loss's gradient norm is measured on the steps asked
+// for, and the released patch loss has none to measure.
+func TestProbedGradients(t *testing.T) {
+	lib := backend(t)
+	for mode, reaches := range map[string]bool{"paper": true, "official": false} {
+		var all []Metrics
+		set := []string{"iterations=4", "log_every=1", "probe_every=2", "patch.start=0", "adapt.start=0", "adapt.threshold=0", "patch.mode=" + mode}
+		if _, err := Run(t.Context(), lib, config(t, set...), Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m Metrics, _ int) { all = append(all, m) }}); err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range all {
+			if probed := i%2 == 0; (len(m.Norms) > 0) != probed {
+				t.Errorf("%s: step %d has norms %v", mode, i, m.Norms)
+			}
+		}
+		for _, name := range []string{"source", "pixel", "mixed"} {
+			if !(all[2].Norms[name] > 0) {
+				t.Errorf("%s: norm of %s is %v", mode, name, all[2].Norms[name])
+			}
+		}
+		if (all[2].Norms["patch"] > 0) != reaches {
+			t.Errorf("%s: norm of patch is %v", mode, all[2].Norms["patch"])
 		}
 	}
 }
