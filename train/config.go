@@ -31,6 +31,9 @@ type Config struct {
 	Eval       EvalConfig       `yaml:"eval"`
 	Checkpoint CheckpointConfig `yaml:"checkpoint"`
 	LogEvery   int              `yaml:"log_every"` // iterations between two lines of metrics.jsonl
+	// PanelsEvery is the iterations between two pictures of what the network
+	// learns from, in panels/; 0 draws none.
+	PanelsEvery int `yaml:"panels_every"`
 	// ProbeEvery is the iterations between two measurements of the norm of each
 	// loss's gradient in the encoder, which take a backward pass for each loss; 0
 	// measures none.
@@ -192,6 +195,7 @@ func (c *Config) Validate() error {
 	checks := []check{
 		{c.Iterations > 0, "iterations", c.Iterations, "at least 1"},
 		{c.LogEvery > 0, "log_every", c.LogEvery, "at least 1"},
+		{c.PanelsEvery >= 0, "panels_every", c.PanelsEvery, "0 or more"},
 		{c.ProbeEvery >= 0, "probe_every", c.ProbeEvery, "0 or more"},
 		{slices.Contains([]string{"stop", "skip"}, c.OnBadLoss), "on_bad_loss", c.OnBadLoss, "stop or skip"},
 		{c.Threads >= 0, "threads", c.Threads, "0 or more"},

@@ -59,7 +59,7 @@ func diffDocuments(prefix string, a, b document, out *[]string) {
 func (c Config) hash() (string, error) {
 	c.Source.Dir, c.Target.Dir, c.Patch.Pairs, c.Network.Weights = "", "", "", ""
 	c.Checkpoint = CheckpointConfig{}
-	c.LogEvery = 0
+	c.LogEvery, c.PanelsEvery = 0, 0
 	text, err := yaml.Marshal(c)
 	if err != nil {
 		return "", fmt.Errorf("hash configuration: %w", err)

@@ -178,6 +178,13 @@ func (t *trainer) loop(ctx context.Context) (err error) {
 			batch.release()
 			return err
 		}
+		if err == nil {
+			err = t.drawPanel(ctx, values.panel, batch)
+		}
+		if err != nil {
+			batch.release()
+			return err
+		}
 		t.window.samples += batch.images()
 		batch.release()
 		t.window.add(values)

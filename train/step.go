@@ -20,6 +20,7 @@ import (
 type stepValues struct {
 	losses    map[string]float64 // weighted as they enter the total
 	norms     map[string]float64 // of each loss's gradient in the encoder, where the step was probed
+	panel     []pipeline.Sample  // what the step's picture shows, where it is drawn
 	confident float64
 	lr        float64
 }
@@ -337,6 +338,7 @@ func (t *trainer) label(target, valid *torch.Tensor) uda.PseudoLabels {
 // mixture and learns from it (DACS).
 func (t *trainer) mixedLoss(in inputs, pseudo uda.PseudoLabels, d draws, v *stepValues) {
 	mixed := uda.Mix(in.source.image, in.source.label, in.target, pseudo, d.classes)
+	t.notePanel(in, pseudo, mixed, v)
 	parts := map[string]*torch.Tensor{}
 	t.student.train(uda.Apply(mixed.Image, d.strong), d.mixedBox).supervise(parts, "mixed", mixed.Label, mixed.Weight, t.cfg.Network.HRDA.DetailWeight)
 	t.backward(parts, v)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"image/png"
 	"maps"
 	"math"
 	"os"
@@ -578,5 +579,37 @@ func TestProbedGradients(t *testing.T) {
 		if (all[2].Norms["patch"] > 0) != reaches {
 			t.Errorf("%s: norm of patch is %v", mode, all[2].Norms["patch"])
 		}
+	}
+}
+
+// TestPanelsShowTheStep: pictures come at the steps asked for, and change no
+// number.
+func TestPanelsShowTheStep(t *testing.T) {
+	lib := backend(t)
+	with, without := filepath.Join(t.TempDir(), "with"), filepath.Join(t.TempDir(), "without")
+	set := []string{"iterations=5", "patch.start=0", "adapt.start=0"}
+	if _, err := Run(t.Context(), lib, config(t, append(set, "panels_every=2")...), Options{Out: with}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), lib, config(t, append(set, "panels_every=0")...), Options{Out: without}); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(with, panelsDir, "*.png"))
+	if err != nil || len(files) != 3 {
+		t.Fatalf("panels %q, %v", files, err)
+	}
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		picture, err := png.Decode(f)
+		f.Close()
+		if err != nil || picture.Bounds().Dx() < 500 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if a, b := readWeights(t, with), readWeights(t, without); !maps.EqualFunc(a, b, bytes.Equal) {
+		t.Error("drawing changed the weights")
 	}
 }
