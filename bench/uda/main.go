@@ -1,5 +1,6 @@
 // Command uda prints the ablation's table from the run directories that
-// scripts/bench-uda leaves: mean and standard deviation over seeds.
+// scripts/bench-uda leaves, mean and standard deviation over seeds, and draws
+// its plot.
 package main
 
 import (
@@ -19,6 +20,7 @@ func main() {
 	runs := flag.String("runs", "build/uda", "folder of the runs")
 	recipes := flag.String("recipes", "", "recipes, in the table's order")
 	seeds := flag.String("seeds", "", "seeds")
+	plot := flag.String("plot", "", "SVG file for a plot of the means")
 	flag.Parse()
 	var results []scores
 	for recipe := range strings.FieldsSeq(*recipes) {
@@ -37,6 +39,11 @@ func main() {
 		results = append(results, s)
 	}
 	fmt.Print(table(results))
+	if *plot != "" {
+		if err := os.WriteFile(*plot, []byte(chart(results)), 0o644); err != nil {
+			log.Fatal(err)
+		}
+	}
 }
 
 // scores are one recipe's, over the seeds, in percent.
