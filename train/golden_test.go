@@ -286,7 +286,7 @@ func checkMix(t *testing.T, s *torch.Scope, in, weights, want *golden.Case, iter
 		t.Fatal(err)
 	}
 	x, d := goldenInputs(s, in, false)
-	pseudo := tr.label(x.target, x.valid)
+	pseudo := tr.label(x)
 	mixed := uda.Mix(x.source.image, x.source.label, x.target, pseudo, d.classes)
 	for name, got := range map[string]*torch.Tensor{"mixed_label": mixed.Label, "pseudo_label": pseudo.Label} {
 		differ := 0

@@ -53,6 +53,23 @@ type cropSet struct {
 	flip    []bool
 }
 
+// in is the same tensors in another scope, without the pairs.
+func (x inputs) in(s *torch.Scope) inputs {
+	out := inputs{source: x.source.in(s), target: x.target.In(s)}
+	if x.valid != nil {
+		out.valid = x.valid.In(s)
+	}
+	return out
+}
+
+func (x images) in(s *torch.Scope) images { return images{x.image.In(s), x.label.In(s), x.labels} }
+
+func (p *pairs) in(s *torch.Scope) *pairs {
+	out := *p
+	out.a.image, out.b.image = p.a.image.In(s), p.b.image.In(s)
+	return &out
+}
+
 // draws are a step's random choices that are made on the host.
 type draws struct {
 	classes                [][]pipeline.TrainID // that ClassMix pastes, by image
@@ -119,26 +136,39 @@ func (t *trainer) draw(in inputs) draws {
 
 // gradients is the method, in its order: teacher, source, feature distance,
 // pseudo-label, mix, patches. The gradients of the losses add up over the
-// backward passes.
+// backward passes, each of which frees its activations before the next begins.
 func (t *trainer) gradients(s *torch.Scope, in inputs, d draws, v *stepValues) error {
 	if t.cfg.Adapt.Enabled {
 		if err := t.teacher.Update(t.iteration); err != nil {
 			return err
 		}
 	}
-	if err := t.sourceLosses(in.source, d, v); err != nil {
+	if err := s.Run(func(c *torch.Scope) error { return t.sourceLosses(in.source.in(c), d, v) }); err != nil {
 		return err
 	}
+	var err error
 	switch {
 	case in.target != nil:
-		v.confident = t.targetLosses(in, d, v)
+		err = t.targetLosses(s, in, d, v)
 	case t.cfg.Masked.Weight > 0 && !t.cfg.Adapt.Enabled:
-		t.maskedLoss(in.source.image, in.source.label, nil, d, v)
+		err = s.Run(func(c *torch.Scope) error {
+			source := in.source.in(c)
+			t.maskedLoss(source.image, source.label, nil, d, v)
+			return nil
+		})
+	}
+	if err != nil {
+		return err
 	}
 	var negatives *loss.BankEntry
 	if in.pairs != nil {
-		var err error
-		if negatives, err = t.patchLoss(in.pairs, d, v); err != nil {
+		if err := s.Run(func(c *torch.Scope) error {
+			n, err := t.patchLoss(in.pairs.in(c), d, v)
+			if err == nil {
+				negatives = &loss.BankEntry{Features: n.Features.In(s), Classes: n.Classes.In(s)}
+			}
+			return err
+		}); err != nil {
 			return err
 		}
 	}
@@ -315,21 +345,33 @@ func (t *trainer) pixelLoss(out pass, label *torch.Tensor, rng *rand.Rand) (*tor
 // targetLosses is the self-training part: the teacher labels the target, and
 // the student learns from the target mixed with the source, and from the
 // target with blocks hidden.
-func (t *trainer) targetLosses(in inputs, d draws, v *stepValues) (confident float64) {
-	pseudo := t.label(in.target, in.valid)
-	t.mixedLoss(in, pseudo, d, v)
-	if t.cfg.Masked.Weight > 0 {
-		t.maskedLoss(in.target, pseudo.Label, pseudo.Weight, d, v)
+func (t *trainer) targetLosses(s *torch.Scope, in inputs, d draws, v *stepValues) error {
+	var pseudo uda.PseudoLabels
+	if err := s.NoGrad(func(c *torch.Scope) error {
+		pseudo = t.label(in.in(c)).In(s)
+		return nil
+	}); err != nil {
+		return err
 	}
-	return pseudo.Confident.Item()
+	v.confident = pseudo.Confident.Item()
+	if err := s.Run(func(c *torch.Scope) error {
+		t.mixedLoss(in.in(c), pseudo.In(c), d, v)
+		return nil
+	}); err != nil || t.cfg.Masked.Weight == 0 {
+		return err
+	}
+	return s.Run(func(c *torch.Scope) error {
+		t.maskedLoss(in.target.In(c), pseudo.Label.In(c), pseudo.Weight.In(c), d, v)
+		return nil
+	})
 }
 
 // label is the teacher's verdict on target images.
-func (t *trainer) label(target, valid *torch.Tensor) uda.PseudoLabels {
+func (t *trainer) label(in inputs) uda.PseudoLabels {
 	a := t.cfg.Adapt
-	pseudo := uda.Label(t.networks.teacher.predict(target, nn.Teaching), a.Threshold, a.IgnoreTop, a.IgnoreBottom)
-	if valid != nil {
-		pseudo.Weight = pseudo.Weight.Mul(valid)
+	pseudo := uda.Label(t.networks.teacher.predict(in.target, nn.Teaching), a.Threshold, a.IgnoreTop, a.IgnoreBottom)
+	if in.valid != nil {
+		pseudo.Weight = pseudo.Weight.Mul(in.valid)
 	}
 	return pseudo
 }

@@ -223,8 +223,7 @@ func TestEveryLossReachesTheEncoder(t *testing.T) {
 			return nil
 		}, true},
 		{"mixed", []string{"adapt.threshold=0"}, func(tr *trainer, in inputs, d draws, v *stepValues) error {
-			tr.targetLosses(in, d, v)
-			return nil
+			return tr.targetLosses(in.target.Scope(), in, d, v)
 		}, true},
 		{"patch paper", nil, func(tr *trainer, in inputs, d draws, v *stepValues) error {
 			_, err := tr.patchLoss(in.pairs, d, v)

@@ -12,6 +12,11 @@ type PseudoLabels struct {
 	Weight    *torch.Tensor // [N,H,W]: Confident everywhere, 0 in the margins
 }
 
+// In is the same tensors in another scope.
+func (p PseudoLabels) In(s *torch.Scope) PseudoLabels {
+	return PseudoLabels{p.Label.In(s), p.Probability.In(s), p.Confident.In(s), p.Weight.In(s)}
+}
+
 // Label takes the teacher's logits [N,C,H,W] at image size. The weight of the
 // first top and the last bottom rows is 0, where the sky or the bonnet misleads
 // (lhoyer/DAFormer mmseg/models/uda/dacs.py).
