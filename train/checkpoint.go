@@ -54,6 +54,11 @@ func saveCheckpoint(dir string, state State, files map[string]func(path string) 
 			err = fmt.Errorf("write checkpoint %s: %w", name, err)
 		}
 	}()
+	// One of the same iteration holds the same state: a run was resumed and
+	// stopped before its first step. Only a damaged one is replaced.
+	if _, err := readState(name); err == nil {
+		return nil
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -87,8 +92,6 @@ func saveCheckpoint(dir string, state State, files map[string]func(path string) 
 	if err != nil {
 		return err
 	}
-	// A checkpoint of the same iteration is only there when a run was resumed
-	// and stopped before its first step: it holds the same state.
 	if err := os.RemoveAll(name); err != nil {
 		return err
 	}

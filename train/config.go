@@ -80,6 +80,8 @@ type NetworkConfig struct {
 	HRDA HRDAConfig `yaml:"hrda"`
 }
 
+func (c NetworkConfig) bfloat16() bool { return c.Precision == "bfloat16" }
+
 // HRDAConfig sees images at two scales (METHOD 3.6). A zero crop switches it
 // off.
 type HRDAConfig struct {
@@ -155,7 +157,8 @@ type PatchConfig struct {
 	Weight      float64    `yaml:"weight"`
 	Mode        string     `yaml:"mode"`  // paper or official
 	Start       int        `yaml:"start"` // first iteration with the loss
-	Pairs       string     `yaml:"pairs"` // a precomputed pair dataset; empty cuts pairs from the target as it goes
+	Image       string     `yaml:"image"` // what pairs are cut from as it goes: target images, or mixed ones (ClassMix of a source and a target crop)
+	Pairs       string     `yaml:"pairs"` // a precomputed pair dataset to take them from instead
 	Batch       int        `yaml:"batch"`
 	Crop        int        `yaml:"crop"` // side of a crop
 	Base        int        `yaml:"base"` // the long side is drawn from scale times this
@@ -270,6 +273,8 @@ func (c *Config) Validate() error {
 	if p := c.Patch; p.Weight > 0 {
 		checks = append(checks,
 			check{mode(p.Mode), "patch.mode", p.Mode, "paper or official"},
+			check{slices.Contains([]string{"target", "mixed"}, p.Image), "patch.image", p.Image, "target or mixed"},
+			check{p.Pairs == "" || p.Image == "target", "patch.image", p.Image, "target where patch.pairs says where the pairs come from"},
 			check{p.Batch > 0, "patch.batch", p.Batch, "at least 1"},
 			check{p.Crop > 0 && p.Crop%8 == 0, "patch.crop", p.Crop, "a multiple of 8"},
 			check{p.Temperature > 0, "patch.temperature", p.Temperature, "more than 0"},

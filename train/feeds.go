@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"github.com/pipa-uda/pipa/augment"
-	"github.com/pipa-uda/pipa/crops"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/data"
@@ -91,7 +90,7 @@ func openFeeds(ctx context.Context, cfg Config, o Options) (f *feeds, err error)
 		}
 	}
 	if cfg.Patch.Weight > 0 {
-		if f.pairs, err = pairFeed(ctx, cfg, o, &closers); err != nil {
+		if f.pairs, err = pairFeed(cfg, o, &closers); err != nil {
 			return f, err
 		}
 	}
@@ -267,62 +266,6 @@ func drawnFeed(name string, c DataConfig, seed uint64, o Options, unlabelled boo
 		},
 	}
 	return feed, col, feed.Validate()
-}
-
-// pairFeed opens a precomputed pair dataset, or cuts pairs from the target.
-func pairFeed(ctx context.Context, cfg Config, o Options, closers *[]func() error) (data.Feed, error) {
-	const name = "pairs"
-	if cfg.Patch.Pairs != "" {
-		d, err := pipeline.OpenDataset(cfg.Patch.Pairs)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		*closers = append(*closers, d.Close)
-		h := d.Header()
-		if h.Kind != pipeline.KindPair || h.Size.Height != cfg.Patch.Crop {
-			return nil, fmt.Errorf("%s: %s holds %s of %dx%d, want pairs of side %d (patch.crop)", name, cfg.Patch.Pairs, h.Kind.Plural(), h.Size.Width, h.Size.Height, cfg.Patch.Crop)
-		}
-		feed := &data.Drawn{
-			Name: name, Seed: cfg.Seed, Items: d.Len(), Batch: cfg.Patch.Batch, Workers: o.Workers, RowHeader: h, Identity: d.Manifest().Digest,
-			Append: func(_ context.Context, out *pipeline.Builder, item int, _ uint64) error {
-				return d.AppendRow(out, item)
-			},
-		}
-		return feed, feed.Validate()
-	}
-	if cfg.Target.streamed() {
-		return nil, fmt.Errorf("%s: pairs cannot be cut from a target that is a stream: precompute them (patch.pairs), or give the target as a folder", name)
-	}
-	col, err := openCollection(cfg.Target, true)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	*closers = append(*closers, col.close)
-	options := crops.Default()
-	options.Size, options.Base, options.Scale, options.IoU = cfg.Patch.Crop, cfg.Patch.Base, cfg.Patch.Scale, cfg.Patch.IoU
-	first, err := crops.New(options, cfg.Seed, 0)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	header, err := first.Header(col.header)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	feed := &data.Drawn{
-		Name: name, Seed: cfg.Seed, Items: col.items, Batch: cfg.Patch.Batch, Workers: o.Workers, RowHeader: header, Identity: col.identity,
-		Append: func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error {
-			s, err := col.read(ctx, item)
-			if err != nil {
-				return err
-			}
-			stage, err := crops.New(options, cfg.Seed, epoch)
-			if err != nil {
-				return err
-			}
-			return out.AppendPair(stage.Pair(s))
-		},
-	}
-	return feed, feed.Validate()
 }
 
 // openStream opens standard input or a pipe.

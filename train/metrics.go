@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"path/filepath"
 
 	"github.com/pipa-uda/pipa/pipeline"
 )
@@ -32,14 +34,15 @@ type Metrics struct {
 	MemoryBytes      int64   `json:"memory_bytes"`       // resident size of the process
 }
 
-// metricsLog appends to a metrics.jsonl. A line is written with one call, so a
-// kill leaves at most the last line short, which resume drops.
-type metricsLog struct{ f *os.File }
+// lineLog appends JSON lines, each with an iteration, to a file. A line is
+// written with one call, so a kill leaves at most the last line short, which
+// resume drops.
+type lineLog struct{ f *os.File }
 
-// openMetrics opens path for appending after dropping every line past
-// iteration: those belong to steps that will be repeated.
-func openMetrics(path string, iteration int) (*metricsLog, error) {
-	kept, err := readMetrics(path, iteration)
+// openLines opens path for appending after dropping every line past iteration:
+// those belong to steps that will be repeated.
+func openLines(path string, iteration int) (*lineLog, error) {
+	kept, err := readLines(path, iteration)
 	if err != nil {
 		return nil, err
 	}
@@ -56,24 +59,28 @@ func openMetrics(path string, iteration int) (*metricsLog, error) {
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("open metrics: %w", err)
+		return nil, fmt.Errorf("open log: %w", err)
 	}
-	return &metricsLog{f}, nil
+	return &lineLog{f}, nil
 }
 
-func readMetrics(path string, iteration int) ([][]byte, error) {
+// readLines returns the whole lines up to an iteration; a file that does not
+// exist has none.
+func readLines(path string, iteration int) ([][]byte, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read metrics: %w", err)
+		return nil, fmt.Errorf("read log: %w", err)
 	}
 	var kept [][]byte
 	scanner := bufio.NewScanner(bytes.NewReader(text))
 	scanner.Buffer(nil, len(text)+1)
 	for scanner.Scan() {
-		var m Metrics
+		var m struct {
+			Iteration int `json:"iteration"`
+		}
 		if json.Unmarshal(scanner.Bytes(), &m) != nil || m.Iteration > iteration {
 			break
 		}
@@ -82,15 +89,35 @@ func readMetrics(path string, iteration int) ([][]byte, error) {
 	return kept, scanner.Err()
 }
 
-func (l *metricsLog) write(m Metrics) error {
-	line, err := json.Marshal(m)
+func (l *lineLog) write(v any) error {
+	line, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("write metrics: %w", err)
+		return fmt.Errorf("write %s: %w", l.f.Name(), err)
 	}
 	if _, err := l.f.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("write metrics: %w", err)
+		return fmt.Errorf("write log: %w", err)
 	}
 	return nil
 }
 
-func (l *metricsLog) close() error { return l.f.Close() }
+func (l *lineLog) close() error { return l.f.Close() }
+
+// ReadMetrics returns a run's lines of metrics.
+func ReadMetrics(run string) ([]Metrics, error) { return decodeLines[Metrics](run, metricsFile) }
+
+// ReadScores returns the scores taken during a run and at its end.
+func ReadScores(run string) ([]Result, error) { return decodeLines[Result](run, scoresFile) }
+
+func decodeLines[T any](run, name string) ([]T, error) {
+	lines, err := readLines(filepath.Join(run, name), math.MaxInt)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]T, len(lines))
+	for i, line := range lines {
+		if err := json.Unmarshal(line, &out[i]); err != nil {
+			return nil, fmt.Errorf("read %s line %d: %w", filepath.Join(run, name), i+1, err)
+		}
+	}
+	return out, nil
+}

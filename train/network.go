@@ -15,7 +15,8 @@ import (
 // which share it.
 type network struct {
 	*model.Segmentor
-	hrda *model.HRDA // nil at one scale
+	hrda     *model.HRDA // nil at one scale
+	autocast bool        // bfloat16 where that is safe
 }
 
 // decoders are the names that network.decoder may have.
@@ -30,7 +31,7 @@ func (c NetworkConfig) newNetwork(p nn.Path, classes int) (network, error) {
 	head := p.Sub("decode_head")
 	if !c.HRDA.enabled() {
 		decoder, err := c.newDecoder(head, c.Decoder, encoder.Dims(), classes)
-		return network{Segmentor: &model.Segmentor{Backbone: encoder, Head: decoder}}, err
+		return network{Segmentor: &model.Segmentor{Backbone: encoder, Head: decoder}, autocast: c.bfloat16()}, err
 	}
 	shared, err := c.newDecoder(head.Sub("head"), c.Decoder, encoder.Dims(), classes)
 	if err != nil {
@@ -50,7 +51,15 @@ func (c NetworkConfig) newNetwork(p nn.Path, classes int) (network, error) {
 		return network{}, err
 	}
 	h := model.NewHRDA(model.Segmentor{Backbone: encoder, Head: shared}, attention, c.HRDA.Crop, stride)
-	return network{&h.Segmentor, h}, nil
+	return network{&h.Segmentor, h, c.bfloat16()}, nil
+}
+
+// forward is one pass at one scale. Features and the fused map may be
+// bfloat16, logits are float32: what losses compute is.
+func (n network) forward(x *torch.Tensor, m nn.Mode) (out model.Output) {
+	x.Scope().Autocast(n.autocast, func() { out = n.Segmentor.Forward(x, m) })
+	out.Logits = out.Logits.To(torch.Float32)
+	return out
 }
 
 // newEncoder makes the encoder at p.
@@ -103,11 +112,11 @@ func (c NetworkConfig) newDecoder(p nn.Path, kind string, dims [4]int, classes i
 func (n network) predict(x *torch.Tensor, m nn.Mode) *torch.Tensor {
 	var logits *torch.Tensor
 	if n.hrda != nil {
-		logits = n.hrda.Forward(x, m).Logits
+		x.Scope().Autocast(n.autocast, func() { logits = n.hrda.Forward(x, m).Logits })
 	} else {
-		logits = n.Forward(x, m).Logits
+		logits = n.forward(x, m).Logits
 	}
-	return logits.UpsampleBilinear(x.Dim(2), x.Dim(3), false)
+	return logits.To(torch.Float32).UpsampleBilinear(x.Dim(2), x.Dim(3), false)
 }
 
 // pass is what a training pass leaves for the losses.
@@ -122,11 +131,13 @@ type pass struct {
 // train runs a training pass. box is the detail's, unused at one scale.
 func (n network) train(x *torch.Tensor, box pipeline.Box) pass {
 	if n.hrda == nil {
-		out := n.Forward(x, nn.Training)
+		out := n.forward(x, nn.Training)
 		return pass{logits: out.Logits, coarse: out.Features, fine: out}
 	}
-	out := n.hrda.ForwardCrop(x, box, nn.Training)
-	return pass{logits: out.Logits, coarse: out.Context.Features, fine: out.Detail, box: box, twoScale: true}
+	var out model.MultiScale
+	x.Scope().Autocast(n.autocast, func() { out = n.hrda.ForwardCrop(x, box, nn.Training) })
+	out.Detail.Logits = out.Detail.Logits.To(torch.Float32)
+	return pass{logits: out.Logits.To(torch.Float32), coarse: out.Context.Features, fine: out.Detail, box: box, twoScale: true}
 }
 
 // supervise adds a pass's cross entropy to parts, and at two scales the

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -30,6 +31,7 @@ type Options struct {
 const (
 	configFile     = "config.yaml"
 	metricsFile    = "metrics.jsonl"
+	scoresFile     = "scores.jsonl" // of the student during the run and at its end
 	checkpointsDir = "checkpoints"
 	resultFile     = "result.json"
 )
@@ -71,10 +73,7 @@ func Run(ctx context.Context, lib *torch.Lib, cfg Config, o Options) (*Result, e
 		if err != nil {
 			return err
 		}
-		if err := t.loop(ctx); err != nil {
-			return err
-		}
-		result, err = t.score(ctx)
+		result, err = t.loop(ctx)
 		return err
 	})
 	return result, err
@@ -145,87 +144,110 @@ func sameConfig(now, before Config) error {
 	return fmt.Errorf("the configuration differs from the run's: %q; a run is continued as it was begun", keys)
 }
 
-// loop runs the steps from t.iteration to the end, logging and saving on the
-// way.
-func (t *trainer) loop(ctx context.Context) (err error) {
+// loop runs the steps from t.iteration to the end, logging, scoring and saving
+// on the way, and returns the last score.
+func (t *trainer) loop(ctx context.Context) (result *Result, err error) {
 	defer func() { err = errors.Join(err, t.feeds.close()) }()
 	log, err := t.openLogs()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, log.close()) }()
 	feeds := t.feeds.start(ctx, t.iteration, t.cfg.Adapt.Start, t.cfg.Patch.Start)
 	defer feeds.stop()
 	for t.iteration < t.cfg.Iterations {
+		// Before a step rather than after it, so that a run resumed from a
+		// checkpoint takes the score that was due when it was written.
+		if every := t.cfg.Eval.Every; every > 0 && t.iteration > 0 && t.iteration%every == 0 {
+			if _, err := t.score(ctx, log); err != nil {
+				return nil, err
+			}
+		}
 		waiting := time.Now()
 		batch, err := feeds.next(t.iteration)
 		t.window.waited += time.Since(waiting)
 		if ctx.Err() != nil {
 			batch.release()
-			return errors.Join(ErrInterrupted, t.save())
+			return nil, errors.Join(ErrInterrupted, t.save())
 		}
 		if err != nil {
-			return fmt.Errorf("iteration %d: %w", t.iteration, err)
+			return nil, fmt.Errorf("iteration %d: %w", t.iteration, err)
 		}
-		values, err := t.step(batch)
-		if bad := (badLossError{}); errors.As(err, &bad) && t.cfg.OnBadLoss == "skip" && t.finite() {
-			t.options.Log.Warn("step skipped: loss "+bad.loss+" is no finite number", "iteration", t.iteration, "samples", batch.ids())
-			values, err = stepValues{}, nil
-			t.window.Skipped++
-		}
-		if err != nil {
-			err = fmt.Errorf("iteration %d, samples %v: %w", t.iteration, batch.ids(), err)
-			batch.release()
-			return err
-		}
-		if err == nil {
-			err = t.drawPanel(ctx, values.panel, batch)
-		}
-		if err != nil {
-			batch.release()
-			return err
-		}
-		t.window.samples += batch.images()
+		err = t.advance(ctx, batch)
 		batch.release()
-		t.window.add(values)
-		t.iteration++
-		last := t.iteration == t.cfg.Iterations
-		if t.iteration%t.cfg.LogEvery == 0 || last {
-			m := t.window.metrics(t.iteration)
-			if err := log.write(m); err != nil {
-				return err
-			}
-			if t.options.Progress != nil {
-				t.options.Progress(m, t.cfg.Iterations)
-			}
-			t.window = newWindow()
+		if err != nil {
+			return nil, err
 		}
-		if t.iteration%t.cfg.Checkpoint.Every == 0 || last {
-			if err := t.save(); err != nil {
-				return err
-			}
+		if err := t.record(log); err != nil {
+			return nil, err
 		}
+	}
+	if result, err = t.score(ctx, log); err != nil || result == nil {
+		return nil, err
+	}
+	return result, writeJSON(filepath.Join(t.options.Out, resultFile), result)
+}
+
+// advance is one step with what a bad loss and the step's picture ask for.
+func (t *trainer) advance(ctx context.Context, batch stepBatch) error {
+	values, err := t.step(batch)
+	if bad := (badLossError{}); errors.As(err, &bad) && t.cfg.OnBadLoss == "skip" && t.finite() {
+		t.options.Log.Warn("step skipped: loss "+bad.loss+" is no finite number", "iteration", t.iteration, "samples", batch.ids())
+		values, err = stepValues{}, nil
+		t.window.Skipped++
+	}
+	if err != nil {
+		return fmt.Errorf("iteration %d, samples %v: %w", t.iteration, batch.ids(), err)
+	}
+	if err := t.drawPanel(ctx, values.panel, batch); err != nil {
+		return err
+	}
+	t.window.samples += batch.images()
+	t.window.add(values)
+	t.iteration++
+	return nil
+}
+
+// record logs and saves where it is time to.
+func (t *trainer) record(log *logs) error {
+	last := t.iteration == t.cfg.Iterations
+	if t.iteration%t.cfg.LogEvery == 0 || last {
+		m := t.window.metrics(t.iteration)
+		if err := log.write(m); err != nil {
+			return err
+		}
+		if t.options.Progress != nil {
+			t.options.Progress(m, t.cfg.Iterations)
+		}
+		t.window = newWindow()
+	}
+	if t.iteration%t.cfg.Checkpoint.Every == 0 || last {
+		return t.save()
 	}
 	return nil
 }
 
-// logs are the run's two records of its metrics.
+// logs are the run's records of its metrics and scores.
 type logs struct {
-	metrics *metricsLog
-	events  *eventLog
+	metrics, scores *lineLog
+	events          *eventLog
 }
 
 func (t *trainer) openLogs() (*logs, error) {
-	metrics, err := openMetrics(filepath.Join(t.options.Out, metricsFile), t.iteration)
+	metrics, err := openLines(filepath.Join(t.options.Out, metricsFile), t.iteration)
 	if err != nil {
 		return nil, err
+	}
+	// The score of the checkpoint's own iteration is taken again.
+	scores, err := openLines(filepath.Join(t.options.Out, scoresFile), t.iteration-1)
+	if err != nil {
+		return nil, errors.Join(err, metrics.close())
 	}
 	events, err := openEvents(t.options.Out, time.Now())
 	if err != nil {
-		metrics.close()
-		return nil, err
+		return nil, errors.Join(err, metrics.close(), scores.close())
 	}
-	return &logs{metrics, events}, nil
+	return &logs{metrics, scores, events}, nil
 }
 
 func (l *logs) write(m Metrics) error {
@@ -242,7 +264,23 @@ func (l *logs) write(m Metrics) error {
 	return l.events.write(time.Now(), m.Iteration, scalars)
 }
 
-func (l *logs) close() error { return errors.Join(l.metrics.close(), l.events.close()) }
+// score adds a score, by class where the class is there.
+func (l *logs) score(r *Result) error {
+	if err := l.scores.write(r); err != nil {
+		return err
+	}
+	scalars := map[string]float64{"eval/miou": float64(r.MIoU), "eval/all_pixels": float64(r.AllPixels)}
+	for i, iou := range r.IoU {
+		if !math.IsNaN(float64(iou)) {
+			scalars["eval/iou/"+r.Classes[i]] = float64(iou)
+		}
+	}
+	return l.events.write(time.Now(), r.Iteration, scalars)
+}
+
+func (l *logs) close() error {
+	return errors.Join(l.metrics.close(), l.scores.close(), l.events.close())
+}
 
 // window averages what the steps between two lines of metrics report.
 type window struct {

@@ -3,11 +3,13 @@ package train
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/formats/safetensors"
@@ -78,19 +80,28 @@ func newResult(iteration int, network string, images int, classes []string, c *e
 	return r
 }
 
-// score evaluates the student on the target's split and writes result.json. A
+// score evaluates the student on the target's split and logs the result. A
 // source-only run without a target has nothing to be scored on: it returns nil.
-func (t *trainer) score(ctx context.Context) (*Result, error) {
+// The time it takes does not count in the metrics.
+func (t *trainer) score(ctx context.Context, log *logs) (*Result, error) {
 	if t.cfg.Target.Dir == "" || t.cfg.Target.streamed() {
-		t.options.Log.Info("no target folder to score on", "run", t.options.Out)
+		if t.iteration == t.cfg.Iterations {
+			t.options.Log.Info("no target folder to score on", "run", t.options.Out)
+		}
 		return nil, nil
 	}
+	begun := time.Now()
 	r, err := evaluate(ctx, t.root, t.student, t.cfg, t.cfg.Eval.Split, nil)
+	if ctx.Err() != nil {
+		return nil, errors.Join(ErrInterrupted, t.save())
+	}
 	if err != nil {
 		return nil, err
 	}
+	t.window.start = t.window.start.Add(time.Since(begun))
 	r.Iteration, r.Network = t.iteration, "student"
-	return r, writeJSON(filepath.Join(t.options.Out, resultFile), r)
+	t.options.Log.Info(fmt.Sprintf("%d/%d", t.iteration, t.cfg.Iterations), "mIoU", fmt.Sprintf("%.2f %%", 100*float64(r.MIoU)))
+	return r, log.score(r)
 }
 
 func writeJSON(path string, v any) error {

@@ -310,8 +310,9 @@ func (t *trainer) sourceLosses(source images, d draws, v *stepValues) error {
 		if t.student.hrda != nil {
 			image = t.student.hrda.Context(image)
 		}
-		frozen := t.frozen.Forward(image, nn.Scoring)
-		parts["feature_distance"] = distance.Loss(out.coarse[3], frozen[3], source.label).Mul(t.cfg.FeatureDistance.Weight)
+		var frozen [4]*torch.Tensor
+		t.autocast(image, func() { frozen = t.frozen.Forward(image, nn.Scoring) })
+		parts["feature_distance"] = distance.Loss(out.coarse[3].To(torch.Float32), frozen[3].To(torch.Float32), source.label).Mul(t.cfg.FeatureDistance.Weight)
 	}
 	t.backward(parts, v)
 	return nil
@@ -323,12 +324,16 @@ func (t *trainer) sourceLosses(source images, d draws, v *stepValues) error {
 func (t *trainer) pixelLoss(out pass, label *torch.Tensor, rng *rand.Rand) (*torch.Tensor, error) {
 	p := t.cfg.Pixel
 	contrast := loss.PixelContrast{Temperature: p.Temperature, BaseTemperature: p.BaseTemperature, MaxSamples: p.MaxSamples, MaxViews: p.MaxViews, IgnoreAsClass: p.Mode == "official"}
-	joined := model.JoinFeatures(out.fine.Features)
-	embed := t.pixelHead.Forward(joined, nn.Training)
 	logits := out.fine.Logits
-	if t.pixelClassifier != nil {
-		logits = t.pixelClassifier.Forward(joined.Detach(), nn.Training)
-	} else {
+	var embed *torch.Tensor
+	t.autocast(logits, func() {
+		joined := model.JoinFeatures(out.fine.Features)
+		embed = t.pixelHead.Forward(joined, nn.Training).To(torch.Float32)
+		if t.pixelClassifier != nil {
+			logits = t.pixelClassifier.Forward(joined.Detach(), nn.Training)
+		}
+	})
+	if t.pixelClassifier == nil {
 		label = out.cropLabel(label)
 	}
 	h, w := embed.Dim(2), embed.Dim(3)
@@ -427,10 +432,10 @@ func (t *trainer) patchLoss(in *pairs, d draws, v *stepValues) (*loss.BankEntry,
 type patchMaps struct{ embed, class, confidence *torch.Tensor }
 
 func (t *trainer) paperMaps(crops *torch.Tensor) patchMaps {
-	judged := t.networks.teacher.Forward(crops, nn.Teaching).Logits.Softmax(1).AvgPool2d(2, 2)
+	judged := t.networks.teacher.forward(crops, nn.Teaching).Logits.Softmax(1).AvgPool2d(2, 2)
 	confidence, class := judged.MaxDim(1, false)
-	fused := t.student.Forward(crops, nn.Training).Fused.AvgPool2d(2, 2)
-	return patchMaps{t.patchHead.Forward(fused), class, confidence}
+	fused := t.student.forward(crops, nn.Training).Fused.AvgPool2d(2, 2)
+	return patchMaps{t.project(fused), class, confidence}
 }
 
 // officialMaps are at half the crop's size under HRDA, where the released code
@@ -441,10 +446,23 @@ func (t *trainer) officialMaps(crops *torch.Tensor) patchMaps {
 	if t.student.hrda != nil {
 		fused = t.networks.teacher.predict(crops, nn.Teaching).AvgPool2d(2, 2)
 	} else {
-		fused = t.networks.teacher.Forward(crops, nn.Teaching).Fused.AvgPool2d(2, 2)
+		fused = t.networks.teacher.forward(crops, nn.Teaching).Fused.AvgPool2d(2, 2)
 	}
+	fused = fused.To(torch.Float32)
 	confidence, class := t.patchClassifier.Forward(fused).Detach().Softmax(1).MaxDim(1, false)
-	return patchMaps{t.patchHead.Forward(fused), class, confidence}
+	return patchMaps{t.project(fused), class, confidence}
+}
+
+// project is what the patch contrast compares of a fused map.
+func (t *trainer) project(fused *torch.Tensor) (embed *torch.Tensor) {
+	t.autocast(fused, func() { embed = t.patchHead.Forward(fused) })
+	return embed.To(torch.Float32)
+}
+
+// autocast calls f, whose operations join x's scope, in the network's
+// precision.
+func (t *trainer) autocast(x *torch.Tensor, f func()) {
+	x.Scope().Autocast(t.cfg.Network.bfloat16(), f)
 }
 
 // halves splits the maps of a batch of all first crops and all second ones.

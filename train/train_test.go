@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"image/png"
 	"maps"
 	"math"
@@ -108,14 +109,18 @@ func readWeights(t *testing.T, run string) map[string][]byte {
 
 func TestARunCutAnywhereAndResumedEqualsOneThatRanThrough(t *testing.T) {
 	lib := backend(t)
-	cfg := config(t)
+	cfg := config(t, "eval.every=2")
 	whole := filepath.Join(t.TempDir(), "whole")
 	want, err := Run(context.Background(), lib, cfg, Options{Out: whole})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, cut := range []int{1, 4, 7} {
-		run := filepath.Join(t.TempDir(), "cut")
+	scores, err := os.ReadFile(filepath.Join(whole, scoresFile))
+	if err != nil || bytes.Count(scores, []byte("\n")) != 4 {
+		t.Fatalf("scores %s, %v", scores, err)
+	}
+	for cut := 1; cut < cfg.Iterations; cut++ {
+		run := filepath.Join(t.TempDir(), fmt.Sprint("cut", cut))
 		ctx, cancel := context.WithCancel(context.Background())
 		interrupted := cfg
 		interrupted.LogEvery = 1 // so that Progress sees every step; logging is no part of the numbers
@@ -136,6 +141,9 @@ func TestARunCutAnywhereAndResumedEqualsOneThatRanThrough(t *testing.T) {
 		}
 		if !reflect.DeepEqual(got.Confusion, want.Confusion) {
 			t.Errorf("cut at %d: the scores differ", cut)
+		}
+		if again, err := os.ReadFile(filepath.Join(run, scoresFile)); err != nil || !bytes.Equal(again, scores) {
+			t.Errorf("cut at %d: the scores on the way differ, %v", cut, err)
 		}
 	}
 }
@@ -333,31 +341,12 @@ func TestPairsMayComeFromADataset(t *testing.T) {
 	}
 	// All of epoch 0's pairs, in the dataset's order.
 	var closers []func() error
-	feed, err := pairFeed(context.Background(), cfg, Options{Workers: 1}, &closers)
+	feed, err := pairFeed(cfg, Options{Workers: 1}, &closers)
 	if err != nil {
 		t.Fatal(err)
-	}
-	col, err := openCollection(cfg.Target, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	drawn := feed.(*data.Drawn)
-	batches := func(yield func(*pipeline.Batch, error) bool) {
-		for i := range col.items {
-			out := pipeline.NewBuilder(feed.Header())
-			if err := drawn.Append(context.Background(), out, i, 0); err != nil {
-				yield(nil, err)
-				return
-			}
-			if b, err := out.Batch(); !yield(b, err) || err != nil {
-				return
-			}
-		}
 	}
 	cfg.Patch.Pairs = filepath.Join(t.TempDir(), "pairs")
-	if _, err := pipeline.WriteDataset(context.Background(), cfg.Patch.Pairs, pipeline.Stream{Header: feed.Header(), Batches: batches}, pipeline.WriteOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	precompute(t, feed, cfg.Patch.Pairs)
 	if _, err := Run(context.Background(), lib, cfg, Options{Out: run}); err != nil {
 		t.Fatal(err)
 	}
@@ -371,6 +360,90 @@ func TestPairsMayComeFromADataset(t *testing.T) {
 	}
 	if a[1].Losses["patch"] == 0 {
 		t.Error("the patch loss is 0")
+	}
+}
+
+// precompute writes epoch 0 of a feed, in the order of its items.
+func precompute(t *testing.T, feed *data.Drawn, dir string) {
+	t.Helper()
+	batches := func(yield func(*pipeline.Batch, error) bool) {
+		for i := range feed.Items {
+			out := pipeline.NewBuilder(feed.Header())
+			if err := feed.Append(t.Context(), out, i, 0); err != nil {
+				yield(nil, err)
+				return
+			}
+			if b, err := out.Batch(); !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}
+	if _, err := pipeline.WriteDataset(t.Context(), dir, pipeline.Stream{Header: feed.Header(), Batches: batches}, pipeline.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTheSamePairsGiveTheSameLoss feeds the same pairs from all three places:
+// cut from the target, cut from mixed images, and precomputed. The one source
+// image is also the one target image, so that mixing changes nothing.
+func TestTheSamePairsGiveTheSameLoss(t *testing.T) {
+	lib := backend(t)
+	dir, err := fixtureDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := filepath.Join(t.TempDir(), "cityscapes")
+	for _, kind := range []struct{ folder, suffix string }{{"leftImg8bit", "_leftImg8bit.png"}, {"gtFine", "_gtFine_labelTrainIds.png"}} {
+		files, err := filepath.Glob(filepath.Join(dir, "cityscapes", kind.folder, "train", "*", "*"+kind.suffix))
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		text, err := os.ReadFile(files[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := filepath.Join(one, kind.folder, "train", "city")
+		if err := os.MkdirAll(to, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(to, "a"+kind.suffix), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Whole images, which only fixed draws cut.
+	whole := []string{
+		"source.format=cityscapes", "source.resize=[0, 0]", "source.crop=[64, 128]", "source.flip=0", "source.cat_max_ratio=1",
+		"target.resize=[0, 0]", "target.crop=[64, 128]", "target.flip=0", "adapt.ignore_top=0", "adapt.ignore_bottom=0",
+		"patch.start=0", "adapt.start=0", "patch.batch=1", "iterations=1", "log_every=1", "eval.split=train",
+	}
+	losses := map[string]map[string]float64{}
+	train := func(name string, set ...string) Config {
+		cfg := config(t, append(whole, set...)...)
+		cfg.Source.Dir, cfg.Target.Dir = one, one
+		run := filepath.Join(t.TempDir(), name)
+		if _, err := Run(t.Context(), lib, cfg, Options{Out: run}); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		losses[name] = deterministic(t, run)[0].Losses
+		return cfg
+	}
+	train("target")
+	cfg := train("mixed", "patch.image=mixed")
+	var closers []func() error
+	feed, err := pairFeed(cfg, Options{Workers: 1}, &closers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairs := filepath.Join(t.TempDir(), "pairs")
+	precompute(t, feed, pairs)
+	train("precomputed", "patch.pairs="+pairs)
+	if losses["target"]["patch"] == 0 {
+		t.Error("the patch loss is 0")
+	}
+	for _, other := range []string{"mixed", "precomputed"} {
+		if !maps.Equal(losses["target"], losses[other]) {
+			t.Errorf("with pairs from the target the losses are %v, with %s ones %v", losses["target"], other, losses[other])
+		}
 	}
 }
 
@@ -479,7 +552,13 @@ func TestEveryRecipeTrains(t *testing.T) {
 		"source with mic": {[]string{"adapt.enabled=false", "patch.weight=0", "masked={weight: 1, block: 16, ratio: 0.7}"}, []string{"source", "pixel", "masked"}},
 		"rare classes":    {[]string{"rare_classes={temperature: 0.1, min_pixels: 5, min_crop_ratio: 0.5}"}, []string{"source", "pixel", "mixed", "patch"}},
 		"segformer":       {[]string{"network.decoder=segformer"}, []string{"source", "pixel", "mixed", "patch"}},
-		"plain decoder":   {[]string{"network.decoder=daformer-conv1"}, []string{"source", "pixel", "mixed", "patch"}},
+		"mixed pairs":     {[]string{"patch.image=mixed"}, []string{"source", "pixel", "mixed", "patch"}},
+		"bfloat16":        {[]string{"network.precision=bfloat16"}, []string{"source", "pixel", "mixed", "patch"}},
+		"bfloat16 hrda": {
+			[]string{"network.precision=bfloat16", "network.hrda={crop: [32, 32], detail_weight: 0.1}"},
+			[]string{"source", "source_detail", "pixel", "mixed", "mixed_detail", "patch"},
+		},
+		"plain decoder": {[]string{"network.decoder=daformer-conv1"}, []string{"source", "pixel", "mixed", "patch"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := append([]string{"iterations=3", "log_every=3", "patch.start=0", "adapt.start=0"}, c.set...)
@@ -495,6 +574,25 @@ func TestEveryRecipeTrains(t *testing.T) {
 				t.Errorf("scored %d images with %v", r.Images, r.MIoU)
 			}
 		})
+	}
+}
+
+// TestBFloat16StaysCloseToFloat32 compares the losses of a first step, which
+// must differ, or nothing was cast, and only by bfloat16's 8 bits.
+func TestBFloat16StaysCloseToFloat32(t *testing.T) {
+	lib := backend(t)
+	first := map[string]Metrics{}
+	for _, precision := range []string{"float32", "bfloat16"} {
+		run := filepath.Join(t.TempDir(), precision)
+		if _, err := Run(t.Context(), lib, config(t, "iterations=1", "log_every=1", "patch.start=0", "adapt.start=0", "network.precision="+precision), Options{Out: run}); err != nil {
+			t.Fatal(err)
+		}
+		first[precision] = deterministic(t, run)[0]
+	}
+	for name, want := range first["float32"].Losses {
+		if got := first["bfloat16"].Losses[name]; got == want || math.Abs(got-want) > 0.05*want {
+			t.Errorf("loss %s is %v in bfloat16, %v in float32", name, got, want)
+		}
 	}
 }
 

@@ -113,9 +113,10 @@ func NewLayerNorm(p Path, n int, eps float64) *LayerNorm {
 	return &LayerNorm{p.Param("weight", Constant(1), n), p.Param("bias", Constant(0), n), n, eps}
 }
 
-// Forward normalises [..., n].
+// Forward normalises [..., n] in float32, as autocast does on a GPU; for the
+// CPU, libtorch has no such rule.
 func (l *LayerNorm) Forward(x *torch.Tensor) *torch.Tensor {
-	return x.LayerNorm(l.n, l.weight, l.bias, l.eps)
+	return x.To(torch.Float32).LayerNorm(l.n, l.weight, l.bias, l.eps)
 }
 
 // DropPath drops whole residual branches, sample by sample, with probability p

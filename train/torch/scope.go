@@ -57,11 +57,14 @@ func (s *Scope) NoGrad(f func(*Scope) error) error {
 	return c.run(f)
 }
 
-// Autocast is Run under bfloat16 autocast.
-func (s *Scope) Autocast(f func(*Scope) error) error {
-	c := s.child()
-	c.autocast = true
-	return c.run(f)
+// Autocast calls f with the scope's operations under bfloat16 autocast, where
+// on is set: matrix products and convolutions take their operands in bfloat16,
+// what needs float32 stays in it.
+func (s *Scope) Autocast(on bool, f func()) {
+	before := s.autocast
+	s.autocast = on
+	defer func() { s.autocast = before }()
+	f()
 }
 
 func (s *Scope) child() *Scope {
