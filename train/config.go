@@ -77,6 +77,10 @@ type NetworkConfig struct {
 	Weights   string  `yaml:"weights"`   // encoder weights to start from; empty starts from the published initialisation
 	Precision string  `yaml:"precision"` // float32, or bfloat16 for autocast
 
+	// Checkpointing drops the student's encoder activations and computes them
+	// again in the backward pass: less memory, more time, the same result.
+	Checkpointing bool `yaml:"checkpointing"`
+
 	HRDA HRDAConfig `yaml:"hrda"`
 }
 

@@ -55,11 +55,12 @@ func diffDocuments(prefix string, a, b document, out *[]string) {
 
 // hash identifies the numbers a run computes. Where data lies is left out
 // (its digest is compared instead), and so is what only decides how often
-// state is written.
+// state is written, or where it is kept in between.
 func (c Config) hash() (string, error) {
 	c.Source.Dir, c.Target.Dir, c.Patch.Pairs, c.Network.Weights = "", "", "", ""
 	c.Checkpoint = CheckpointConfig{}
-	c.LogEvery, c.PanelsEvery = 0, 0
+	c.LogEvery, c.PanelsEvery, c.Eval.Every = 0, 0, 0
+	c.Network.Checkpointing = false
 	text, err := yaml.Marshal(c)
 	if err != nil {
 		return "", fmt.Errorf("hash configuration: %w", err)

@@ -17,6 +17,7 @@ type network struct {
 	*model.Segmentor
 	hrda     *model.HRDA // nil at one scale
 	autocast bool        // bfloat16 where that is safe
+	tape     *nn.Tape    // of training passes; nil keeps their activations
 }
 
 // decoders are the names that network.decoder may have.
@@ -51,12 +52,15 @@ func (c NetworkConfig) newNetwork(p nn.Path, classes int) (network, error) {
 		return network{}, err
 	}
 	h := model.NewHRDA(model.Segmentor{Backbone: encoder, Head: shared}, attention, c.HRDA.Crop, stride)
-	return network{&h.Segmentor, h, c.bfloat16()}, nil
+	return network{Segmentor: &h.Segmentor, hrda: h, autocast: c.bfloat16()}, nil
 }
 
 // forward is one pass at one scale. Features and the fused map may be
 // bfloat16, logits are float32: what losses compute is.
 func (n network) forward(x *torch.Tensor, m nn.Mode) (out model.Output) {
+	if m == nn.Training {
+		m.Tape = n.tape
+	}
 	x.Scope().Autocast(n.autocast, func() { out = n.Segmentor.Forward(x, m) })
 	out.Logits = out.Logits.To(torch.Float32)
 	return out
@@ -134,8 +138,10 @@ func (n network) train(x *torch.Tensor, box pipeline.Box) pass {
 		out := n.forward(x, nn.Training)
 		return pass{logits: out.Logits, coarse: out.Features, fine: out}
 	}
+	mode := nn.Training
+	mode.Tape = n.tape
 	var out model.MultiScale
-	x.Scope().Autocast(n.autocast, func() { out = n.hrda.ForwardCrop(x, box, nn.Training) })
+	x.Scope().Autocast(n.autocast, func() { out = n.hrda.ForwardCrop(x, box, mode) })
 	out.Detail.Logits = out.Detail.Logits.To(torch.Float32)
 	return pass{logits: out.Logits.To(torch.Float32), coarse: out.Context.Features, fine: out.Detail, box: box, twoScale: true}
 }
@@ -156,4 +162,22 @@ func (p pass) cropLabel(label *torch.Tensor) *torch.Tensor {
 		return label
 	}
 	return label.Narrow(1, p.box.Y0, p.box.Height()).Narrow(2, p.box.X0, p.box.Width())
+}
+
+// backward carries gradients on through what a training pass left on the tape.
+// It fails as s's operations do.
+func (n network) backward(s *torch.Scope, retain bool) {
+	if n.tape == nil {
+		return
+	}
+	if err := n.tape.Backward(retain); err != nil {
+		s.Fail("recompute", "%v", err)
+	}
+}
+
+// reset forgets a training pass that failed.
+func (n network) reset() {
+	if n.tape != nil {
+		n.tape.Reset()
+	}
 }

@@ -32,6 +32,9 @@ func buildNetworks(scope *torch.Scope, cfg Config, classes int) (n *networks, er
 	if n.student, err = cfg.Network.newNetwork(root, classes); err != nil {
 		return nil, err
 	}
+	if cfg.Network.Checkpointing {
+		n.student.tape = &nn.Tape{}
+	}
 	dims := n.student.Backbone.Dims()
 	if cfg.Network.Weights != "" {
 		if err := loadEncoder(n.studentStore, cfg.Network.Weights); err != nil {

@@ -35,6 +35,8 @@ func TestHashCoversWhatDecidesTheNumbers(t *testing.T) {
 	}{
 		{"data folder", func(c *Config) { c.Source.Dir = "elsewhere" }, true},
 		{"checkpoint interval", func(c *Config) { c.Checkpoint.Every = 7 }, true},
+		{"score interval", func(c *Config) { c.Eval.Every = 7 }, true},
+		{"activation checkpointing", func(c *Config) { c.Network.Checkpointing = true }, true},
 		{"seed", func(c *Config) { c.Seed++ }, false},
 		{"patch mode", func(c *Config) { c.Patch.Mode = "official" }, false},
 		{"iterations", func(c *Config) { c.Iterations++ }, false},

@@ -98,6 +98,7 @@ func (t *trainer) step(b stepBatch) (stepValues, error) {
 	})
 	if err != nil {
 		t.studentStore.ClearGrads()
+		t.student.reset()
 		return v, err
 	}
 	return v, t.optimizer.Step(v.lr)
@@ -513,6 +514,7 @@ func (t *trainer) backward(parts map[string]*torch.Tensor, v *stepValues) {
 	if total.RequiresGrad() {
 		total.Backward()
 	}
+	t.student.backward(total.Scope(), false)
 }
 
 // probing tells whether this iteration measures gradients.
@@ -533,6 +535,7 @@ func (t *trainer) encoderNorm(l *torch.Tensor) float64 {
 	}
 	t.studentStore.ClearGrads()
 	l.BackwardRetain()
+	t.student.backward(s, true)
 	sum := 0.0
 	for i, e := range parameters {
 		if g := e.Tensor.Grad(s); g != nil && strings.HasPrefix(e.Name, "backbone.") {

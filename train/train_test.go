@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -593,6 +594,54 @@ func TestBFloat16StaysCloseToFloat32(t *testing.T) {
 		if got := first["bfloat16"].Losses[name]; got == want || math.Abs(got-want) > 0.05*want {
 			t.Errorf("loss %s is %v in bfloat16, %v in float32", name, got, want)
 		}
+	}
+}
+
+// TestActivationCheckpointingChangesMemoryAlone trains with activations kept
+// and computed again. The one difference is allowed at two scales, where one
+// parameter's gradients of the two passes are added in another order.
+func TestActivationCheckpointingChangesMemoryAlone(t *testing.T) {
+	lib := backend(t)
+	for name, c := range map[string]struct {
+		set   []string
+		exact bool
+	}{
+		"mit":      {nil, true},
+		"probed":   {[]string{"probe_every=2"}, true},
+		"bfloat16": {[]string{"network.precision=bfloat16"}, true},
+		"hrda":     {[]string{"network.hrda={crop: [32, 32], detail_weight: 0.1}"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runtime.LockOSThread() // what an operation holds is counted by thread
+			defer runtime.UnlockOSThread()
+			var peaks [2]int64
+			var runs [2]string
+			var losses [2]map[string]float64
+			for i, checkpointing := range []string{"false", "true"} {
+				runs[i] = filepath.Join(t.TempDir(), checkpointing)
+				set := append([]string{"iterations=4", "log_every=4", "patch.start=0", "adapt.start=0", "network.drop_path=0.5", "network.depths=[2, 2, 2, 2]", "network.checkpointing=" + checkpointing}, c.set...)
+				if err := lib.CountMemory(func(peak func() int64) error {
+					_, err := Run(t.Context(), lib, config(t, set...), Options{Out: runs[i]})
+					peaks[i] = peak()
+					return err
+				}); err != nil {
+					t.Fatal(err)
+				}
+				losses[i] = deterministic(t, runs[i])[0].Losses
+			}
+			if c.exact && !maps.EqualFunc(readWeights(t, runs[0]), readWeights(t, runs[1]), bytes.Equal) {
+				t.Error("the weights differ")
+			}
+			for name, want := range losses[0] {
+				if got := losses[1][name]; math.Abs(got-want) > 1e-4*want {
+					t.Errorf("loss %s is %v with checkpointing, %v without", name, got, want)
+				}
+			}
+			if peaks[1] >= peaks[0] {
+				t.Errorf("the most memory held is %d bytes with checkpointing, %d without", peaks[1], peaks[0])
+			}
+			t.Logf("most memory held: %.1f MB, with checkpointing %.1f MB", float64(peaks[0])/1e6, float64(peaks[1])/1e6)
+		})
 	}
 }
 

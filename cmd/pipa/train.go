@@ -52,6 +52,7 @@ func trainCommand() *cli.Command {
 			&cli.StringFlag{Name: "pairs", Usage: "a precomputed dataset of crop pairs, its `DIR`"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the run's `DIR`"},
 			&cli.BoolFlag{Name: "resume", Usage: "continue the run in --out"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "print batch shapes, parameters and the memory a step needs, and stop; needs no data"},
 			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run; the same as --set seed=SEED"},
 			&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Value: 2, Usage: "`NUMBER` of goroutines that prepare batches"},
 			deviceFlag(), jsonFlag(), progressFlag(),
@@ -63,6 +64,9 @@ func trainCommand() *cli.Command {
 func runTraining(c *cli.Context) error {
 	if _, err := arguments(c); err != nil {
 		return err
+	}
+	if c.Bool("dry-run") {
+		return runDry(c)
 	}
 	out, err := required(c, "out")
 	if err != nil {
@@ -102,6 +106,54 @@ func runTraining(c *cli.Context) error {
 		return nil
 	}
 	return printResults(c, []string{"student"}, []*train.Result{result})
+}
+
+// runDry prints what the configuration will need.
+func runDry(c *cli.Context) error {
+	cfg, err := trainingConfig(c, c.String("out"))
+	if err != nil {
+		return err
+	}
+	lib, err := torch.Load("")
+	if err != nil {
+		return err
+	}
+	plan, err := train.PlanMemory(c.Context, lib, cfg)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printJSON(plan)
+	}
+	_, err = fmt.Print(planText(plan))
+	return closedPipe(err)
+}
+
+// planText lays a plan out in columns.
+func planText(p *train.Plan) string {
+	var b strings.Builder
+	line := func(name string, value any, note string) { fmt.Fprintf(&b, "  %-20s %14v  %s\n", name, value, note) }
+	gb := func(n int64) string { return fmt.Sprintf("%.2f GB", float64(n)/1e9) }
+	b.WriteString("batch\n")
+	for _, s := range p.Batches {
+		line(s.Name, strings.ReplaceAll(fmt.Sprint(s.Shape), " ", ","), "uint8")
+	}
+	b.WriteString("parameters\n")
+	for _, n := range p.Parameters {
+		note := "frozen"
+		if n.Trained {
+			note = "trained"
+		}
+		line(n.Name, fmt.Sprintf("%.2f M", float64(n.Count)/1e6), note)
+	}
+	b.WriteString("memory\n")
+	line("state", gb(p.State), "networks, gradients, optimizer, bank")
+	line("inputs", gb(p.Inputs), "a step's images and labels")
+	for _, ph := range p.Phases {
+		line(ph.Name, gb(ph.Bytes), "one part of a step at a time")
+	}
+	line("peak", gb(p.Peak), "estimated: state, inputs and the largest part")
+	return b.String()
 }
 
 // losses is a line of metrics' losses, by name.

@@ -29,6 +29,13 @@ func NewHRDA(shared Segmentor, attention Decoder, crop [2]int, stride int) *HRDA
 	return &HRDA{shared, attention, crop, stride}
 }
 
+// WithCrop is the same network with a detail of another size.
+func (h *HRDA) WithCrop(crop [2]int) *HRDA {
+	out := *h
+	out.crop = crop
+	return &out
+}
+
 // AttentionConfig is the attention that belongs to a DAFormer decoder: its
 // sizes with a pointwise fusion.
 func (c DAFormerConfig) AttentionConfig() DAFormerConfig {

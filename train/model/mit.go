@@ -99,11 +99,17 @@ func (m *MixTransformer) Forward(x *torch.Tensor, mode nn.Mode) [4]*torch.Tensor
 	var out [4]*torch.Tensor
 	n := x.Dim(0)
 	for i := range out {
-		tokens, h, w := m.embeds[i].forward(x)
+		var h, w int
+		x = mode.Segment(x, func(x *torch.Tensor, _ nn.Mode) (tokens *torch.Tensor) {
+			tokens, h, w = m.embeds[i].forward(x)
+			return tokens
+		})
 		for _, b := range m.blocks[i] {
-			tokens = b.forward(tokens, h, w, mode)
+			x = mode.Segment(x, func(x *torch.Tensor, mode nn.Mode) *torch.Tensor { return b.forward(x, h, w, mode) })
 		}
-		x = m.norms[i].Forward(tokens).Transpose(1, 2).Reshape(n, m.config.Dims[i], h, w)
+		x = mode.Segment(x, func(x *torch.Tensor, _ nn.Mode) *torch.Tensor {
+			return m.norms[i].Forward(x).Transpose(1, 2).Reshape(n, m.config.Dims[i], h, w)
+		})
 		out[i] = x
 	}
 	return out

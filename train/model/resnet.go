@@ -77,13 +77,15 @@ func (r *ResNetEncoder) Dims() [4]int {
 
 // Forward implements [Encoder]: maps at strides 4, 8, 8 and 8.
 func (r *ResNetEncoder) Forward(x *torch.Tensor, m nn.Mode) (features [4]*torch.Tensor) {
-	for _, l := range r.stem {
-		x = l.forward(x, m).Relu()
-	}
-	x = x.MaxPool2d(3, 2, 1, false)
+	x = m.Segment(x, func(x *torch.Tensor, m nn.Mode) *torch.Tensor {
+		for _, l := range r.stem {
+			x = l.forward(x, m).Relu()
+		}
+		return x.MaxPool2d(3, 2, 1, false)
+	})
 	for i, stage := range r.stages {
 		for _, b := range stage {
-			x = b.forward(x, m)
+			x = m.Segment(x, b.forward)
 		}
 		features[i] = x
 	}

@@ -95,10 +95,14 @@ func newBatchNorm2d(p Path, n int, scale float64) *BatchNorm2d {
 
 // Forward normalises by the batch's or the running statistics.
 func (l *BatchNorm2d) Forward(x *torch.Tensor, m Mode) *torch.Tensor {
-	if m.BatchStatistics {
+	mean, variance := l.mean, l.variance
+	switch {
+	case m.BatchStatistics && m.again:
+		mean, variance = nil, nil
+	case m.BatchStatistics:
 		l.batches.AddInPlace(1)
 	}
-	return x.BatchNorm(l.weight, l.bias, l.mean, l.variance, m.BatchStatistics, 0.1, 1e-5)
+	return x.BatchNorm(l.weight, l.bias, mean, variance, m.BatchStatistics, 0.1, 1e-5)
 }
 
 // LayerNorm normalises over the last dimension.

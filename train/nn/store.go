@@ -17,6 +17,11 @@ import (
 type Mode struct {
 	BatchStatistics bool // batch norms use, and track, the batch's statistics
 	Dropout         bool // dropout and drop path are active
+	// Tape, where it is not nil, records the segments of a pass instead of
+	// keeping their activations.
+	Tape *Tape
+
+	again bool // the segment has run before: batch norms have tracked this batch
 }
 
 // The modes the method uses (DAFormer, mmseg/models/uda/dacs.py: the EMA model

@@ -13,7 +13,7 @@ import (
 )
 
 // abi is the version of adapter/pipatorch.h this package speaks.
-const abi = 1
+const abi = 2
 
 // libraryName is the adapter's file name.
 const libraryName = "libpipatorch.so"
@@ -31,6 +31,7 @@ type Lib struct {
 type functions struct {
 	abi, version, op, call, free, live, share, describe, fromBlob, copyOut                  uintptr
 	setRequiresGrad, backward, grad, setGrad, seed, setThreads, threads, cudaDevices, exact uintptr
+	rng, setRNG, countMemory, memoryPeak                                                    uintptr
 }
 
 // ErrNotFound is wrapped by Load's error where no backend library was found.
@@ -65,6 +66,7 @@ func Load(path string) (*Lib, error) {
 		"pt_copy_out": &l.fn.copyOut, "pt_set_requires_grad": &l.fn.setRequiresGrad, "pt_backward": &l.fn.backward,
 		"pt_grad": &l.fn.grad, "pt_set_grad": &l.fn.setGrad, "pt_seed": &l.fn.seed, "pt_set_threads": &l.fn.setThreads,
 		"pt_threads": &l.fn.threads, "pt_cuda_devices": &l.fn.cudaDevices, "pt_exact": &l.fn.exact,
+		"pt_rng": &l.fn.rng, "pt_set_rng": &l.fn.setRNG, "pt_count_memory": &l.fn.countMemory, "pt_memory_peak": &l.fn.memoryPeak,
 	} {
 		if *address, err = purego.Dlsym(handle, name); err != nil {
 			return nil, fmt.Errorf("load %s: it has no %s: rebuild it with \"make torch\": %w", found, name, err)
@@ -136,6 +138,22 @@ func (l *Lib) Seed(seed uint64) error {
 	return l.checked("seed", func(e *errorText) int32 {
 		return int32(l.invoke(l.fn.seed, uintptr(seed), e.address(), e.length()))
 	})
+}
+
+// CountMemory counts the memory that operations of this goroutine hold on the
+// CPU while f runs, which gets a function for the most bytes held at once since
+// its last call. Memory that was there before does not count. It must be called
+// inside a Run.
+func (l *Lib) CountMemory(f func(peak func() int64) error) error {
+	count := func(on bool) error {
+		return l.checked("count memory", func(e *errorText) int32 {
+			return int32(l.invoke(l.fn.countMemory, boolWord(on), e.address(), e.length()))
+		})
+	}
+	if err := count(true); err != nil {
+		return err
+	}
+	return errors.Join(f(func() int64 { return int64(l.invoke(l.fn.memoryPeak)) }), count(false))
 }
 
 // invoke calls a C function of integers and pointers.

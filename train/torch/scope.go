@@ -67,6 +67,30 @@ func (s *Scope) Autocast(on bool, f func()) {
 	f()
 }
 
+// Autocasting tells whether operations run under autocast.
+func (s *Scope) Autocasting() bool { return s.autocast }
+
+// RandomState is the state of the device's default random generator.
+func (s *Scope) RandomState() *Tensor {
+	e, device := &s.buf.err, cString(string(s.device))
+	h := s.lib.invoke(s.lib.fn.rng, uintptr(unsafe.Pointer(&device[0])), e.address(), e.length())
+	runtime.KeepAlive(device)
+	if h == 0 {
+		panic(&OpError{Op: "get random state", Message: e.String()})
+	}
+	return s.adopt(h)
+}
+
+// SetRandomState returns the device's default random generator to a state.
+func (s *Scope) SetRandomState(state *Tensor) {
+	e, device := &s.buf.err, cString(string(s.device))
+	r := int32(s.lib.invoke(s.lib.fn.setRNG, uintptr(unsafe.Pointer(&device[0])), state.live(), e.address(), e.length()))
+	runtime.KeepAlive(device)
+	if r < 0 {
+		panic(&OpError{Op: "set random state", Message: e.String()})
+	}
+}
+
 func (s *Scope) child() *Scope {
 	s.check()
 	return &Scope{lib: s.lib, depth: s.depth + 1, device: s.device, grad: s.grad, autocast: s.autocast, buf: s.buf}

@@ -5,15 +5,20 @@
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/version.h>
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -51,6 +56,30 @@ Result guarded(char* err, int64_t err_len, Result failed, F&& f) {
   }
   return failed;
 }
+
+// Hears of every allocation that libtorch makes on the CPU. The totals are
+// int64_t or size_t, as the version has it: the one that fits overrides.
+class MemoryCounter : public c10::MemoryReportingInfoBase {
+ public:
+  void reportMemoryUsage(void*, int64_t bytes, int64_t, int64_t, c10::Device) { count(bytes); }
+  void reportMemoryUsage(void*, int64_t bytes, size_t, size_t, c10::Device) { count(bytes); }
+  bool memoryProfilingEnabled() const override { return true; }
+
+  int64_t take_peak() {
+    int64_t p = peak_;
+    peak_ = now_;
+    return p;
+  }
+
+ private:
+  void count(int64_t bytes) {
+    now_ += bytes;
+    peak_ = std::max(peak_, now_);
+  }
+  int64_t now_ = 0, peak_ = 0;
+};
+
+thread_local std::shared_ptr<MemoryCounter> memory_counter;
 
 struct Operands {
   const int64_t* ints;
@@ -352,6 +381,34 @@ int32_t pt_seed(int64_t seed, char* err, int64_t err_len) {
     return 0;
   });
 }
+
+pt_tensor pt_rng(const char* device, char* err, int64_t err_len) {
+  return guarded<pt_tensor>(err, err_len, 0, [&] {
+    auto generator = at::globalContext().defaultGenerator(at::Device(device));
+    std::lock_guard<std::mutex> lock(generator.mutex());
+    return own(generator.get_state());
+  });
+}
+
+int32_t pt_set_rng(const char* device, pt_tensor state, char* err, int64_t err_len) {
+  return guarded<int32_t>(err, err_len, -1, [&] {
+    auto generator = at::globalContext().defaultGenerator(at::Device(device));
+    std::lock_guard<std::mutex> lock(generator.mutex());
+    generator.set_state(at_handle(state));
+    return 0;
+  });
+}
+
+int32_t pt_count_memory(int32_t on, char* err, int64_t err_len) {
+  return guarded<int32_t>(err, err_len, -1, [&] {
+    if (memory_counter != nullptr) c10::ThreadLocalDebugInfo::_pop(c10::DebugInfoKind::PROFILER_STATE);
+    memory_counter = on != 0 ? std::make_shared<MemoryCounter>() : nullptr;
+    if (on != 0) c10::ThreadLocalDebugInfo::_push(c10::DebugInfoKind::PROFILER_STATE, memory_counter);
+    return 0;
+  });
+}
+
+int64_t pt_memory_peak(void) { return memory_counter == nullptr ? 0 : memory_counter->take_peak(); }
 
 int32_t pt_set_threads(int32_t n, char* err, int64_t err_len) {
   return guarded<int32_t>(err, err_len, -1, [&] {

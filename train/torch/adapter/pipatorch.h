@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 // Changes with every incompatible change of this file; Go refuses another.
-#define PIPA_TORCH_ABI 1
+#define PIPA_TORCH_ABI 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -82,6 +82,13 @@ pt_tensor pt_grad(pt_tensor tensor, char* err, int64_t err_len);  // 0 without e
 int32_t pt_set_grad(pt_tensor tensor, pt_tensor grad, char* err, int64_t err_len);  // grad 0 clears it
 
 int32_t pt_seed(int64_t seed, char* err, int64_t err_len);
+// The state of the default generator of a device ("cpu", "cuda:0").
+pt_tensor pt_rng(const char* device, char* err, int64_t err_len);
+int32_t pt_set_rng(const char* device, pt_tensor state, char* err, int64_t err_len);
+// Counts the CPU memory that the calling thread's operations hold, from 0 when
+// switched on. pt_memory_peak is the most since the last call of either.
+int32_t pt_count_memory(int32_t on, char* err, int64_t err_len);
+int64_t pt_memory_peak(void);
 int32_t pt_set_threads(int32_t n, char* err, int64_t err_len);
 int32_t pt_threads(void);
 int32_t pt_cuda_devices(void);
