@@ -178,13 +178,19 @@ const (
 // measure runs the phases of a step on made-up inputs of three small sizes.
 func (t *trainer) measure(ctx context.Context) ([]*curve, error) {
 	full, student, teacher := t.cfg, t.student, t.networks.teacher
-	defer func() { t.cfg, t.student, t.networks.teacher = full, student, teacher }()
-	unit := 32 // the encoder's stride
+	defer func() {
+		t.cfg, t.student, t.networks.teacher = full, student, teacher
+		t.studentStore.ClearGrads()
+	}()
+	sides := []int{64, 96, 128, 192}
 	if c := full.Network.HRDA; c.enabled() {
-		unit = 32 * max(full.Source.Crop[0]/c.Crop[0], 2)
+		// Autograd holds the gradients of the first use of the shared parameters
+		// until the second's arrive: sizes below these are ruled by that.
+		unit := 32 * max(full.Source.Crop[0]/c.Crop[0], 2)
+		sides = []int{2 * unit, 5 * unit, 6 * unit, 7 * unit}
 	}
 	var curves []*curve
-	for i, side := range []int{2 * unit, 2 * unit, 3 * unit, 4 * unit} {
+	for i, side := range sides {
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -203,7 +209,7 @@ func (t *trainer) measure(ctx context.Context) ([]*curve, error) {
 			return nil, err
 		}
 		for k, ph := range phases {
-			if i == 0 { // it allocates the gradients, which are state
+			if i == 0 { // the first run allocates the gradients, which are state
 				curves = append(curves, &curve{name: ph.Name, full: pixels(full, ph.Name)})
 				continue
 			}
@@ -231,7 +237,7 @@ func (c Config) scaled(height int) Config {
 	share := func(n int) int { return max(int(float64(n)*f*f), 1) }
 	c.Patch.Negatives = share(c.Patch.Negatives)
 	c.Pixel.MaxViews, c.Pixel.MaxSamples = share(c.Pixel.MaxViews), max(share(c.Pixel.MaxSamples), 64)
-	c.Patch.Crop = to(c.Patch.Crop, patchStride)
+	c.Patch.Crop = to(c.Patch.Crop, 32)
 	c.Patch.Threshold = 0
 	for _, size := range []*[2]int{&c.Source.Crop, &c.Target.Crop, &c.Network.HRDA.Crop} {
 		if size[0] > 0 {
@@ -246,7 +252,6 @@ func (c Config) scaled(height int) Config {
 // measurePhases runs every phase once and reports the most it held.
 func (t *trainer) measurePhases(s *torch.Scope) (phases []PhaseMemory, err error) {
 	in := t.madeUp(s)
-	defer t.studentStore.ClearGrads()
 	d, v := t.draw(in), stepValues{losses: map[string]float64{}, norms: map[string]float64{}}
 	var pseudo uda.PseudoLabels
 	phase := func(name string, f func(c *torch.Scope) error) {

@@ -59,7 +59,7 @@ func TestPlanForetellsTheMemory(t *testing.T) {
 }
 
 func TestPlanNeedsNeitherDataNorWeights(t *testing.T) {
-	cfg, err := Resolve("gta2cs-daformer-pipa", "", []string{"network.encoder=mit-b0", "source.crop=[64, 64]", "target.crop=[64, 64]", "patch.crop=64", "adapt.ignore_top=0", "adapt.ignore_bottom=0"})
+	cfg, err := Resolve("gta2cs-daformer-pipa", "", []string{"network.encoder=mit-b0", "threads=1", "source.crop=[64, 64]", "target.crop=[64, 64]", "patch.crop=64", "adapt.ignore_top=0", "adapt.ignore_bottom=0"})
 	if err != nil {
 		t.Fatal(err)
 	}

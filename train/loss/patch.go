@@ -152,25 +152,66 @@ func (c PatchContrast) overlap(v View) shared {
 	return shared{torch.Cat(0, f...), torch.Cat(0, k...), torch.Cat(0, p...)}
 }
 
-// chunk is how many negatives take part in the row maximum that steadies the
+// steadied is how many negatives take part in the row maximum that steadies the
 // exponentials; the released code takes its first chunk's.
-const chunk = 8000
+const steadied = 8000
 
 const epsilon = 1e-8
 
+// cosines bounds how many cosines of anchors and negatives are held at once:
+// 32 MB in float32, of which a backward pass needs about six. At the published
+// sizes there are up to 150 million.
+const cosines = 8 << 20
+
 // direction is the loss of anchors a against their partners b, with gradient
 // to a only, and the number of anchors that count: those whose partner is
-// confident, and more so than they are.
+// confident, and more so than they are. Anchors do not depend on each other, so
+// that they are taken some at a time, each lot with its gradient.
 func (c PatchContrast) direction(a, b shared, negatives BankEntry) (loss, count *torch.Tensor) {
-	positive := a.Features.Mul(b.Features.Detach()).SumDim(true, 1).Div(c.Temperature)
-	others := a.Features.Matmul(negatives.Features.Transpose(0, 1)).Div(c.Temperature)
-	first := others.Narrow(1, 0, min(chunk, others.Dim(1)))
+	s := a.Features.Scope()
+	mask := b.Confidence.Gt(c.Threshold).LogicalAnd(a.Confidence.Lt(b.Confidence)).To(a.Features.DType())
+	count = mask.Sum()
+	anchors, rows := a.Features.Dim(0), max(cosines/max(negatives.Features.Dim(0), 1), 1)
+	var values, gradients []*torch.Tensor
+	differentiable := a.Features.RequiresGrad()
+	for from := 0; from < anchors; from += rows {
+		n := min(rows, anchors-from)
+		var gradient *torch.Tensor
+		values = append(values, s.Tidy(func(k *torch.Scope) *torch.Tensor {
+			cut := func(t *torch.Tensor) *torch.Tensor { return t.In(k).Detach().Narrow(0, from, n) }
+			features := cut(a.Features)
+			if differentiable {
+				features = features.Clone().SetRequiresGrad(true)
+			}
+			sum := c.sum(features, cut(b.Features), cut(a.Classes), cut(mask), negatives)
+			if differentiable {
+				sum.Backward()
+				gradient = features.Grad(k).In(s)
+			}
+			return sum.Detach()
+		}))
+		gradients = append(gradients, gradient)
+	}
+	per := count.Add(1e-12)
+	loss = torch.Stack(0, values...).Sum().Div(per)
+	if !differentiable {
+		return loss, count
+	}
+	// What is linear in the features with this gradient has it, and its own
+	// value is taken away again.
+	linear := a.Features.Mul(torch.Cat(0, gradients...)).Sum().Div(per)
+	return loss.Add(linear.Sub(linear.Detach())), count
+}
+
+// sum adds up the loss of anchors [n,C] whose partners are equally many.
+func (c PatchContrast) sum(anchors, partners, classes, mask *torch.Tensor, negatives BankEntry) *torch.Tensor {
+	positive := anchors.Mul(partners).SumDim(true, 1).Div(c.Temperature)
+	others := anchors.Matmul(negatives.Features.Transpose(0, 1)).Div(c.Temperature)
+	first := others.Narrow(1, 0, min(steadied, others.Dim(1)))
 	highest, _ := torch.Cat(1, positive, first).MaxDim(1, true)
-	differs := a.Classes.Unsqueeze(1).Ne(negatives.Classes.Unsqueeze(0)).To(others.DType())
+	differs := classes.Unsqueeze(1).Ne(negatives.Classes.Unsqueeze(0)).To(others.DType())
 	numerator := positive.Sub(highest).Exp()
 	denominator := numerator.Add(others.Sub(highest).Exp().Mul(differs).SumDim(true, 1))
 	each := numerator.Div(denominator.Add(epsilon)).Add(epsilon).Log().Neg().Squeeze(1)
-	mask := b.Confidence.Gt(c.Threshold).LogicalAnd(a.Confidence.Lt(b.Confidence)).To(each.DType())
-	count = mask.Sum()
-	return each.Mul(mask).Sum().Div(count.Add(1e-12)), count
+	return each.Mul(mask).Sum()
 }

@@ -51,24 +51,30 @@ func NewDAFormerHead(p nn.Path, dims [4]int, c DAFormerConfig) *DAFormerHead {
 	return h
 }
 
-// embed maps every encoder map to the same channels and the first one's size.
-func embed(layers [4]*nn.Linear, features [4]*torch.Tensor) []*torch.Tensor {
+// embed maps every encoder map to the same channels and the first one's size,
+// and joins them, in scope s.
+func embed(s *torch.Scope, layers [4]*nn.Linear, features [4]*torch.Tensor) *torch.Tensor {
 	rows, cols := features[0].Dim(2), features[0].Dim(3)
-	maps := make([]*torch.Tensor, 4)
-	for i, f := range features {
-		n, fh, fw := f.Dim(0), f.Dim(2), f.Dim(3)
-		maps[i] = layers[i].Forward(f.Flatten(2, 3).Transpose(1, 2)).Transpose(1, 2).Reshape(n, -1, fh, fw)
-		if fh != rows || fw != cols {
-			maps[i] = maps[i].UpsampleBilinear(rows, cols, false)
+	return s.Tidy(func(c *torch.Scope) *torch.Tensor {
+		var maps [4]*torch.Tensor
+		for i, f := range features {
+			maps[i] = c.Tidy(func(c *torch.Scope) *torch.Tensor {
+				n, fh, fw := f.Dim(0), f.Dim(2), f.Dim(3)
+				x := layers[i].Forward(f.In(c).Flatten(2, 3).Transpose(1, 2)).Transpose(1, 2).Reshape(n, -1, fh, fw)
+				if fh != rows || fw != cols {
+					x = x.UpsampleBilinear(rows, cols, false)
+				}
+				return x
+			})
 		}
-	}
-	return maps
+		return torch.Cat(1, maps[:]...)
+	})
 }
 
 // Forward implements [Decoder]: the logits [N,classes,H/4,W/4] and the fused
 // map [N,Channels,H/4,W/4] they are made from, before dropout.
 func (h *DAFormerHead) Forward(features [4]*torch.Tensor, m nn.Mode) (logits, fused *torch.Tensor) {
-	fused = h.fuse.forward(torch.Cat(1, embed(h.embeds, features)...), m)
+	fused = features[0].Scope().Tidy(func(c *torch.Scope) *torch.Tensor { return h.fuse.forward(embed(c, h.embeds, features), m) })
 	return h.classifier.Forward(nn.ChannelDropout(fused, h.config.Dropout, m)), fused
 }
 
@@ -102,11 +108,14 @@ func newPyramid(p nn.Path, in, out int, separable bool) *pyramid {
 }
 
 func (l *pyramid) forward(x *torch.Tensor, m nn.Mode) *torch.Tensor {
-	var maps []*torch.Tensor
-	for _, b := range l.branches {
-		maps = append(maps, b.forward(x, m))
-	}
-	return l.bottleneck.forward(torch.Cat(1, maps...), m)
+	joined := x.Scope().Tidy(func(c *torch.Scope) *torch.Tensor {
+		var maps []*torch.Tensor
+		for _, b := range l.branches {
+			maps = append(maps, b.forward(x.In(c), m))
+		}
+		return torch.Cat(1, maps...)
+	})
+	return l.bottleneck.forward(joined, m)
 }
 
 // convModule is convolution, batch norm, ReLU.
@@ -121,7 +130,7 @@ func newConvModule(p nn.Path, in, out int, c nn.Conv) *convModule {
 }
 
 func (l *convModule) forward(x *torch.Tensor, m nn.Mode) *torch.Tensor {
-	return l.bn.Forward(l.conv.Forward(x), m).Relu()
+	return x.Scope().Tidy(func(c *torch.Scope) *torch.Tensor { return l.bn.Forward(l.conv.Forward(x.In(c)), m).Relu() })
 }
 
 // separableConv is a dilated depthwise 3×3 and a pointwise convModule.

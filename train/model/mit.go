@@ -161,8 +161,14 @@ func newMitBlock(p nn.Path, dim, heads, reduction int, dropPath float64) *mitBlo
 }
 
 func (b *mitBlock) forward(x *torch.Tensor, h, w int, mode nn.Mode) *torch.Tensor {
-	x = x.Add(nn.DropPath(b.attn.forward(b.norm1.Forward(x), h, w), b.dropPath, mode))
-	return x.Add(nn.DropPath(b.mlp.forward(b.norm2.Forward(x), h, w), b.dropPath, mode))
+	branch := func(f func(x *torch.Tensor) *torch.Tensor) *torch.Tensor {
+		return x.Scope().Tidy(func(c *torch.Scope) *torch.Tensor {
+			x := x.In(c)
+			return x.Add(nn.DropPath(f(x), b.dropPath, mode))
+		})
+	}
+	x = branch(func(x *torch.Tensor) *torch.Tensor { return b.attn.forward(b.norm1.Forward(x), h, w) })
+	return branch(func(x *torch.Tensor) *torch.Tensor { return b.mlp.forward(b.norm2.Forward(x), h, w) })
 }
 
 // mitAttention is multi-head attention whose keys and values come from a map

@@ -29,6 +29,6 @@ func NewSegFormerHead(p nn.Path, dims [4]int, classes, channels int, dropout flo
 
 // Forward implements [Decoder].
 func (h *SegFormerHead) Forward(features [4]*torch.Tensor, m nn.Mode) (logits, fused *torch.Tensor) {
-	fused = h.fuse.forward(torch.Cat(1, embed(h.embeds, features)...), m)
+	fused = features[0].Scope().Tidy(func(c *torch.Scope) *torch.Tensor { return h.fuse.forward(embed(c, h.embeds, features), m) })
 	return h.classifier.Forward(nn.ChannelDropout(fused, h.dropout, m)), fused
 }

@@ -19,14 +19,15 @@ type segment struct {
 	autocast bool
 }
 
-// Segment runs f on x. With a tape, f must depend on x and parameters alone,
-// and give the same result when it is run again from the same random state; x
-// must be an earlier segment's result or need no gradient.
+// Segment runs f on x and frees what f made on the way, but for what autograd
+// keeps. With a tape autograd keeps nothing, and f must depend on x and
+// parameters alone, and give the same result when it is run again from the same
+// random state; x must be an earlier segment's result or need no gradient.
 func (m Mode) Segment(x *torch.Tensor, f func(x *torch.Tensor, m Mode) *torch.Tensor) *torch.Tensor {
-	if m.Tape == nil {
-		return f(x, m)
-	}
 	s := x.Scope()
+	if m.Tape == nil {
+		return s.Tidy(func(c *torch.Scope) *torch.Tensor { return f(x.In(c), m) })
+	}
 	seg := segment{f: f, in: x, mode: m, autocast: s.Autocasting()}
 	seg.mode.Tape, seg.mode.again = nil, true
 	if m.Dropout {
@@ -38,7 +39,7 @@ func (m Mode) Segment(x *torch.Tensor, f func(x *torch.Tensor, m Mode) *torch.Te
 		seg.out = f(x.In(c), first).In(s)
 		return nil
 	}); err != nil {
-		s.Fail("segment", "%v", err)
+		panic(err) // an operation's, on its way to the Run around
 	}
 	seg.out.SetRequiresGrad(true)
 	m.Tape.segments = append(m.Tape.segments, seg)

@@ -57,6 +57,18 @@ func (s *Scope) NoGrad(f func(*Scope) error) error {
 	return c.run(f)
 }
 
+// Tidy calls f in a child scope and returns its result in s. What f made on the
+// way is freed at once, but for what autograd keeps.
+func (s *Scope) Tidy(f func(c *Scope) *Tensor) (out *Tensor) {
+	if err := s.Run(func(c *Scope) error {
+		out = f(c).In(s)
+		return nil
+	}); err != nil {
+		panic(err) // an *OpError, on its way to the Run around
+	}
+	return out
+}
+
 // Autocast calls f with the scope's operations under bfloat16 autocast, where
 // on is set: matrix products and convolutions take their operands in bfloat16,
 // what needs float32 stays in it.
