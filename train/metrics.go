@@ -121,3 +121,24 @@ func decodeLines[T any](run, name string) ([]T, error) {
 	}
 	return out, nil
 }
+
+// ReadConfig returns a run's configuration, also as the text it was written as.
+func ReadConfig(run string) (Config, string, error) {
+	path := filepath.Join(run, configFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Config{}, "", fmt.Errorf("%s is no run: it has no %s", run, configFile)
+	}
+	if err != nil {
+		return Config{}, "", err
+	}
+	cfg, err := Resolve("", path, nil)
+	return cfg, string(text), err
+}
+
+// ReadDigests returns what identifies a run's inputs, by feed; a run without a
+// checkpoint has none.
+func ReadDigests(run string) (map[string]string, error) {
+	_, state, _, err := latestCheckpoint(filepath.Join(run, checkpointsDir))
+	return state.Data, err
+}

@@ -31,7 +31,7 @@ func run(args []string) int {
 	slog.SetDefault(slog.New(&plainHandler{out: os.Stderr})) // until --log is read
 	app := newApp()
 	err := app.RunContext(ctx, flagsFirst(app, args))
-	return report(err, context.Cause(ctx))
+	return exitCode(err, context.Cause(ctx))
 }
 
 func newApp() *cli.App {
@@ -43,7 +43,7 @@ func newApp() *cli.App {
 			fixturesCommand(), checkCommand(), statsCommand(), readCommand(),
 			augmentCommand(), classmixCommand(), cropsCommand(),
 			writeCommand(), catCommand(), verifyCommand(), inspectCommand(), viewCommand(),
-			trainCommand(), evalCommand(), presetsCommand(), weightsCommand(), doctorCommand(),
+			trainCommand(), evalCommand(), reportCommand(), presetsCommand(), weightsCommand(), doctorCommand(),
 		},
 		ExitErrHandler: func(*cli.Context, error) {}, // run reports
 		OnUsageError:   wrongUsage,
@@ -129,9 +129,9 @@ type badDataError struct{ err error }
 func (e badDataError) Error() string { return e.err.Error() }
 func (e badDataError) Unwrap() error { return e.err }
 
-// report prints an error and chooses the exit code. cause is why the context
+// exitCode prints an error and chooses the exit code. cause is why the context
 // ended, if it did.
-func report(err, cause error) int {
+func exitCode(err, cause error) int {
 	var s signalError
 	var usage usageError
 	var bad badDataError

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -10,8 +11,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train"
 	"github.com/pipa-uda/pipa/train/eval"
+	"github.com/pipa-uda/pipa/train/report"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/urfave/cli/v2"
 )
@@ -235,6 +238,34 @@ func evalCommand() *cli.Command {
 				results, names = append(results, r), append(names, filepath.Base(filepath.Clean(run)))
 			}
 			return printResults(c, names, results)
+		},
+	}
+}
+
+func reportCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "report",
+		Usage:     "a run as one HTML page: curves, scores, pictures, configuration",
+		ArgsUsage: "RUN",
+		Description: "The page holds all it shows and needs no network. It may be made while the run goes on.\n\n" +
+			"   pipa report runs/pipa",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the page's `FILE`", DefaultText: "RUN/report.html"},
+		},
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c)
+			if err != nil {
+				return err
+			}
+			out := c.String("out")
+			if out == "" {
+				out = filepath.Join(args[0], "report.html")
+			}
+			if err := pipeline.WriteFile(out, func(w io.Writer) error { return report.Write(w, args[0]) }); err != nil {
+				return err
+			}
+			_, err = fmt.Println(out)
+			return closedPipe(err)
 		},
 	}
 }

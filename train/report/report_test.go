@@ -1,0 +1,109 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/report"
+	"github.com/pipa-uda/pipa/train/torch"
+)
+
+// run trains a few steps and returns the run's directory.
+func run(t *testing.T, set ...string) string {
+	t.Helper()
+	lib, err := torch.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := fixtures.Write(t.Context(), dir, fixtures.Options{Seed: 1, Width: 128, GTA: 4, SYNTHIA: -1, Train: 4, Val: 2}); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := train.Resolve("fixture-pipa", "", append([]string{
+		"iterations=6", "log_every=2", "eval.every=2", "panels_every=2", "probe_every=2", "adapt.start=0", "patch.start=0", "patch.crop=64", "patch.base=128",
+		"source.resize=[64, 128]", "source.crop=[64, 64]", "target.resize=[64, 128]", "target.crop=[64, 64]", "eval.resize=[64, 128]",
+	}, set...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Source.Dir, cfg.Target.Dir = filepath.Join(dir, "gta"), filepath.Join(dir, "cityscapes")
+	out := filepath.Join(t.TempDir(), "a <run>")
+	if _, err := train.Run(t.Context(), lib, cfg, train.Options{Out: out}); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestThePageHoldsAllItShows(t *testing.T) {
+	dir := run(t)
+	var page bytes.Buffer
+	if err := report.Write(&page, dir); err != nil {
+		t.Fatal(err)
+	}
+	text := page.String()
+	for _, want := range []string{
+		"a &lt;run&gt;", "6 of 6 iterations", "mIoU on the target", "loss: patch", "gradient: mixed", "learning rate", "motorcycle", "sidewalk taken for road",
+		"data:image/png;base64,", "iterations: 6", "cityscapes",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
+	if at := regexp.MustCompile(`(src|href)="[^d#][^"]*"|url\(|https?://`).FindString(text); at != "" {
+		t.Errorf("the page refers to %q", at)
+	}
+	for i, svg := range regexp.MustCompile(`(?s)<svg.*?</svg>`).FindAllString(text, -1) {
+		decoder := xml.NewDecoder(strings.NewReader(svg))
+		for {
+			if _, err := decoder.Token(); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Errorf("picture %d: %v", i, err)
+				break
+			}
+		}
+		if strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {
+			t.Errorf("picture %d has a number that is none", i)
+		}
+	}
+}
+
+func TestWhatIsNoRunIsRefused(t *testing.T) {
+	err := report.Write(io.Discard, t.TempDir())
+	if err == nil || !strings.Contains(err.Error(), "is no run") {
+		t.Errorf("an empty folder: %v", err)
+	}
+	dir := run(t, "iterations=1", "eval.every=0", "panels_every=0")
+	if err := os.WriteFile(filepath.Join(dir, "metrics.jsonl"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := report.Write(io.Discard, dir); err == nil || !strings.Contains(err.Error(), "logged nothing") {
+		t.Errorf("a run without metrics: %v", err)
+	}
+}
+
+func TestReadScoresKeepsClassesThatAreNowhere(t *testing.T) {
+	scores, err := train.ReadScores(run(t))
+	if err != nil || len(scores) != 3 {
+		t.Fatalf("%d scores, %v", len(scores), err)
+	}
+	absent := 0
+	for _, iou := range scores[2].IoU {
+		if math.IsNaN(float64(iou)) {
+			absent++
+		}
+	}
+	if len(scores[2].IoU) != 19 || absent == 19 {
+		t.Errorf("IoU %v", scores[2].IoU)
+	}
+}
