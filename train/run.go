@@ -254,7 +254,7 @@ func (l *logs) write(m Metrics) error {
 	if err := l.metrics.write(m); err != nil {
 		return err
 	}
-	scalars := map[string]float64{"train/lr": m.LR, "train/confident": m.Confident, "speed/samples_per_second": m.SamplesPerSecond, "speed/data_wait": m.DataWait}
+	scalars := map[string]float64{"train/lr": m.LR, "train/confident": m.Confident, "speed/samples_per_second": m.SamplesPerSecond, "speed/data_wait": m.DataWait, "speed/memory_bytes": float64(m.MemoryBytes)}
 	for name, v := range m.Losses {
 		scalars["loss/"+name] = v
 	}
