@@ -21,6 +21,7 @@ var ErrClosedPipe = errors.New("the reader of the stream has closed it")
 // whole. After an error the marker is missing, so that no reader takes the
 // part for the whole.
 func Write(ctx context.Context, w io.Writer, s Stream) error {
+	widen(w)
 	return write(ctx, s, func(schema *arrow.Schema) *arrowio.Writer { return arrowio.NewStreamWriter(w, schema) })
 }
 
@@ -65,6 +66,7 @@ func writeError(err error) error {
 // read at once; everything is validated before it is yielded, and the last
 // thing yielded is an error unless the stream was whole.
 func Read(ctx context.Context, r io.Reader) (Stream, error) {
+	widen(r)
 	var header Header
 	rd, err := arrowio.NewReader(r, func(m map[string]string) (*arrow.Schema, bool, error) {
 		h, ours, err := parseHeader(m)

@@ -34,6 +34,7 @@ var ErrNotArrow = errors.New("not an Arrow IPC stream")
 type scanner struct {
 	r     *bufio.Reader
 	where int64 // bytes read so far
+	most  int   // the longest part read so far
 	file  bool
 }
 
@@ -85,15 +86,12 @@ func (s *scanner) fill(b []byte) error {
 	return err
 }
 
-// read reads n bytes. The first allocation is small: a length that lies costs
-// no more memory than twice what the input really holds.
+// read reads n bytes. A length is trusted up to the longest part that the input
+// really had, and 1 MiB at first: one that lies costs no more memory than eight
+// times what was read.
 func (s *scanner) read(n int) ([]byte, error) {
 	const trusted = 1 << 20
-	if n <= trusted {
-		b := make([]byte, n)
-		return b, s.fill(b)
-	}
-	b := make([]byte, trusted)
+	b := make([]byte, min(n, max(trusted, s.most)))
 	if err := s.fill(b); err != nil {
 		return nil, err
 	}
@@ -105,6 +103,7 @@ func (s *scanner) read(n int) ([]byte, error) {
 		}
 		b = grown
 	}
+	s.most = max(s.most, n)
 	return b, nil
 }
 
