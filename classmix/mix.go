@@ -99,26 +99,32 @@ func Mix(source, target pipeline.Sample, seed uint64, o Options) (pipeline.Mix, 
 	return m, nil
 }
 
-// Streams mixes the samples of source with those of target, one with one, on up
-// to workers goroutines, and ends with the shorter stream.
-func Streams(ctx context.Context, source, target pipeline.Stream, o Options, workers int) (pipeline.Stream, error) {
+// Header describes the mixes of two streams of samples.
+func Header(source, target pipeline.Header, o Options) (pipeline.Header, error) {
 	if err := o.Validate(); err != nil {
-		return pipeline.Stream{}, err
+		return pipeline.Header{}, err
 	}
-	if source.Header.Kind != pipeline.KindSample || target.Header.Kind != pipeline.KindSample {
-		return pipeline.Stream{}, fmt.Errorf("classmix: the streams are of %s and %s, want samples", source.Header.Kind.Plural(), target.Header.Kind.Plural())
+	if source.Kind != pipeline.KindSample || target.Kind != pipeline.KindSample {
+		return pipeline.Header{}, fmt.Errorf("classmix: the streams are of %s and %s, want samples", source.Kind.Plural(), target.Kind.Plural())
 	}
-	header, err := source.Header.With("classmix", struct {
+	header, err := source.With("classmix", struct {
 		Options
 		Seed   uint64          `json:"seed"`
 		Target []pipeline.Step `json:"target"` // the target stream's history
-	}{o, source.Header.Seed, target.Header.History})
+	}{o, source.Seed, target.History})
+	header.Kind, header.Labelled = pipeline.KindMix, true
+	if source.Size != target.Size {
+		header.Size = pipeline.Size{}
+	}
+	return header, err
+}
+
+// Streams mixes the samples of source with those of target, one with one, on up
+// to workers goroutines, and ends with the shorter stream.
+func Streams(ctx context.Context, source, target pipeline.Stream, o Options, workers int) (pipeline.Stream, error) {
+	header, err := Header(source.Header, target.Header, o)
 	if err != nil {
 		return pipeline.Stream{}, err
-	}
-	header.Kind, header.Labelled = pipeline.KindMix, true
-	if source.Header.Size != target.Header.Size {
-		header.Size = pipeline.Size{}
 	}
 	mix := func(ctx context.Context, m *pipeline.Matched) (*pipeline.Batch, error) {
 		defer m.Release()

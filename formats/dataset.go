@@ -250,26 +250,46 @@ func (d *Dataset) Header() pipeline.Header {
 	return pipeline.Header{Kind: pipeline.KindSample, Classes: d.Classes, Datasets: []string{d.Name}, Labelled: d.Labelled()}
 }
 
-// Read decodes sample i. Its rasters are the caller's.
-func (d *Dataset) Read(ctx context.Context, i int) (pipeline.Sample, error) {
-	e := d.Entries[i]
-	s := pipeline.Sample{ID: e.ID, Dataset: d.Name, Split: d.Split}
+// Encoded is a sample as its files have it.
+type Encoded struct {
+	Entry
+	ImageBytes, LabelBytes []byte // LabelBytes is nil for an unlabelled dataset
+}
+
+// Load reads sample i's files.
+func (d *Dataset) Load(ctx context.Context, i int) (Encoded, error) {
+	e := Encoded{Entry: d.Entries[i]}
 	if err := ctx.Err(); err != nil {
-		return s, err
+		return e, err
 	}
 	for _, p := range d.missing {
 		if p.ID == e.ID {
-			return s, p
+			return e, p
 		}
 	}
 	var err error
-	if s.Image, err = ReadImage(e.Image, d.maxPixels); err != nil {
+	if e.ImageBytes, err = os.ReadFile(e.Image); err != nil {
+		return e, Problem{e.ID, e.Image, err}
+	}
+	if e.Label != "" {
+		if e.LabelBytes, err = os.ReadFile(e.Label); err != nil {
+			return e, Problem{e.ID, e.Label, err}
+		}
+	}
+	return e, nil
+}
+
+// Decode decodes what Load has read. The rasters are the caller's.
+func (d *Dataset) Decode(e Encoded) (pipeline.Sample, error) {
+	s := pipeline.Sample{ID: e.ID, Dataset: d.Name, Split: d.Split}
+	var err error
+	if s.Image, err = decodeImage(e.Image, e.ImageBytes, d.maxPixels); err != nil {
 		return s, Problem{e.ID, e.Image, err}
 	}
 	if e.Label == "" {
 		return s, nil
 	}
-	if s.Label, err = readLabel(e.Label, d.kind, d.maxPixels); err != nil {
+	if s.Label, err = decodeLabel(e.Label, e.LabelBytes, d.kind, d.maxPixels); err != nil {
 		return s, Problem{e.ID, e.Label, err}
 	}
 	if !s.Label.SameSize(s.Image) {
@@ -279,6 +299,15 @@ func (d *Dataset) Read(ctx context.Context, i int) (pipeline.Sample, error) {
 		return s, Problem{e.ID, e.Label, err}
 	}
 	return s, nil
+}
+
+// Read is Load and Decode of sample i.
+func (d *Dataset) Read(ctx context.Context, i int) (pipeline.Sample, error) {
+	e, err := d.Load(ctx, i)
+	if err != nil {
+		return pipeline.Sample{ID: e.ID, Dataset: d.Name, Split: d.Split}, err
+	}
+	return d.Decode(e)
 }
 
 // Counts are what Check has seen.

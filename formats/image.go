@@ -21,13 +21,9 @@ const (
 	redLabel                      // the red channel of 16-bit RGB (SYNTHIA)
 )
 
-// readPNG decodes a file, refusing one that declares more than maxPixels
-// before it allocates.
-func readPNG(path string, maxPixels int) (image.Image, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
+// decodePNG decodes a file's bytes, refusing one that declares more than
+// maxPixels before it allocates.
+func decodePNG(path string, data []byte, maxPixels int) (image.Image, error) {
 	c, err := png.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("decode %s: %w", path, err)
@@ -44,7 +40,15 @@ func readPNG(path string, maxPixels int) (image.Image, error) {
 
 // ReadImage decodes a PNG as RGB, [H,W,3]. Transparency is dropped.
 func ReadImage(path string, maxPixels int) (pipeline.Raster, error) {
-	m, err := readPNG(path, maxPixels)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return pipeline.Raster{}, err
+	}
+	return decodeImage(path, data, maxPixels)
+}
+
+func decodeImage(path string, data []byte, maxPixels int) (pipeline.Raster, error) {
+	m, err := decodePNG(path, data, maxPixels)
 	if err != nil {
 		return pipeline.Raster{}, err
 	}
@@ -71,9 +75,9 @@ func ReadImage(path string, maxPixels int) (pipeline.Raster, error) {
 	return out, nil
 }
 
-// readLabel decodes a PNG's ids, [H,W,1].
-func readLabel(path string, kind labelKind, maxPixels int) (pipeline.Raster, error) {
-	m, err := readPNG(path, maxPixels)
+// decodeLabel decodes a PNG's ids, [H,W,1].
+func decodeLabel(path string, data []byte, kind labelKind, maxPixels int) (pipeline.Raster, error) {
+	m, err := decodePNG(path, data, maxPixels)
 	if err != nil {
 		return pipeline.Raster{}, err
 	}

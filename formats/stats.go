@@ -85,7 +85,11 @@ func (d *Dataset) classStats(ctx context.Context, i int) (ClassStats, error) {
 	if !strings.HasSuffix(s.File, labelNameSuffix) {
 		s.File = strings.TrimSuffix(strings.TrimSuffix(s.File, "_labelIds.png"), ".png") + labelNameSuffix
 	}
-	label, err := readLabel(e.Label, d.kind, d.maxPixels)
+	data, err := os.ReadFile(e.Label)
+	if err != nil {
+		return s, Problem{e.ID, e.Label, err}
+	}
+	label, err := decodeLabel(e.Label, data, d.kind, d.maxPixels)
 	if err != nil {
 		return s, Problem{e.ID, e.Label, err}
 	}

@@ -93,18 +93,28 @@ func WriteDataset(ctx context.Context, dir string, s Stream, o WriteOptions) (m 
 		m.Shards = append(m.Shards, shard)
 		m.Rows += shard.Rows
 	}
-	m.Digest = m.digest()
-	text, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return m, fmt.Errorf("write dataset: %w", err)
-	}
-	if err := WriteFile(filepath.Join(aside, ManifestFile), func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
-		return err
-	}); err != nil {
+	if m, err = WriteManifest(aside, s.Header.Kind, m.Shards); err != nil {
 		return m, err
 	}
 	return m, replaceDir(aside, dir)
+}
+
+// WriteManifest commits a dataset: it writes the manifest that lists the shards
+// which lie in dir, in their order.
+func WriteManifest(dir string, kind Kind, shards []Shard) (Manifest, error) {
+	m := Manifest{Format: manifestFormat, Kind: kind, Shards: shards}
+	for _, s := range shards {
+		m.Rows += s.Rows
+	}
+	m.Digest = m.digest()
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return m, fmt.Errorf("write manifest: %w", err)
+	}
+	return m, WriteFile(filepath.Join(dir, ManifestFile), func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
 }
 
 // replaceDir puts the folder aside in dir's place.
@@ -125,7 +135,7 @@ func replaceDir(aside, dir string) error {
 // writeShard writes batches until the shard is full, and tells whether there
 // are more.
 func writeShard(ctx context.Context, dir string, number int, h Header, next func() (*Batch, error, bool), o WriteOptions, before int) (shard Shard, more bool, err error) {
-	shard.File = fmt.Sprintf("part-%05d.arrow", number)
+	more = true
 	batches := func(yield func(*Batch, error) bool) {
 		var size int64
 		for size < o.ShardBytes {
@@ -134,30 +144,54 @@ func writeShard(ctx context.Context, dir string, number int, h Header, next func
 				more = false
 				return
 			}
-			if err != nil {
-				yield(nil, err)
-				return
+			if err == nil {
+				size += b.Bytes()
 			}
-			size += b.Bytes()
-			shard.Rows += b.Len()
-			if o.Progress != nil {
-				o.Progress(before + shard.Rows)
-			}
-			if !yield(b, nil) {
+			if !yield(b, err) || err != nil {
 				return
 			}
 		}
 	}
-	more = true
+	stream := Stream{h, batches}
+	if o.Progress != nil {
+		stream = Counted(stream, func(rows int) { o.Progress(before + rows) })
+	}
+	shard, err = WriteShard(ctx, dir, number, stream)
+	return shard, more, err
+}
+
+// ShardFile is the name of a dataset's shard.
+func ShardFile(number int) string { return fmt.Sprintf("part-%05d.arrow", number) }
+
+// WriteShard writes a stream as one shard of a dataset, whole or not at all.
+func WriteShard(ctx context.Context, dir string, number int, s Stream) (Shard, error) {
+	shard := Shard{File: ShardFile(number)}
+	s = Counted(s, func(rows int) { shard.Rows = rows })
 	hash := xxh3.New()
-	err = WriteFile(filepath.Join(dir, shard.File), func(w io.Writer) error {
+	err := WriteFile(filepath.Join(dir, shard.File), func(w io.Writer) error {
 		count := &countingWriter{w: io.MultiWriter(w, hash)}
-		err := writeFile(ctx, count, Stream{h, batches})
+		err := writeFile(ctx, count, s)
 		shard.Bytes = count.n
 		return err
 	})
 	shard.Digest = fmt.Sprintf("%016x", hash.Sum64())
-	return shard, more, err
+	return shard, err
+}
+
+// Counted calls count with the number of rows that have come, batch by batch.
+func Counted(s Stream, count func(rows int)) Stream {
+	return Stream{s.Header, func(yield func(*Batch, error) bool) {
+		rows := 0
+		for b, err := range s.Batches {
+			if err == nil {
+				rows += b.Len()
+				count(rows)
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}}
 }
 
 type countingWriter struct {
@@ -435,8 +469,8 @@ func Verify(ctx context.Context, dir string, progress func(rows int)) error {
 	var errs []error
 	rows := 0
 	for _, s := range m.Shards {
-		if err := verifyShard(ctx, filepath.Join(dir, s.File), s); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", filepath.Join(dir, s.File), err))
+		if err := VerifyShard(ctx, dir, s); err != nil {
+			errs = append(errs, err)
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -446,6 +480,16 @@ func Verify(ctx context.Context, dir string, progress func(rows int)) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// VerifyShard re-hashes a shard of the dataset in dir and its rows. Its error
+// names file and row.
+func VerifyShard(ctx context.Context, dir string, s Shard) error {
+	path := filepath.Join(dir, s.File)
+	if err := verifyShard(ctx, path, s); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 func verifyShard(ctx context.Context, path string, s Shard) error {

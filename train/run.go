@@ -99,7 +99,7 @@ func openRun(cfg Config, o Options) (unlock func(), err error) {
 	if err := os.MkdirAll(o.Out, 0o755); err != nil {
 		return nil, fmt.Errorf("create run: %w", err)
 	}
-	release, err := lockRun(o.Out)
+	release, err := pipeline.Lock(o.Out, ".lock")
 	if err != nil {
 		return nil, err
 	}

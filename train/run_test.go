@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/pipa-uda/pipa/pipeline"
 )
 
 func TestDiffNamesKeysAndValues(t *testing.T) {
@@ -62,15 +64,15 @@ func TestHashCoversWhatDecidesTheNumbers(t *testing.T) {
 
 func TestARunDirectoryHasOneOwner(t *testing.T) {
 	dir := t.TempDir()
-	unlock, err := lockRun(dir)
+	unlock, err := pipeline.Lock(dir, ".lock")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lockRun(dir); err == nil || !strings.Contains(err.Error(), "in use by process") {
+	if _, err := pipeline.Lock(dir, ".lock"); err == nil || !strings.Contains(err.Error(), "in use by process") {
 		t.Fatalf("second lock: %v", err)
 	}
 	unlock()
-	unlock, err = lockRun(dir)
+	unlock, err = pipeline.Lock(dir, ".lock")
 	if err != nil {
 		t.Fatal(err)
 	}

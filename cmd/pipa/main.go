@@ -42,7 +42,7 @@ func newApp() *cli.App {
 		Commands: []*cli.Command{
 			fixturesCommand(), checkCommand(), statsCommand(), readCommand(),
 			augmentCommand(), classmixCommand(), cropsCommand(),
-			writeCommand(), catCommand(), verifyCommand(), inspectCommand(), viewCommand(),
+			writeCommand(), planCommand(), precomputeCommand(), mergeCommand(), catCommand(), verifyCommand(), inspectCommand(), viewCommand(),
 			trainCommand(), evalCommand(), reportCommand(), presetsCommand(), weightsCommand(), doctorCommand(),
 		},
 		ExitErrHandler: func(*cli.Context, error) {}, // run reports

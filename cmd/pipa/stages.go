@@ -78,6 +78,32 @@ func parseJitter(c *cli.Context) (augment.ColorJitter, error) {
 	return augment.ColorJitter{Brightness: v[0], Contrast: v[1], Saturation: v[2], Hue: v[3], Chance: chance[0]}, nil
 }
 
+// augmentFlags are what is done to a sample, augmentOptions reads them.
+func augmentFlags() []cli.Flag {
+	return append(append([]cli.Flag{
+		&cli.StringFlag{Name: "resize", Usage: "scale to fit `HEIGHTxWIDTH`, keeping the ratio"},
+		&cli.StringFlag{Name: "crop", Usage: "a random crop of `HEIGHTxWIDTH`"},
+		&cli.Float64Flag{Name: "cat-max-ratio", Usage: "redraw a crop in which one class covers this `SHARE`; 0 accepts all"},
+		&cli.Float64Flag{Name: "flip", Usage: "`PROBABILITY` of mirroring"},
+	}, jitterFlags("0,0,0,0", "0.8")...),
+		&cli.Float64Flag{Name: "gray", Usage: "`PROBABILITY` of dropping the colour"},
+		&cli.Float64Flag{Name: "blur", Usage: "`PROBABILITY` of a 5×5 Gaussian blur"},
+		repeatedFlag("filter", "a gift `FILTER:ARGUMENTS`, as in gaussian_blur:1.5"),
+	)
+}
+
+func augmentOptions(c *cli.Context) (o augment.Options, err error) {
+	o = augment.Options{CatMaxRatio: c.Float64("cat-max-ratio"), Flip: c.Float64("flip"), Gray: c.Float64("gray"), Blur: c.Float64("blur"), Filters: repeatedValues(c, "filter")}
+	if o.Resize, err = parseSize("resize", c.String("resize")); err != nil {
+		return o, err
+	}
+	if o.Crop, err = parseSize("crop", c.String("crop")); err != nil {
+		return o, err
+	}
+	o.Jitter, err = parseJitter(c)
+	return o, err
+}
+
 func augmentCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "augment",
@@ -87,26 +113,10 @@ func augmentCommand() *cli.Command {
 			"flags it changes nothing. Filters are those of github.com/disintegration/gift, by name:\n" +
 			wrapList(augment.FilterNames()) + "\n\n" +
 			"   pipa read gta data/gta | pipa augment --resize 720x1280 --crop 512x512 --flip 0.5 | pipa write crops",
-		Flags: stageFlags(append(append([]cli.Flag{
-			&cli.StringFlag{Name: "resize", Usage: "scale to fit `HEIGHTxWIDTH`, keeping the ratio"},
-			&cli.StringFlag{Name: "crop", Usage: "a random crop of `HEIGHTxWIDTH`"},
-			&cli.Float64Flag{Name: "cat-max-ratio", Usage: "redraw a crop in which one class covers this `SHARE`; 0 accepts all"},
-			&cli.Float64Flag{Name: "flip", Usage: "`PROBABILITY` of mirroring"},
-		}, jitterFlags("0,0,0,0", "0.8")...),
-			&cli.Float64Flag{Name: "gray", Usage: "`PROBABILITY` of dropping the colour"},
-			&cli.Float64Flag{Name: "blur", Usage: "`PROBABILITY` of a 5×5 Gaussian blur"},
-			repeatedFlag("filter", "a gift `FILTER:ARGUMENTS`, as in gaussian_blur:1.5"),
-		)...),
+		Flags: stageFlags(augmentFlags()...),
 		Action: func(c *cli.Context) error {
-			o := augment.Options{CatMaxRatio: c.Float64("cat-max-ratio"), Flip: c.Float64("flip"), Gray: c.Float64("gray"), Blur: c.Float64("blur"), Filters: repeatedValues(c, "filter")}
-			var err error
-			if o.Resize, err = parseSize("resize", c.String("resize")); err != nil {
-				return err
-			}
-			if o.Crop, err = parseSize("crop", c.String("crop")); err != nil {
-				return err
-			}
-			if o.Jitter, err = parseJitter(c); err != nil {
+			o, err := augmentOptions(c)
+			if err != nil {
 				return err
 			}
 			return runStage(c, "augment", func(seed, epoch uint64) (pipeline.Stage, error) { return augment.New(o, seed, epoch) })
@@ -128,8 +138,37 @@ func wrapList(names []string) string {
 	return strings.Join(append(lines, strings.TrimSuffix(line, ", ")), "\n")
 }
 
-func cropsCommand() *cli.Command {
+// cropFlags are how pairs are cut, cropOptions reads them.
+func cropFlags() []cli.Flag {
 	d := crops.Default()
+	return append([]cli.Flag{
+		&cli.IntFlag{Name: "size", Value: d.Size, Usage: "side of a crop in `PIXELS`"},
+		&cli.IntFlag{Name: "base", Value: d.Base, Usage: "the long side is scaled to --scale times this many `PIXELS`"},
+		&cli.StringFlag{Name: "scale", Value: fmt.Sprintf("%v,%v", d.Scale[0], d.Scale[1]), Usage: "`FROM,TO`, drawn evenly"},
+		&cli.StringFlag{Name: "iou", Value: fmt.Sprintf("%v,%v", d.IoU[0], d.IoU[1]), Usage: "overlap of the two crops, `FROM,TO`"},
+		&cli.IntFlag{Name: "stride", Value: d.Stride, Usage: "the crops lie a multiple of this many `PIXELS` apart"},
+		&cli.Float64Flag{Name: "flip", Value: d.Flip, Usage: "`PROBABILITY` of mirroring, for each crop"},
+		&cli.Float64Flag{Name: "blur", Value: d.Blur, Usage: "`PROBABILITY` of a 5×5 Gaussian blur"},
+		&cli.Float64Flag{Name: "gray", Value: d.Gray, Usage: "`PROBABILITY` of dropping the colour"},
+	}, jitterFlags(fmt.Sprintf("%v,%v,%v,%v", d.Jitter.Brightness, d.Jitter.Contrast, d.Jitter.Saturation, d.Jitter.Hue), fmt.Sprint(d.Jitter.Chance))...)
+}
+
+func cropOptions(c *cli.Context) (crops.Options, error) {
+	o := crops.Options{Size: c.Int("size"), Base: c.Int("base"), Stride: c.Int("stride"), Flip: c.Float64("flip"), Blur: c.Float64("blur"), Gray: c.Float64("gray")}
+	scale, err := parseNumbers("scale", c.String("scale"), 2)
+	if err != nil {
+		return o, err
+	}
+	iou, err := parseNumbers("iou", c.String("iou"), 2)
+	if err != nil {
+		return o, err
+	}
+	o.Scale, o.IoU = [2]float64(scale), [2]float64(iou)
+	o.Jitter, err = parseJitter(c)
+	return o, err
+}
+
+func cropsCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "crops",
 		Usage:     "sample stream → stream of overlapping crop pairs",
@@ -137,28 +176,10 @@ func cropsCommand() *cli.Command {
 		Description: "Cuts two overlapping crops from each sample, as the patch loss needs them. The defaults are the\n" +
 			"published ones, for images of 2048x1024; for others set --size and --base.\n\n" +
 			"   pipa read cityscapes data/cityscapes --unlabelled | pipa crops | pipa write pairs",
-		Flags: stageFlags(append([]cli.Flag{
-			&cli.IntFlag{Name: "size", Value: d.Size, Usage: "side of a crop in `PIXELS`"},
-			&cli.IntFlag{Name: "base", Value: d.Base, Usage: "the long side is scaled to --scale times this many `PIXELS`"},
-			&cli.StringFlag{Name: "scale", Value: fmt.Sprintf("%v,%v", d.Scale[0], d.Scale[1]), Usage: "`FROM,TO`, drawn evenly"},
-			&cli.StringFlag{Name: "iou", Value: fmt.Sprintf("%v,%v", d.IoU[0], d.IoU[1]), Usage: "overlap of the two crops, `FROM,TO`"},
-			&cli.IntFlag{Name: "stride", Value: d.Stride, Usage: "the crops lie a multiple of this many `PIXELS` apart"},
-			&cli.Float64Flag{Name: "flip", Value: d.Flip, Usage: "`PROBABILITY` of mirroring, for each crop"},
-			&cli.Float64Flag{Name: "blur", Value: d.Blur, Usage: "`PROBABILITY` of a 5×5 Gaussian blur"},
-			&cli.Float64Flag{Name: "gray", Value: d.Gray, Usage: "`PROBABILITY` of dropping the colour"},
-		}, jitterFlags(fmt.Sprintf("%v,%v,%v,%v", d.Jitter.Brightness, d.Jitter.Contrast, d.Jitter.Saturation, d.Jitter.Hue), fmt.Sprint(d.Jitter.Chance))...)...),
+		Flags: stageFlags(cropFlags()...),
 		Action: func(c *cli.Context) error {
-			o := crops.Options{Size: c.Int("size"), Base: c.Int("base"), Stride: c.Int("stride"), Flip: c.Float64("flip"), Blur: c.Float64("blur"), Gray: c.Float64("gray")}
-			scale, err := parseNumbers("scale", c.String("scale"), 2)
+			o, err := cropOptions(c)
 			if err != nil {
-				return err
-			}
-			iou, err := parseNumbers("iou", c.String("iou"), 2)
-			if err != nil {
-				return err
-			}
-			o.Scale, o.IoU = [2]float64(scale), [2]float64(iou)
-			if o.Jitter, err = parseJitter(c); err != nil {
 				return err
 			}
 			return runStage(c, "crops", func(seed, epoch uint64) (pipeline.Stage, error) { return crops.New(o, seed, epoch) })

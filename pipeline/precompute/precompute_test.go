@@ -1,0 +1,412 @@
+package precompute_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pipa-uda/pipa/augment"
+	"github.com/pipa-uda/pipa/crops"
+	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/precompute"
+)
+
+// dataDir holds one small set of fixtures for all tests of the package.
+var dataDir = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "pipa-precompute-test-")
+	if err != nil {
+		return "", err
+	}
+	return dir, fixtures.Write(context.Background(), dir, fixtures.Options{Seed: 3, Width: 96, GTA: 7, SYNTHIA: -1, Train: 5, Val: -1})
+})
+
+func TestMain(m *testing.M) {
+	// As a child of TestAKilledRun…, the test binary is the run.
+	if dir := os.Getenv("PRECOMPUTE_INTO"); dir != "" {
+		p, err := precompute.ReadPlan(os.Getenv("PRECOMPUTE_PLAN"))
+		if err == nil {
+			err = precompute.Run(context.Background(), p, dir, precompute.RunOptions{Workers: 2})
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	code := m.Run()
+	if dir, err := dataDir(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+func data(t testing.TB) string {
+	t.Helper()
+	dir, err := dataDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// jobs are one of each kind.
+func jobs(t testing.TB) map[string]func() (*precompute.Plan, error) {
+	dir := data(t)
+	gta := precompute.InputOptions{Format: "gta", Dir: filepath.Join(dir, "gta")}
+	city := precompute.InputOptions{Format: "cityscapes", Dir: filepath.Join(dir, "cityscapes"), Unlabelled: true}
+	crop := &augment.Options{Resize: [2]int{54, 96}, Crop: [2]int{32, 48}, CatMaxRatio: 0.75, Flip: 0.5}
+	pairs := crops.Default()
+	pairs.Size, pairs.Base = 32, 96
+	make := func(job precompute.Job, o precompute.Options) func() (*precompute.Plan, error) {
+		job.Seed, job.Epochs, o.Shards, o.Workers = 11, 3, 4, 2
+		return func() (*precompute.Plan, error) { return precompute.New(context.Background(), job, o) }
+	}
+	return map[string]func() (*precompute.Plan, error){
+		"samples": make(precompute.Job{Kind: pipeline.KindSample}, precompute.Options{Source: gta}),
+		"crops":   make(precompute.Job{Kind: pipeline.KindSample, Samples: crop}, precompute.Options{Source: gta}),
+		"mix":     make(precompute.Job{Kind: pipeline.KindMix, Samples: crop, Target: crop}, precompute.Options{Source: gta, Mixed: city}),
+		"pairs":   make(precompute.Job{Kind: pipeline.KindPair, Pairs: &pairs}, precompute.Options{Source: city}),
+	}
+}
+
+// build runs a plan in shares and merges it.
+func build(t *testing.T, p *precompute.Plan, dir string, of, workers int) pipeline.Manifest {
+	t.Helper()
+	for i := range of {
+		if err := precompute.Run(t.Context(), p, dir, precompute.RunOptions{Index: i, Of: of, Workers: workers}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := precompute.Merge(t.Context(), p, dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// contents are all files of a folder.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		files[filepath.Base(path)] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestBytesDependOnThePlanAlone(t *testing.T) {
+	for name, plan := range jobs(t) {
+		t.Run(name, func(t *testing.T) {
+			p, err := plan()
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole := filepath.Join(t.TempDir(), "whole")
+			m := build(t, p, whole, 1, 1)
+			if m.Rows != p.Rows() || len(m.Shards) != p.Shards {
+				t.Errorf("%d rows in %d shards, want %d in %d", m.Rows, len(m.Shards), p.Rows(), p.Shards)
+			}
+			if err := pipeline.Verify(t.Context(), whole, nil); err != nil {
+				t.Error(err)
+			}
+			want := contents(t, whole)
+			for _, c := range []struct{ of, workers int }{{2, 1}, {5, 4}} {
+				again, err := plan()
+				if err != nil {
+					t.Fatal(err)
+				}
+				dir := filepath.Join(t.TempDir(), "shared")
+				build(t, again, dir, c.of, c.workers)
+				if got := contents(t, dir); !maps.Equal(got, want) {
+					t.Errorf("%d shares with %d workers: the files differ", c.of, c.workers)
+				}
+			}
+		})
+	}
+}
+
+// TestRowsAreThoseOfTheStages compares with crops cut from a stream.
+func TestRowsAreThoseOfTheStages(t *testing.T) {
+	p, err := jobs(t)["pairs"]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "pairs")
+	build(t, p, dir, 1, 2)
+	d, err := pipeline.OpenDataset(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	set, err := formats.Open("cityscapes", p.Source.Dir, formats.Options{Unlabelled: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row := range d.Len() {
+		s, err := set.Read(t.Context(), row%set.Len())
+		if err != nil {
+			t.Fatal(err)
+		}
+		stage, err := crops.New(*p.Pairs, p.Seed, uint64(row/set.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := stage.Pair(s)
+		number, at := d.Find(row)
+		b, err := d.Batch(number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := b.Pair(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.ID != want.ID || !bytes.Equal(got.A.Image.Pix(), want.A.Image.Pix()) || got.B.Overlap != want.B.Overlap {
+			t.Errorf("row %d is not the pair of %s in epoch %d", row, s.ID, row/set.Len())
+		}
+		b.Release()
+	}
+}
+
+// TestAKilledRunIsContinued kills the run at random moments until it is done.
+func TestAKilledRunIsContinued(t *testing.T) {
+	p, err := jobs(t)["pairs"]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, killed := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "killed")
+	build(t, p, whole, 1, 2)
+	plan := filepath.Join(t.TempDir(), "plan.json")
+	f, err := os.Create(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.Write(f), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	kills := 0
+	for {
+		c := exec.Command(os.Args[0])
+		c.Env = append(os.Environ(), "PRECOMPUTE_INTO="+killed, "PRECOMPUTE_PLAN="+plan)
+		var said bytes.Buffer
+		c.Stderr = &said
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- c.Wait() }()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatalf("after %d kills: %v: %s", kills, err, said.String())
+			}
+			if _, err := precompute.Merge(t.Context(), p, killed, nil); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := contents(t, killed), contents(t, whole); !maps.Equal(got, want) {
+				t.Errorf("after %d kills the files differ: %v, want %v", kills, slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+			}
+			t.Logf("killed %d times", kills)
+			return
+		case <-time.After(time.Duration(10+rng.IntN(60)+10*kills) * time.Millisecond):
+			kills++
+			if err := c.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+				t.Fatal(err)
+			}
+			<-done
+		}
+	}
+}
+
+func TestASecondProcessIsRefused(t *testing.T) {
+	p, err := jobs(t)["pairs"]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	unlock, err := pipeline.Lock(dir, ".lock-0-of-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = precompute.Run(t.Context(), p, dir, precompute.RunOptions{})
+	if err == nil || !strings.Contains(err.Error(), "in use by process "+strconv.Itoa(os.Getpid())) {
+		t.Errorf("second process: %v", err)
+	}
+	unlock()
+	if err := precompute.Run(t.Context(), p, dir, precompute.RunOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDamageIsFoundAndHealed flips a byte in a finished shard.
+func TestDamageIsFoundAndHealed(t *testing.T) {
+	p, err := jobs(t)["crops"]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "crops")
+	build(t, p, dir, 1, 2)
+	want := contents(t, dir)
+	file := filepath.Join(dir, pipeline.ShardFile(2))
+	text := []byte(want[pipeline.ShardFile(2)])
+	text[len(text)/2] ^= 1
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := pipeline.Verify(t.Context(), dir, nil); err == nil || !strings.Contains(err.Error(), "part-00002.arrow") || !strings.Contains(err.Error(), "row") {
+		t.Errorf("verify: %v", err)
+	}
+	if _, err := precompute.Merge(t.Context(), p, dir, nil); err == nil || !strings.Contains(err.Error(), "part-00002.arrow") {
+		t.Errorf("merge: %v", err)
+	}
+	build(t, p, dir, 1, 2)
+	if !maps.Equal(contents(t, dir), want) {
+		t.Error("the dataset is not as it was")
+	}
+}
+
+func TestInputsMustBeThoseOfThePlan(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(file string) error
+		want  string
+		input bool
+	}{
+		"changed":  {func(f string) error { return os.WriteFile(f, []byte("another picture"), 0o644) }, "the plan says", true},
+		"vanished": {os.Remove, "has no sample", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			copied := filepath.Join(t.TempDir(), "gta")
+			if err := os.CopyFS(copied, os.DirFS(filepath.Join(data(t), "gta"))); err != nil {
+				t.Fatal(err)
+			}
+			p, err := precompute.New(t.Context(), precompute.Job{Kind: pipeline.KindSample, Epochs: 1}, precompute.Options{Source: precompute.InputOptions{Format: "gta", Dir: copied}, Shards: 3, Workers: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.spoil(filepath.Join(copied, "images", filepath.Base(p.Source.Items[1].ID)+".png")); err != nil {
+				t.Fatal(err)
+			}
+			err = precompute.Run(t.Context(), p, filepath.Join(t.TempDir(), "out"), precompute.RunOptions{Workers: 1})
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), filepath.Base(p.Source.Items[1].ID)) || errors.Is(err, precompute.ErrInput) != c.input {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// TestBadSamplesAreSettledInThePlan: they are left out once, with their reason.
+func TestBadSamplesAreSettledInThePlan(t *testing.T) {
+	copied := filepath.Join(t.TempDir(), "gta")
+	if err := os.CopyFS(copied, os.DirFS(filepath.Join(data(t), "gta"))); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(copied, "images", "*.png"))
+	if err != nil || len(files) < 3 {
+		t.Fatal(files, err)
+	}
+	if err := os.Truncate(files[1], 500); err != nil {
+		t.Fatal(err)
+	}
+	job := precompute.Job{Kind: pipeline.KindSample, Epochs: 1}
+	o := precompute.Options{Source: precompute.InputOptions{Format: "gta", Dir: copied}, Workers: 2}
+	var bad *precompute.TooManyBad
+	if _, err := precompute.New(t.Context(), job, o); !errors.As(err, &bad) || len(bad.Bad) != 1 {
+		t.Errorf("no bad sample allowed: %v", err)
+	}
+	o.MaxBad = 1
+	p, err := precompute.New(t.Context(), job, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Source.Quarantined) != 1 || p.Source.Quarantined[0].File != files[1] || len(p.Source.Items) != len(files)-1 {
+		t.Errorf("quarantined %+v", p.Source.Quarantined)
+	}
+	o.Source.Report = p.Source.Quarantined
+	trusting, err := precompute.New(t.Context(), job, o)
+	if err != nil || trusting.Digest != p.Digest {
+		t.Errorf("a plan by the report differs: %v", err)
+	}
+}
+
+func TestAPlanIsNotEdited(t *testing.T) {
+	p, err := jobs(t)["samples"]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := p.Write(&text); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "plan.json")
+	for name, c := range map[string]struct{ from, to, want string }{
+		"whole":   {"", "", ""},
+		"seed":    {`"seed": 11`, `"seed": 12`, "is not edited but made anew"},
+		"unknown": {`"seed": 11`, `"sed": 11`, "unknown field"},
+		"format":  {"pipa-plan/1", "pipa-plan/9", "this pipa reads"},
+	} {
+		if err := os.WriteFile(path, []byte(strings.Replace(text.String(), c.from, c.to, 1)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := precompute.ReadPlan(path)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	other, err := jobs(t)["crops"]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "out")
+	if err := precompute.Run(t.Context(), p, dir, precompute.RunOptions{Workers: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := precompute.Run(t.Context(), other, dir, precompute.RunOptions{}); err == nil || !strings.Contains(err.Error(), "another plan") {
+		t.Errorf("another plan in the same folder: %v", err)
+	}
+}
+
+func FuzzReadPlan(f *testing.F) {
+	p, err := jobs(f)["mix"]()
+	if err != nil {
+		f.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := p.Write(&text); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text.Bytes())
+	f.Add([]byte(`{"format":"pipa-plan/1","digest":"","epochs":1,"shards":-3}`))
+	path := filepath.Join(f.TempDir(), "plan.json")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := precompute.ReadPlan(path); err == nil && (p.Rows() < p.Shards || p.Shards < 1) {
+			t.Errorf("a plan of %d rows in %d shards was accepted", p.Rows(), p.Shards)
+		}
+	})
+}
