@@ -21,6 +21,7 @@ type Filter struct {
 	image    gift.Filter
 	label    gift.Filter // nil where pixels stay in place
 	resizing bool
+	sigma    float64 // of gaussian_blur, which [GaussianBlur] does in gift's stead; else 0
 }
 
 // filterSpec describes a filter's arguments.
@@ -154,11 +155,24 @@ func ParseFilter(spec string) (Filter, error) {
 	out := Filter{spec: spec}
 	out.image, out.label = f.build(args)
 	out.resizing = out.label != nil
+	if name == "gaussian_blur" {
+		out.sigma = args[0]
+	}
 	return out, nil
 }
 
 // Apply filters an image [H,W,3] and its label [H,W,1], which may be empty.
 func (f Filter) Apply(img, label pipeline.Raster) (pipeline.Raster, pipeline.Raster) {
+	if f.sigma > 0 {
+		out := img.Clone()
+		GaussianBlur(out, f.sigma)
+		return out, label
+	}
+	return f.draw(img, label)
+}
+
+// draw has gift do the work.
+func (f Filter) draw(img, label pipeline.Raster) (pipeline.Raster, pipeline.Raster) {
 	src := image.NewNRGBA(image.Rect(0, 0, img.Width(), img.Height()))
 	for i := range img.Height() * img.Width() {
 		copy(src.Pix[4*i:4*i+3], img.Pix()[3*i:3*i+3])

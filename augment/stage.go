@@ -118,85 +118,106 @@ func (s *Stage) Apply(ctx context.Context, in *pipeline.Batch, out *pipeline.Bui
 
 // Sample augments one sample. The result is in memory of its own.
 func (s *Stage) Sample(in pipeline.Sample) pipeline.Sample {
-	rng := pipeline.NewKey(s.seed, s.epoch, "augment", in.ID).Rand()
-	h, w := in.Image.Height(), in.Image.Width()
-	if s.options.Resize[0] > 0 {
-		h, w = FitSize(h, w, s.options.Resize)
-	}
+	scratch := BorrowScratch()
+	defer scratch.Return()
+	p := s.plan(scratch, in)
+	size := p.size(s.options)
 	out := in
-	box := full(h, w)
-	var label pipeline.Raster
+	out.Image = pipeline.NewRaster(size.Height, size.Width, 3)
 	if !in.Label.Empty() {
-		label = ResizeNearest(in.Label, h, w, box)
+		out.Label = pipeline.NewRaster(size.Height, size.Width, 1)
 	}
-	if s.options.Crop[0] > 0 {
-		box = s.chooseCrop(label, h, w, rng)
-		if !label.Empty() {
-			label = Pad(Crop(label, box), s.options.Crop[0], s.options.Crop[1], []byte{pipeline.Ignore})
-		}
-	}
-	out.Image = ResizeBilinear(in.Image, h, w, box)
-	if s.options.Crop[0] > 0 {
-		out.Image = Pad(out.Image, s.options.Crop[0], s.options.Crop[1], MeanColor())
-	}
-	out.Label = label
-	if rng.Float64() < s.options.Flip {
-		FlipX(out.Image)
-		if !out.Label.Empty() {
-			FlipX(out.Label)
-		}
-	}
-	s.options.Jitter.Apply(out.Image, rng)
-	if rng.Float64() < s.options.Gray {
-		Gray(out.Image)
-	}
-	if rng.Float64() < s.options.Blur {
-		out.Image = Blur5(out.Image)
-	}
+	s.render(scratch, p, in, out.Image, out.Label)
 	for _, f := range s.filters {
 		out.Image, out.Label = f.Apply(out.Image, out.Label)
 	}
 	return out
 }
 
-// chooseCrop draws the box that is kept of an h×w frame. It is smaller than
-// the crop where the frame is.
-func (s *Stage) chooseCrop(label pipeline.Raster, h, w int, rng *rand.Rand) pipeline.Box {
-	ch, cw := s.options.Crop[0], s.options.Crop[1]
-	draw := func() pipeline.Box {
-		y, x := rng.IntN(max(h-ch, 0)+1), rng.IntN(max(w-cw, 0)+1)
-		return pipeline.Box{Y0: y, X0: x, Y1: min(y+ch, h), X1: min(x+cw, w)}
+// SampleInto augments one sample into the memory of image and label, such as
+// a batch's; label is empty where the sample has none. It wants a stage with a
+// crop, whose size both have, and without filters.
+func (s *Stage) SampleInto(in pipeline.Sample, image, label pipeline.Raster) (pipeline.Sample, error) {
+	if s.options.Crop[0] == 0 || len(s.filters) > 0 {
+		return pipeline.Sample{}, fmt.Errorf("augment %q in place: the stage must crop and have no filters", in.ID)
 	}
-	box := draw()
-	if r := s.options.CatMaxRatio; r > 0 && r < 1 && !label.Empty() {
-		// Ten boxes are tried; the eleventh is taken unchecked.
-		for range 10 {
-			if Varied(label, box, r) {
-				break
-			}
-			box = draw()
+	crop := full(s.options.Crop[0], s.options.Crop[1])
+	for _, r := range []struct {
+		name     string
+		raster   pipeline.Raster
+		empty    bool
+		channels int
+	}{{"image", image, false, 3}, {"label", label, in.Label.Empty(), 1}} {
+		switch {
+		case r.raster.Empty() != r.empty:
+			return pipeline.Sample{}, fmt.Errorf("augment %q in place: %s is empty: %v, want %v", in.ID, r.name, r.raster.Empty(), r.empty)
+		case !r.empty && (full(r.raster.Height(), r.raster.Width()) != crop || r.raster.Channels() != r.channels):
+			return pipeline.Sample{}, fmt.Errorf("augment %q in place: %s is %dx%dx%d, want %dx%dx%d", in.ID, r.name, r.raster.Width(), r.raster.Height(), r.raster.Channels(), crop.X1, crop.Y1, r.channels)
 		}
 	}
-	return box
+	scratch := BorrowScratch()
+	defer scratch.Return()
+	s.render(scratch, s.plan(scratch, in), in, image, label)
+	in.Image, in.Label = image, label
+	return in, nil
 }
 
-// Varied tells whether a label's box has more than one class and none that
-// covers maxRatio or more of the pixels that are not ignored.
-func Varied(label pipeline.Raster, box pipeline.Box, maxRatio float64) bool {
-	var counts [256]int
-	for y := box.Y0; y < box.Y1; y++ {
-		for _, id := range label.Row(y)[box.X0:box.X1] {
-			counts[id]++
-		}
+// RowsNeeded are the rows [first, last) of the image of height×width that
+// [Stage.Sample] reads for this sample, whose label is complete. The image's
+// other rows may hold anything; in.Image may be empty here.
+func (s *Stage) RowsNeeded(in pipeline.Sample, height, width int) (first, last int) {
+	scratch := BorrowScratch()
+	defer scratch.Return()
+	p := s.planSized(scratch, in, height, width)
+	return BilinearRows(height, p.h, p.box)
+}
+
+// plan is what a sample's draws come to before those of its appearance.
+type plan struct {
+	h, w int          // of the resized frame
+	box  pipeline.Box // what is kept of it
+	flip bool
+	rng  *rand.Rand // for the draws to come
+}
+
+func (s *Stage) plan(scratch *Scratch, in pipeline.Sample) plan {
+	return s.planSized(scratch, in, in.Image.Height(), in.Image.Width())
+}
+
+func (s *Stage) planSized(scratch *Scratch, in pipeline.Sample, h, w int) plan {
+	p := plan{h: h, w: w, rng: pipeline.NewKey(s.seed, s.epoch, "augment", in.ID).Rand()}
+	if s.options.Resize[0] > 0 {
+		p.h, p.w = FitSize(h, w, s.options.Resize)
 	}
-	classes, most, all := 0, 0, 0
-	for id, n := range counts {
-		if n == 0 || pipeline.TrainID(id) == pipeline.Ignore {
-			continue
-		}
-		classes++
-		most = max(most, n)
-		all += n
+	p.box = full(p.h, p.w)
+	if s.options.Crop[0] > 0 {
+		p.box = s.chooseCrop(scratch, in.Label, p.h, p.w, p.rng)
 	}
-	return classes > 1 && float64(most)/float64(all) < maxRatio
+	p.flip = p.rng.Float64() < s.options.Flip
+	return p
+}
+
+// size is that of the result, filters aside.
+func (p plan) size(o Options) pipeline.Size {
+	if o.Crop[0] > 0 {
+		return pipeline.Size{Height: o.Crop[0], Width: o.Crop[1]}
+	}
+	return pipeline.Size{Height: p.h, Width: p.w}
+}
+
+// render writes all of image and label, which is empty where there is none.
+func (s *Stage) render(scratch *Scratch, p plan, in pipeline.Sample, image, label pipeline.Raster) {
+	if !label.Empty() {
+		scratch.ResizeNearest(label, in.Label, p.h, p.w, p.box, p.flip)
+		FillAround(label, p.box.Height(), p.box.Width(), p.flip, []byte{pipeline.Ignore})
+	}
+	scratch.ResizeBilinear(image, in.Image, p.h, p.w, p.box, p.flip)
+	FillAround(image, p.box.Height(), p.box.Width(), p.flip, MeanColor())
+	s.options.Jitter.Apply(image, p.rng)
+	if p.rng.Float64() < s.options.Gray {
+		Gray(image)
+	}
+	if p.rng.Float64() < s.options.Blur {
+		scratch.Blur5(image)
+	}
 }

@@ -3,10 +3,14 @@ package crops
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 
+	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/fixtures/golden"
 	"github.com/pipa-uda/pipa/pipeline"
 )
@@ -202,5 +206,85 @@ func TestStageIsKeyed(t *testing.T) {
 		if !bytes.Equal(p.B.Image.Pix(), a.B.Image.Pix()) {
 			t.Error("the stage's pair differs from Pair's")
 		}
+	}
+}
+
+func noise(rng *rand.Rand, h, w, c int) pipeline.Raster {
+	r := pipeline.NewRaster(h, w, c)
+	for i := range r.Pix() {
+		r.Pix()[i] = byte(rng.Uint32())
+	}
+	return r
+}
+
+// TestCropsEqualResizeThenCrop holds pairs to the whole frame resized, padded,
+// cut and mirrored; rows that are not needed hold noise.
+func TestCropsEqualResizeThenCrop(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		o := Default()
+		o.Stride = []int{1, 2, 4, 8, 16}[rng.IntN(5)]
+		o.Size = o.Stride * (1 + rng.IntN(12))
+		o.Base = 20 + rng.IntN(150)
+		h, w := 10+rng.IntN(60), 10+rng.IntN(60)
+		in := pipeline.Sample{ID: "x", Image: noise(rng, h, w, 3), Label: noise(rng, h, w, 1)}
+		g := o.Choose(h, w, keyed{rng})
+		frame := pipeline.Box{Y1: g.Height, X1: g.Width}
+		fh, fw := max(g.Height, o.Size), max(g.Width, o.Size)
+		image := augment.Pad(augment.ResizeBicubic(in.Image, g.Height, g.Width, frame), fh, fw, augment.MeanColor())
+		label := augment.Pad(augment.ResizeNearest(in.Label, g.Height, g.Width, frame), fh, fw, []byte{pipeline.Ignore})
+		first, last := g.RowsNeeded(h, o.Size)
+		for y := range h {
+			if y < first || y >= last {
+				copy(in.Image.Row(y), noise(rng, 1, w, 3).Pix())
+				copy(in.Label.Row(y), noise(rng, 1, w, 1).Pix())
+			}
+		}
+		p := Cut(in, g, o.Size)
+		for i, c := range []pipeline.Crop{p.A, p.B} {
+			box := square(g.Corners[i][0], g.Corners[i][1], o.Size)
+			wantImage, wantLabel := augment.Crop(image, box), augment.Crop(label, box)
+			if g.Flips[i] {
+				augment.FlipX(wantImage)
+				augment.FlipX(wantLabel)
+			}
+			if !bytes.Equal(c.Image.Pix(), wantImage.Pix()) {
+				t.Errorf("%+v of %dx%d: image of crop %d differs", g, w, h, i)
+			}
+			if !bytes.Equal(c.Label.Pix(), wantLabel.Pix()) {
+				t.Errorf("%+v of %dx%d: label of crop %d differs", g, w, h, i)
+			}
+		}
+	}
+}
+
+func TestPairIntoEqualsPair(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	o := Default()
+	o.Size, o.Base = 32, 60
+	s, err := New(o, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 50 {
+		in := pipeline.Sample{ID: fmt.Sprint(i), Image: noise(rng, 30, 50, 3), Label: noise(rng, 30, 50, 1)}
+		want := s.Pair(in)
+		got := pipeline.Pair{
+			A: pipeline.Crop{Image: noise(rng, 32, 32, 3), Label: noise(rng, 32, 32, 1)},
+			B: pipeline.Crop{Image: noise(rng, 32, 32, 3), Label: noise(rng, 32, 32, 1)},
+		}
+		if err := s.PairInto(in, &got); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("pair %d differs", i)
+		}
+		if first, last := s.RowsNeeded(in.ID, 30, 50); first < 0 || last > 30 || first >= last {
+			t.Errorf("pair %d needs rows %d..%d", i, first, last)
+		}
+	}
+	small := pipeline.Pair{A: pipeline.Crop{Image: noise(rng, 8, 8, 3)}, B: pipeline.Crop{Image: noise(rng, 8, 8, 3)}}
+	if err := s.PairInto(pipeline.Sample{ID: "x", Image: noise(rng, 30, 50, 3)}, &small); err == nil || !strings.Contains(err.Error(), "image is 8x8x3, want 32x32x3") {
+		t.Errorf("rasters of the wrong size: %v", err)
 	}
 }

@@ -100,41 +100,57 @@ func (s *Stage) Apply(ctx context.Context, in *pipeline.Batch, out *pipeline.Bui
 
 // Pair cuts a sample's pair, in memory of its own.
 func (s *Stage) Pair(in pipeline.Sample) pipeline.Pair {
+	p := newPair(s.options.Size, !in.Label.Empty())
+	s.pair(in, &p)
+	return p
+}
+
+// PairInto cuts a sample's pair into the rasters of p, such as a batch's: images
+// of the options' size and, where the sample has a label, labels. It sets the
+// rest of p.
+func (s *Stage) PairInto(in pipeline.Sample, p *pipeline.Pair) error {
+	for _, c := range []*pipeline.Crop{&p.A, &p.B} {
+		for _, r := range []struct {
+			name     string
+			raster   pipeline.Raster
+			want     bool
+			channels int
+		}{{"image", c.Image, true, 3}, {"label", c.Label, !in.Label.Empty(), 1}} {
+			switch {
+			case r.raster.Empty() == r.want:
+				return fmt.Errorf("crops %q in place: there is a %s: %v, want %v", in.ID, r.name, !r.want, r.want)
+			case r.want && (r.raster.Height() != s.options.Size || r.raster.Width() != s.options.Size || r.raster.Channels() != r.channels):
+				return fmt.Errorf("crops %q in place: %s is %dx%dx%d, want %dx%dx%d", in.ID, r.name, r.raster.Width(), r.raster.Height(), r.raster.Channels(), s.options.Size, s.options.Size, r.channels)
+			}
+		}
+	}
+	s.pair(in, p)
+	return nil
+}
+
+func (s *Stage) pair(in pipeline.Sample, p *pipeline.Pair) {
 	key := pipeline.NewKey(s.seed, s.epoch, "crops", in.ID)
 	g := s.options.Choose(in.Image.Height(), in.Image.Width(), keyed{key.Sub("geometry").Rand()})
-	p := Cut(in, g, s.options.Size)
-	for name, c := range map[string]*pipeline.Crop{"a": &p.A, "b": &p.B} {
-		rng := key.Sub(name).Rand()
+	scratch := augment.BorrowScratch()
+	defer scratch.Return()
+	cut(scratch, in, g, p)
+	for i, c := range []*pipeline.Crop{&p.A, &p.B} {
+		rng := key.Sub([]string{"a", "b"}[i]).Rand()
 		if rng.Float64() < s.options.Blur {
-			c.Image = augment.Blur5(c.Image)
+			scratch.Blur5(c.Image)
 		}
 		s.options.Jitter.Apply(c.Image, rng)
 		if rng.Float64() < s.options.Gray {
 			augment.Gray(c.Image)
 		}
 	}
-	return p
 }
 
-// Cut resamples what a geometry's crops need of a sample: bicubic as Pillow's
-// for the image, nearest for the label.
-func Cut(in pipeline.Sample, g Geometry, size int) pipeline.Pair {
-	p := pipeline.Pair{ID: in.ID, Scale: float32(g.Width) / float32(in.Image.Width())}
-	for i, c := range []*pipeline.Crop{&p.A, &p.B} {
-		y, x := g.Corners[i][0], g.Corners[i][1]
-		box := square(y, x, size).Intersect(pipeline.Box{Y1: g.Height, X1: g.Width})
-		c.Image = augment.Pad(augment.ResizeBicubic(in.Image, g.Height, g.Width, box), size, size, augment.MeanColor())
-		if !in.Label.Empty() {
-			c.Label = augment.Pad(augment.ResizeNearest(in.Label, g.Height, g.Width, box), size, size, []byte{pipeline.Ignore})
-		}
-		c.Origin, c.Flip, c.Overlap = [2]int{y, x}, g.Flips[i], g.Overlaps[i]
-		if c.Flip {
-			augment.FlipX(c.Image)
-			if !c.Label.Empty() {
-				augment.FlipX(c.Label)
-			}
-			c.Overlap = c.Overlap.FlipX(size)
-		}
-	}
-	return p
+// RowsNeeded are the rows [first, last) of an image, and of its label, of
+// height×width that [Stage.Pair] reads for the sample with this ID. The other
+// rows may hold anything.
+func (s *Stage) RowsNeeded(id string, height, width int) (first, last int) {
+	key := pipeline.NewKey(s.seed, s.epoch, "crops", id)
+	g := s.options.Choose(height, width, keyed{key.Sub("geometry").Rand()})
+	return g.RowsNeeded(height, s.options.Size)
 }

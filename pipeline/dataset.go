@@ -395,35 +395,6 @@ func (d *Dataset) Stream(ctx context.Context) Stream {
 	}}
 }
 
-// Shuffled yields the rows in the order of a keyed permutation, in batches of
-// rows.
-func (d *Dataset) Shuffled(ctx context.Context, seed, epoch uint64, rows int) Stream {
-	order := NewPermutation(NewKey(seed, epoch, "shuffle", d.manifest.Digest), d.Len())
-	return Stream{d.header, func(yield func(*Batch, error) bool) {
-		for at := 0; at < d.Len(); at += rows {
-			if ctx.Err() != nil {
-				yield(nil, context.Cause(ctx))
-				return
-			}
-			b, err := d.gather(order, at, min(at+rows, d.Len()))
-			if !yield(b, err) || err != nil {
-				return
-			}
-		}
-	}}
-}
-
-func (d *Dataset) gather(order Permutation, from, to int) (*Batch, error) {
-	out := NewBuilder(d.header)
-	defer out.Release()
-	for i := from; i < to; i++ {
-		if err := d.AppendRow(out, order.At(i)); err != nil {
-			return nil, err
-		}
-	}
-	return out.Batch()
-}
-
 // AppendRow copies row i to a builder of the dataset's header.
 func (d *Dataset) AppendRow(out *Builder, i int) error {
 	number, row := d.Find(i)

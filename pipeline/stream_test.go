@@ -286,7 +286,11 @@ func TestDatasets(t *testing.T) {
 				t.Error("the dataset's stream differs from what was written")
 			}
 			seen := map[string]bool{}
-			for b, err := range d.Shuffled(ctx, 1, 0, 5).Batches {
+			shuffled, err := d.Shuffled(ctx, d.Cursor(PermutationOrder, 1, 0), 0, 1, 5)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for b, err := range shuffled.Batches {
 				if err != nil {
 					t.Fatal(err)
 				}

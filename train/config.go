@@ -53,6 +53,9 @@ type DataConfig struct {
 	Crop        [2]int  `yaml:"crop,flow"`
 	CatMaxRatio float64 `yaml:"cat_max_ratio"` // a crop is redrawn while one class covers this share of it; 1 accepts all
 	Flip        float64 `yaml:"flip"`          // probability of mirroring
+	// Order of a precomputed dataset: permutation, of all rows, or window, of a
+	// few files at a time, for storage that is read best from the front.
+	Order string `yaml:"order"`
 }
 
 // RareClassConfig is DAFormer's rare class sampling of the source (METHOD 3.1):
@@ -261,6 +264,7 @@ func (c *Config) Validate() error {
 			check{s.d.Batch > 0, s.name + ".batch", s.d.Batch, "at least 1"},
 			check{s.d.Crop[0] > 0 && s.d.Crop[1] > 0 && s.d.Crop[0]%32 == 0 && s.d.Crop[1]%32 == 0, s.name + ".crop", s.d.Crop, "multiples of 32, the encoder's stride"},
 			check{unit(s.d.Flip), s.name + ".flip", s.d.Flip, "0 to 1"},
+			check{s.d.Order == "permutation" || s.d.Order == "window", s.name + ".order", s.d.Order, "permutation or window"},
 			check{s.d.CatMaxRatio > 0 && s.d.CatMaxRatio <= 1, s.name + ".cat_max_ratio", s.d.CatMaxRatio, "more than 0, up to 1"},
 		)
 	}

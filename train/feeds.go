@@ -26,7 +26,8 @@ type collection struct {
 	header   pipeline.Header
 	identity string
 	items    int
-	dataset  *formats.Dataset // nil where it is precomputed
+	dataset  *formats.Dataset  // nil where it is precomputed
+	shards   *pipeline.Dataset // nil where it is not
 	read     func(ctx context.Context, i int) (pipeline.Sample, error)
 	close    func() error
 }
@@ -49,7 +50,7 @@ func openCollection(c DataConfig, unlabelled bool) (*collection, error) {
 			}
 			return b.Sample(row)
 		}
-		return &collection{d.Header(), d.Manifest().Digest, d.Len(), nil, read, d.Close}, nil
+		return &collection{header: d.Header(), identity: d.Manifest().Digest, items: d.Len(), shards: d, read: read, close: d.Close}, nil
 	}
 	d, err := formats.Open(c.Format, c.Dir, formats.Options{Split: c.Split, Unlabelled: unlabelled})
 	if err != nil {
@@ -59,7 +60,7 @@ func openCollection(c DataConfig, unlabelled bool) (*collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &collection{d.Header(), identity, d.Len(), d, d.Read, func() error { return nil }}, nil
+	return &collection{header: d.Header(), identity: identity, items: d.Len(), dataset: d, read: d.Read, close: func() error { return nil }}, nil
 }
 
 // openFeeds opens what the recipe needs.
@@ -265,7 +266,30 @@ func drawnFeed(name string, c DataConfig, seed uint64, o Options, unlabelled boo
 			return out.AppendSample(stage.Sample(s))
 		},
 	}
+	if err := windowed(feed, c, col); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
 	return feed, col, feed.Validate()
+}
+
+// windowed gives a feed the order that is kind to slow storage, where the side
+// asks for it.
+func windowed(feed *data.Drawn, c DataConfig, col *collection) error {
+	if c.Order != "window" {
+		return nil
+	}
+	if col.shards == nil {
+		return fmt.Errorf("order window is that of a precomputed dataset, and %s is a folder of images", c.Dir)
+	}
+	feed.Order = func(k int) (epoch uint64, item int) {
+		epoch = uint64(k / col.items)
+		walk, err := col.shards.Walk(pipeline.WindowOrder, feed.Seed, epoch)
+		if err != nil {
+			panic(err) // the order is a known one
+		}
+		return epoch, walk.At(k % col.items)
+	}
+	return nil
 }
 
 // openStream opens standard input or a pipe.

@@ -22,6 +22,7 @@ import (
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/precompute"
 	"github.com/pipa-uda/pipa/train/data"
 	"github.com/pipa-uda/pipa/train/torch"
 )
@@ -445,6 +446,36 @@ func TestTheSamePairsGiveTheSameLoss(t *testing.T) {
 		if !maps.Equal(losses["target"], losses[other]) {
 			t.Errorf("with pairs from the target the losses are %v, with %s ones %v", losses["target"], other, losses[other])
 		}
+	}
+}
+
+// TestWindowOrderIsThatOfADataset trains from a precomputed source, read window
+// by window.
+func TestWindowOrderIsThatOfADataset(t *testing.T) {
+	lib := backend(t)
+	cfg := config(t, "iterations=4", "adapt.enabled=false", "patch.weight=0", "pixel.weight=0", "source.order=window")
+	if _, err := Run(t.Context(), lib, cfg, Options{Out: filepath.Join(t.TempDir(), "folder")}); err == nil || !strings.Contains(err.Error(), "order window is that of a precomputed dataset") {
+		t.Errorf("a folder of images: %v", err)
+	}
+	job := precompute.Job{Kind: pipeline.KindSample, Epochs: 1}
+	plan, err := precompute.New(t.Context(), job, precompute.Options{Source: precompute.InputOptions{Format: "gta", Dir: cfg.Source.Dir}, Shards: 5, Workers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "source")
+	if err := precompute.Run(t.Context(), plan, dir, precompute.RunOptions{Workers: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := precompute.Merge(t.Context(), plan, dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Source.Dir = dir
+	run := filepath.Join(t.TempDir(), "run")
+	if _, err := Run(t.Context(), lib, cfg, Options{Out: run}); err != nil {
+		t.Fatal(err)
+	}
+	if m := deterministic(t, run); m[len(m)-1].Losses["source"] <= 0 {
+		t.Errorf("metrics %+v", m)
 	}
 }
 

@@ -71,8 +71,12 @@ func catCommand() *cli.Command {
 		Description: "Writes the rows of datasets and files as one stream. All must be of one kind and schema.\n\n" +
 			"   pipa cat pairs --shuffle --epoch 3 | pipa view -o pairs.png",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "shuffle", Usage: "one dataset's rows in the order of a permutation drawn from seed and epoch"},
-			seedFlag("`SEED` of the order"), epochFlag(), limitFlag(),
+			&cli.BoolFlag{Name: "shuffle", Usage: "one dataset's rows in an order drawn from seed and epoch"},
+			&cli.StringFlag{Name: "order", Value: "permutation", Usage: "`ORDER` of --shuffle: permutation, of all rows; or window, of a few files at a time"},
+			seedFlag("`SEED` of the order"), epochFlag(),
+			&cli.IntFlag{Name: "start", Usage: "begin --shuffle at this `ROW` of the order, as after an interruption"},
+			&cli.StringFlag{Name: "shard", Usage: "of every n batches of --shuffle the i-th, as `i/n`: the share of one of n processes"},
+			limitFlag(),
 			&cli.IntFlag{Name: "batch", Usage: "regroup the rows into record batches of this `NUMBER`", DefaultText: "as stored; 4 where shuffled"},
 			outFlag(), forceFlag(), progressFlag(),
 		},
@@ -139,13 +143,37 @@ func openPart(c *cli.Context, name string, several bool) (s pipeline.Stream, row
 		return s, 0, nil, err
 	}
 	if c.Bool("shuffle") {
-		rows := 4
-		if n := c.Int("batch"); n > 0 {
-			rows = n
-		}
-		return d.Shuffled(c.Context, c.Uint64("seed"), c.Uint64("epoch"), rows), d.Len(), d.Close, nil
+		s, rows, err := shuffled(c, d)
+		return s, rows, d.Close, err
 	}
 	return d.Stream(c.Context), d.Len(), d.Close, nil
+}
+
+// shuffled is a dataset in the order that the flags name, and the number of its
+// rows.
+func shuffled(c *cli.Context, d *pipeline.Dataset) (s pipeline.Stream, rows int, err error) {
+	batch := 4
+	if n := c.Int("batch"); n > 0 {
+		batch = n
+	}
+	share, err := parseShard(c.String("shard"))
+	if err != nil {
+		return s, 0, err
+	}
+	orders := map[string]pipeline.Order{"permutation": pipeline.PermutationOrder, "window": pipeline.WindowOrder}
+	order, known := orders[c.String("order")]
+	if !known {
+		return s, 0, usagef("--order is %q, want permutation or window", c.String("order"))
+	}
+	cursor := d.Cursor(order, c.Uint64("seed"), c.Uint64("epoch"))
+	if cursor.Next = c.Int("start"); cursor.Next < 0 || cursor.Next > d.Len() {
+		return s, 0, usagef("--start is %d, the dataset has %d rows", cursor.Next, d.Len())
+	}
+	for at := cursor.Next + share.i*batch; at < d.Len(); at += share.n * batch {
+		rows += min(batch, d.Len()-at)
+	}
+	s, err = d.Shuffled(c.Context, cursor, share.i, share.n, batch)
+	return s, rows, err
 }
 
 func verifyCommand() *cli.Command {
