@@ -348,7 +348,7 @@ func TestPairsMayComeFromADataset(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.Patch.Pairs = filepath.Join(t.TempDir(), "pairs")
-	precompute(t, feed, cfg.Patch.Pairs)
+	storePairs(t, feed, cfg.Patch.Pairs)
 	if _, err := Run(context.Background(), lib, cfg, Options{Out: run}); err != nil {
 		t.Fatal(err)
 	}
@@ -365,8 +365,8 @@ func TestPairsMayComeFromADataset(t *testing.T) {
 	}
 }
 
-// precompute writes epoch 0 of a feed, in the order of its items.
-func precompute(t *testing.T, feed *data.Drawn, dir string) {
+// storePairs writes epoch 0 of a feed, in the order of its items.
+func storePairs(t *testing.T, feed *data.Drawn, dir string) {
 	t.Helper()
 	batches := func(yield func(*pipeline.Batch, error) bool) {
 		for i := range feed.Items {
@@ -437,7 +437,7 @@ func TestTheSamePairsGiveTheSameLoss(t *testing.T) {
 		t.Fatal(err)
 	}
 	pairs := filepath.Join(t.TempDir(), "pairs")
-	precompute(t, feed, pairs)
+	storePairs(t, feed, pairs)
 	train("precomputed", "patch.pairs="+pairs)
 	if losses["target"]["patch"] == 0 {
 		t.Error("the patch loss is 0")
