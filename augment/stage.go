@@ -109,7 +109,7 @@ func (s *Stage) Apply(ctx context.Context, in *pipeline.Batch, out *pipeline.Bui
 		if err != nil {
 			return err
 		}
-		if err := out.AppendSample(s.Sample(sample)); err != nil {
+		if err := s.Add(out, sample); err != nil {
 			return err
 		}
 	}

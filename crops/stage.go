@@ -91,7 +91,7 @@ func (s *Stage) Apply(ctx context.Context, in *pipeline.Batch, out *pipeline.Bui
 		if err != nil {
 			return err
 		}
-		if err := out.AppendPair(s.Pair(sample)); err != nil {
+		if err := s.Add(out, sample); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pipa-uda/pipa/formats/png"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/zeebo/xxh3"
 )
@@ -262,10 +263,8 @@ func (d *Dataset) Load(ctx context.Context, i int) (Encoded, error) {
 	if err := ctx.Err(); err != nil {
 		return e, err
 	}
-	for _, p := range d.missing {
-		if p.ID == e.ID {
-			return e, p
-		}
+	if err := d.unmatched(e.ID); err != nil {
+		return e, err
 	}
 	var err error
 	if e.ImageBytes, err = os.ReadFile(e.Image); err != nil {
@@ -282,20 +281,19 @@ func (d *Dataset) Load(ctx context.Context, i int) (Encoded, error) {
 // Decode decodes what Load has read. The rasters are the caller's.
 func (d *Dataset) Decode(e Encoded) (pipeline.Sample, error) {
 	s := pipeline.Sample{ID: e.ID, Dataset: d.Name, Split: d.Split}
+	p := decoders.Get().(*png.Decoder)
+	defer decoders.Put(p)
 	var err error
-	if s.Image, err = decodeImage(e.Image, e.ImageBytes, d.maxPixels); err != nil {
+	if s.Image, err = decodeImage(p, nil, e.Image, e.ImageBytes, png.Rows{}, d.maxPixels); err != nil {
 		return s, Problem{e.ID, e.Image, err}
 	}
 	if e.Label == "" {
 		return s, nil
 	}
-	if s.Label, err = decodeLabel(e.Label, e.LabelBytes, d.kind, d.maxPixels); err != nil {
-		return s, Problem{e.ID, e.Label, err}
+	if s.Label, err = decodeLabel(p, nil, e.Label, e.LabelBytes, d.kind, d.maxPixels); err == nil {
+		err = d.checkLabel(s.Label, s.Image.Height(), s.Image.Width())
 	}
-	if !s.Label.SameSize(s.Image) {
-		return s, Problem{e.ID, e.Label, fmt.Errorf("label is %dx%d, image is %dx%d", s.Label.Width(), s.Label.Height(), s.Image.Width(), s.Image.Height())}
-	}
-	if err := d.ids.apply(s.Label); err != nil {
+	if err != nil {
 		return s, Problem{e.ID, e.Label, err}
 	}
 	return s, nil

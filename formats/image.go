@@ -2,13 +2,14 @@ package formats
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
-	"image/color"
-	"image/draw"
-	"image/png"
+	"image/jpeg"
 	"os"
+	"sync"
 
+	"github.com/pipa-uda/pipa/formats/png"
 	"github.com/pipa-uda/pipa/pipeline"
 )
 
@@ -21,125 +22,121 @@ const (
 	redLabel                      // the red channel of 16-bit RGB (SYNTHIA)
 )
 
-// decodePNG decodes a file's bytes, refusing one that declares more than
-// maxPixels before it allocates.
-func decodePNG(path string, data []byte, maxPixels int) (image.Image, error) {
-	c, err := png.DecodeConfig(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("decode %s: %w", path, err)
-	}
-	if c.Width <= 0 || c.Height <= 0 || c.Height > maxPixels/c.Width {
-		return nil, fmt.Errorf("decode %s: it declares %dx%d pixels, the limit is %d", path, c.Width, c.Height, maxPixels)
-	}
-	m, err := png.Decode(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("decode %s: %w", path, err)
-	}
-	return m, nil
-}
+// decoders are lent to calls that have no Reader of their own.
+var decoders = sync.Pool{New: func() any { return new(png.Decoder) }}
 
-// ReadImage decodes a PNG as RGB, [H,W,3]. Transparency is dropped.
+// ReadImage decodes a PNG or JPEG as RGB, [H,W,3]. Transparency is dropped.
 func ReadImage(path string, maxPixels int) (pipeline.Raster, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return pipeline.Raster{}, err
 	}
-	return decodeImage(path, data, maxPixels)
+	d := decoders.Get().(*png.Decoder)
+	defer decoders.Put(d)
+	return decodeImage(d, nil, path, data, png.Rows{}, maxPixels)
 }
 
-func decodeImage(path string, data []byte, maxPixels int) (pipeline.Raster, error) {
-	m, err := decodePNG(path, data, maxPixels)
+// decodeImage decodes a file's bytes into buf, which grows where it is too
+// small. Rows that are not asked for may hold anything.
+func decodeImage(d *png.Decoder, buf []byte, path string, data []byte, rows png.Rows, maxPixels int) (pipeline.Raster, error) {
+	height, width, err := imageSize(path, data, maxPixels)
 	if err != nil {
 		return pipeline.Raster{}, err
 	}
+	if isJPEG(data) {
+		return decodeJPEG(path, data)
+	}
+	row := 3 * width
+	if cap(buf) < height*row {
+		buf = make([]byte, height*row)
+	}
+	d.MaxPixels = maxPixels
+	if _, err := d.AppendRGB(buf[:rows.First*row], data, rows); err != nil {
+		return pipeline.Raster{}, fmt.Errorf("decode %s: %w", path, err)
+	}
+	return pipeline.WrapRaster(height, width, 3, buf[:height*row])
+}
+
+// imageSize is the declared size, refused above maxPixels before anything is
+// allocated.
+func imageSize(path string, data []byte, maxPixels int) (height, width int, err error) {
+	if isJPEG(data) {
+		c, err := jpeg.DecodeConfig(bytes.NewReader(data))
+		if err != nil {
+			return 0, 0, fmt.Errorf("decode %s: %w", path, err)
+		}
+		height, width = c.Height, c.Width
+	} else {
+		h, err := png.ReadHeader(data)
+		if err != nil {
+			return 0, 0, fmt.Errorf("decode %s: %w", path, err)
+		}
+		height, width = h.Height, h.Width
+	}
+	if width <= 0 || height <= 0 || height > maxPixels/width {
+		return 0, 0, fmt.Errorf("decode %s: it declares %dx%d pixels, the limit is %d", path, width, height, maxPixels)
+	}
+	return height, width, nil
+}
+
+func isJPEG(data []byte) bool { return len(data) > 2 && data[0] == 0xFF && data[1] == 0xD8 }
+
+// decodeJPEG converts as image/jpeg does: full-range YCbCr, or grey.
+func decodeJPEG(path string, data []byte) (pipeline.Raster, error) {
+	m, err := jpeg.Decode(bytes.NewReader(data))
+	if err != nil {
+		return pipeline.Raster{}, fmt.Errorf("decode %s: %w", path, err)
+	}
 	b := m.Bounds()
 	out := pipeline.NewRaster(b.Dy(), b.Dx(), 3)
-	rgba := func(pix []byte, stride int) {
-		for y := range b.Dy() {
-			from, to := pix[y*stride:], out.Row(y)
+	for y := range b.Dy() {
+		row := out.Row(y)
+		switch m := m.(type) {
+		case *image.Gray:
+			for x, v := range m.Pix[y*m.Stride:][:b.Dx()] {
+				row[3*x], row[3*x+1], row[3*x+2] = v, v, v
+			}
+		default:
 			for x := range b.Dx() {
-				copy(to[3*x:3*x+3], from[4*x:4*x+3])
+				r, g, b, _ := m.At(b.Min.X+x, b.Min.Y+y).RGBA()
+				row[3*x], row[3*x+1], row[3*x+2] = byte(r>>8), byte(g>>8), byte(b>>8)
 			}
 		}
-	}
-	switch m := m.(type) {
-	case *image.RGBA: // opaque, as image/png gives for RGB
-		rgba(m.Pix, m.Stride)
-	case *image.NRGBA:
-		rgba(m.Pix, m.Stride)
-	default:
-		n := image.NewNRGBA(b)
-		draw.Draw(n, b, m, b.Min, draw.Src)
-		rgba(n.Pix, n.Stride)
 	}
 	return out, nil
 }
 
-// decodeLabel decodes a PNG's ids, [H,W,1].
-func decodeLabel(path string, data []byte, kind labelKind, maxPixels int) (pipeline.Raster, error) {
-	m, err := decodePNG(path, data, maxPixels)
+// decodeLabel decodes a PNG's ids, [H,W,1], into buf, which grows where it is
+// too small.
+func decodeLabel(d *png.Decoder, buf []byte, path string, data []byte, kind labelKind, maxPixels int) (pipeline.Raster, error) {
+	h, err := png.ReadHeader(data)
 	if err != nil {
-		return pipeline.Raster{}, err
+		return pipeline.Raster{}, fmt.Errorf("decode %s: %w", path, err)
 	}
-	b := m.Bounds()
-	out := pipeline.NewRaster(b.Dy(), b.Dx(), 1)
-	switch m := m.(type) {
-	case *image.Gray:
-		if kind != redLabel {
-			for y := range b.Dy() {
-				copy(out.Row(y), m.Pix[y*m.Stride:])
-			}
-			return out, nil
-		}
-	case *image.Paletted:
-		if kind != redLabel {
-			for y := range b.Dy() {
-				copy(out.Row(y), m.Pix[y*m.Stride:])
-			}
-			return out, nil
-		}
-	case *image.RGBA64:
-		if kind == redLabel {
-			return out, red16(out, m.Pix, m.Stride, path)
-		}
-	case *image.NRGBA64:
-		if kind == redLabel {
-			return out, red16(out, m.Pix, m.Stride, path)
-		}
+	if h.Width <= 0 || h.Height <= 0 || h.Height > maxPixels/h.Width {
+		return pipeline.Raster{}, fmt.Errorf("decode %s: it declares %dx%d pixels, the limit is %d", path, h.Width, h.Height, maxPixels)
 	}
-	want := map[labelKind]string{grayLabel: "8-bit grey or palette", paletteLabel: "palette or 8-bit grey", redLabel: "16-bit RGB"}[kind]
-	return pipeline.Raster{}, fmt.Errorf("decode %s: its pixels are %s, labels of this format are %s", path, modelName(m.ColorModel()), want)
-}
-
-// red16 takes the red channel of 16-bit pixels, big-endian, which must fit in
-// a byte.
-func red16(out pipeline.Raster, pix []byte, stride int, path string) error {
-	for y := range out.Height() {
-		row := out.Row(y)
-		for x := range row {
-			at := y*stride + 8*x
-			if pix[at] != 0 {
-				return fmt.Errorf("decode %s: pixel x %d y %d has id %d, which the format does not have", path, x, y, int(pix[at])<<8|int(pix[at+1]))
-			}
-			row[x] = pix[at+1]
-		}
+	gray := h.BitDepth <= 8 && (h.Color == png.Gray || h.Color == png.Palette)
+	red := h.BitDepth == 16 && (h.Color == png.RGB || h.Color == png.RGBA)
+	if kind == redLabel && !red || kind != redLabel && !gray {
+		want := map[labelKind]string{grayLabel: "8-bit grey or palette", paletteLabel: "palette or 8-bit grey", redLabel: "16-bit RGB"}[kind]
+		return pipeline.Raster{}, fmt.Errorf("decode %s: its pixels are %d-bit %s, labels of this format are %s", path, h.BitDepth, h.Color, want)
 	}
-	return nil
-}
-
-func modelName(m color.Model) string {
-	switch m {
-	case color.RGBAModel, color.NRGBAModel:
-		return "8-bit colour"
-	case color.RGBA64Model, color.NRGBA64Model:
-		return "16-bit colour"
-	case color.Gray16Model:
-		return "16-bit grey"
-	case color.GrayModel:
-		return "8-bit grey"
+	d.MaxPixels = maxPixels
+	if n := h.Width * h.Height; cap(buf) < n {
+		buf = make([]byte, n)
 	}
-	if _, ok := m.(color.Palette); ok {
-		return "palette indices"
+	if kind == redLabel {
+		buf, err = d.AppendChannel16(buf[:0], data, 0, png.Rows{})
+	} else {
+		buf, err = d.AppendIndices(buf[:0], data, png.Rows{})
 	}
-	return "of another kind"
+	var value *png.ValueError
+	if errors.As(err, &value) {
+		return pipeline.Raster{}, fmt.Errorf("decode %s: pixel x %d y %d has id %d, which the format does not have", path, value.X, value.Y, value.Value)
+	}
+	if err != nil {
+		return pipeline.Raster{}, fmt.Errorf("decode %s: %w", path, err)
+	}
+	return pipeline.WrapRaster(h.Height, h.Width, 1, buf)
 }

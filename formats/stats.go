@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pipa-uda/pipa/formats/png"
 	"github.com/pipa-uda/pipa/pipeline"
 )
 
@@ -89,7 +90,9 @@ func (d *Dataset) classStats(ctx context.Context, i int) (ClassStats, error) {
 	if err != nil {
 		return s, Problem{e.ID, e.Label, err}
 	}
-	label, err := decodeLabel(e.Label, data, d.kind, d.maxPixels)
+	p := decoders.Get().(*png.Decoder)
+	defer decoders.Put(p)
+	label, err := decodeLabel(p, nil, e.Label, data, d.kind, d.maxPixels)
 	if err != nil {
 		return s, Problem{e.ID, e.Label, err}
 	}

@@ -43,6 +43,9 @@ func NewBuilder(header Header) *Builder {
 	return b
 }
 
+// Header is that of the stream the batch will belong to.
+func (b *Builder) Header() Header { return *b.header }
+
 // Len is the number of rows appended so far.
 func (b *Builder) Len() int { return b.rows }
 
@@ -51,8 +54,9 @@ func (b *Builder) Release() { b.columns, b.rows, b.bytes = nil, 0, 0 }
 
 // row appends one row's columns in the order of the schema.
 type row struct {
-	b    *Builder
-	next int
+	b       *Builder
+	next    int
+	inPlace bool // the rasters of fixed size lie in their columns already
 }
 
 // start checks that a row of this kind and size fits.
@@ -121,8 +125,9 @@ func (r *row) flag(v bool) {
 func (r *row) raster(v Raster) {
 	field := r.b.schema.Field(r.next)
 	if _, fixed := field.Type.(*arrow.FixedSizeListType); fixed {
-		c := r.column()
-		c.values = append(c.values, v.Pix()...)
+		if c := r.column(); !r.inPlace {
+			c.values = append(c.values, v.Pix()...)
+		}
 		return
 	}
 	c := &r.b.columns[r.next]
@@ -147,7 +152,9 @@ func (b *Builder) checkLabel(id string, label Raster) error {
 }
 
 // AppendSample adds a row to a sample batch.
-func (b *Builder) AppendSample(s Sample) error {
+func (b *Builder) AppendSample(s Sample) error { return b.appendSample(s, false) }
+
+func (b *Builder) appendSample(s Sample, inPlace bool) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
@@ -155,6 +162,7 @@ func (b *Builder) AppendSample(s Sample) error {
 	if err != nil {
 		return err
 	}
+	r.inPlace = inPlace
 	if err := r.sample(&s); err != nil {
 		return err
 	}
@@ -201,7 +209,9 @@ func (b *Builder) AppendMix(m Mix) error {
 }
 
 // AppendPair adds a row to a pair batch.
-func (b *Builder) AppendPair(p Pair) error {
+func (b *Builder) AppendPair(p Pair) error { return b.appendPair(p, false) }
+
+func (b *Builder) appendPair(p Pair, inPlace bool) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
@@ -212,6 +222,7 @@ func (b *Builder) AppendPair(p Pair) error {
 	if err != nil {
 		return err
 	}
+	r.inPlace = inPlace
 	r.text(p.ID)
 	r.raster(p.A.Image)
 	r.raster(p.B.Image)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/formats"
@@ -30,6 +31,39 @@ type collection struct {
 	shards   *pipeline.Dataset // nil where it is not
 	read     func(ctx context.Context, i int) (pipeline.Sample, error)
 	close    func() error
+	readers  sync.Pool // of *formats.Reader, where there is a dataset
+}
+
+// An encodedStage makes a row of a sample, decoding no more of its image than
+// it needs.
+type encodedStage interface {
+	Add(out *pipeline.Builder, in pipeline.Sample) error
+	AddEncoded(out *pipeline.Builder, in pipeline.Sample, height, width int, image augment.Image) error
+}
+
+// add makes a row of item i. label, where it is not nil, makes the label of an
+// image of height×width.
+func (c *collection) add(ctx context.Context, out *pipeline.Builder, i int, stage encodedStage, label func(height, width int) pipeline.Raster) error {
+	if c.dataset == nil {
+		s, err := c.read(ctx, i)
+		if err != nil {
+			return err
+		}
+		if label != nil {
+			s.Label = label(s.Image.Height(), s.Image.Width())
+		}
+		return stage.Add(out, s)
+	}
+	r := c.readers.Get().(*formats.Reader)
+	defer c.readers.Put(r)
+	s, h, w, err := r.Open(ctx, i)
+	if err != nil {
+		return err
+	}
+	if label != nil {
+		s.Label = label(h, w)
+	}
+	return stage.AddEncoded(out, s, h, w, r.Image)
 }
 
 // openCollection opens a dataset folder, precomputed or in its official layout.
@@ -60,7 +94,8 @@ func openCollection(c DataConfig, unlabelled bool) (*collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &collection{header: d.Header(), identity: identity, items: d.Len(), dataset: d, read: d.Read, close: func() error { return nil }}, nil
+	return &collection{header: d.Header(), identity: identity, items: d.Len(), dataset: d, read: d.Read, close: func() error { return nil },
+		readers: sync.Pool{New: func() any { return d.NewReader() }}}, nil
 }
 
 // openFeeds opens what the recipe needs.
@@ -181,16 +216,11 @@ func targetFeed(ctx context.Context, cfg Config, o Options, closers *[]func() er
 	options := cfg.Target.augmentation()
 	feed.RowHeader.Labelled = true
 	feed.Append = func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error {
-		s, err := col.read(ctx, item)
-		if err != nil {
-			return err
-		}
-		s.Label = marginMask(s.Image.Height(), s.Image.Width(), options.Resize, cfg.Adapt.Margins)
 		stage, err := augment.New(options, cfg.Seed, epoch)
 		if err != nil {
 			return err
 		}
-		return out.AppendSample(stage.Sample(s))
+		return col.add(ctx, out, item, stage, func(h, w int) pipeline.Raster { return marginMask(h, w, options.Resize, cfg.Adapt.Margins) })
 	}
 	return feed, nil
 }
@@ -255,15 +285,11 @@ func drawnFeed(name string, c DataConfig, seed uint64, o Options, unlabelled boo
 	feed := &data.Drawn{
 		Name: name, Seed: seed, Items: col.items, Batch: c.Batch, Workers: o.Workers, RowHeader: header, Identity: col.identity,
 		Append: func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error {
-			s, err := col.read(ctx, item)
-			if err != nil {
-				return err
-			}
 			stage, err := augment.New(options, seed, epoch)
 			if err != nil {
 				return err
 			}
-			return out.AppendSample(stage.Sample(s))
+			return col.add(ctx, out, item, stage, nil)
 		},
 	}
 	if err := windowed(feed, c, col); err != nil {

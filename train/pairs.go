@@ -72,15 +72,11 @@ func cutPairs(cfg Config, closers *[]func() error) (*data.Drawn, error) {
 	return &data.Drawn{
 		Items: images.items, RowHeader: header, Identity: images.identity,
 		Append: func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error {
-			s, err := images.read(ctx, item, epoch)
-			if err != nil {
-				return err
-			}
 			stage, err := crops.New(options, cfg.Seed, epoch)
 			if err != nil {
 				return err
 			}
-			return out.AppendPair(stage.Pair(s))
+			return images.add(ctx, out, item, epoch, stage)
 		},
 	}, nil
 }
@@ -91,7 +87,7 @@ type pairImages struct {
 	header   pipeline.Header
 	identity string
 	items    int
-	read     func(ctx context.Context, item int, epoch uint64) (pipeline.Sample, error)
+	add      func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64, stage *crops.Stage) error
 }
 
 func openPairImages(cfg Config, closers *[]func() error) (*pairImages, error) {
@@ -110,8 +106,9 @@ func openPairImages(cfg Config, closers *[]func() error) (*pairImages, error) {
 		return nil, err
 	}
 	if cfg.Patch.Image == "target" {
-		read := func(ctx context.Context, item int, _ uint64) (pipeline.Sample, error) { return target.read(ctx, item) }
-		return &pairImages{target.header, target.identity, target.items, read}, nil
+		return &pairImages{target.header, target.identity, target.items, func(ctx context.Context, out *pipeline.Builder, item int, _ uint64, stage *crops.Stage) error {
+			return target.add(ctx, out, item, stage, nil)
+		}}, nil
 	}
 	source, err := open("source", cfg.Source, false)
 	if err != nil {
@@ -147,5 +144,11 @@ func openPairImages(cfg Config, closers *[]func() error) (*pairImages, error) {
 		t.Image, t.Label = mixed.Image, pipeline.Raster{}
 		return t, err
 	}
-	return &pairImages{target.header, target.identity + "+" + source.identity, target.items, read}, nil
+	return &pairImages{target.header, target.identity + "+" + source.identity, target.items, func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64, stage *crops.Stage) error {
+		s, err := read(ctx, item, epoch)
+		if err != nil {
+			return err
+		}
+		return stage.Add(out, s)
+	}}, nil
 }

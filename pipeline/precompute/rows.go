@@ -135,16 +135,20 @@ func (m *maker) append(ctx context.Context, out *pipeline.Builder, r int) error 
 	}
 	switch m.plan.Kind {
 	case pipeline.KindSample:
-		if s, err = m.augment(m.plan.Samples, s, epoch); err != nil {
+		if m.plan.Samples == nil {
+			return out.AppendSample(s)
+		}
+		stage, err := augment.New(*m.plan.Samples, m.plan.Seed, epoch)
+		if err != nil {
 			return err
 		}
-		return out.AppendSample(s)
+		return stage.Add(out, s)
 	case pipeline.KindPair:
 		stage, err := crops.New(*m.plan.Pairs, m.plan.Seed, epoch)
 		if err != nil {
 			return err
 		}
-		return out.AppendPair(stage.Pair(s))
+		return stage.Add(out, s)
 	}
 	// The targets come in the order of a keyed permutation, as often as they are
 	// needed.
@@ -167,9 +171,6 @@ func (m *maker) append(ctx context.Context, out *pipeline.Builder, r int) error 
 }
 
 func (m *maker) augment(o *augment.Options, s pipeline.Sample, epoch uint64) (pipeline.Sample, error) {
-	if o == nil {
-		return s, nil
-	}
 	stage, err := augment.New(*o, m.plan.Seed, epoch)
 	if err != nil {
 		return s, err
@@ -189,6 +190,7 @@ func (m *maker) batches(ctx context.Context, from, to, workers int) pipeline.Str
 	make := func(ctx context.Context, start int) (*pipeline.Batch, error) {
 		out := pipeline.NewBuilder(m.header)
 		defer out.Release()
+		out.Reserve(min(m.plan.Batch, to-start))
 		for r := start; r < min(start+m.plan.Batch, to); r++ {
 			if err := m.append(ctx, out, r); err != nil {
 				return nil, fmt.Errorf("row %d: %w", r, err)

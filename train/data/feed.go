@@ -80,6 +80,7 @@ func (d *Drawn) From(ctx context.Context, iteration int) iter.Seq2[*pipeline.Bat
 func (d *Drawn) batch(ctx context.Context, iteration int) (*pipeline.Batch, error) {
 	out := pipeline.NewBuilder(d.RowHeader)
 	defer out.Release()
+	out.Reserve(d.Batch)
 	for r := range d.Batch {
 		epoch, item := d.draw(iteration*d.Batch + r)
 		if err := d.Append(ctx, out, item, epoch); err != nil {

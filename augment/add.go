@@ -1,0 +1,30 @@
+package augment
+
+import "github.com/pipa-uda/pipa/pipeline"
+
+// An Image decodes the rows first up to, not including, last of a sample's
+// image, at its full size [H,W,3]; the other rows may hold anything. It is
+// called at most once.
+type Image func(first, last int) (pipeline.Raster, error)
+
+// Add augments a sample into a batch, in the batch's own memory where the stage
+// crops.
+func (s *Stage) Add(out *pipeline.Builder, in pipeline.Sample) error {
+	if s.options.Crop[0] == 0 || len(s.filters) > 0 || out.Header().Labelled == in.Label.Empty() {
+		return out.AppendSample(s.Sample(in))
+	}
+	return out.AddSample(func(image, label pipeline.Raster) (pipeline.Sample, error) { return s.SampleInto(in, image, label) })
+}
+
+// AddEncoded is Add for a sample whose label is there and whose image, of
+// height×width pixels, has yet to be decoded: no more rows are than the crop
+// needs.
+func (s *Stage) AddEncoded(out *pipeline.Builder, in pipeline.Sample, height, width int, image Image) error {
+	first, last := s.RowsNeeded(in, height, width)
+	m, err := image(first, last)
+	if err != nil {
+		return err
+	}
+	in.Image = m
+	return s.Add(out, in)
+}

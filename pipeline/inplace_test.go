@@ -1,0 +1,111 @@
+package pipeline
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// TestRowsMadeInPlaceAreThoseAppended builds the same batches both ways, with a
+// row that fails in between.
+func TestRowsMadeInPlaceAreThoseAppended(t *testing.T) {
+	fill := func(r Raster, v byte) {
+		for i := range r.Pix() {
+			r.Pix()[i] = v + byte(i%7)
+		}
+	}
+	fails := errors.New("no such picture")
+	for _, labelled := range []bool{true, false} {
+		h := Header{Kind: KindSample, Classes: []string{"a"}, Datasets: []string{"set"}, Labelled: labelled, Size: Size{3, 5}}
+		made, appended := NewBuilder(h), NewBuilder(h)
+		made.Reserve(2)
+		for i := range 4 {
+			sample := func(image, label Raster) Sample {
+				fill(image, byte(i))
+				if labelled {
+					fill(label, byte(2*i))
+				}
+				return Sample{ID: strings.Repeat("x", i+1), Dataset: "set", Split: "train", Image: image, Label: label}
+			}
+			if err := made.AddSample(func(image, label Raster) (Sample, error) {
+				fill(image, 99)
+				return Sample{}, fails
+			}); !errors.Is(err, fails) {
+				t.Fatalf("a row that fails: %v", err)
+			}
+			if err := made.AddSample(func(image, label Raster) (Sample, error) {
+				if labelled == label.Empty() {
+					t.Errorf("label empty: %v in a stream labelled: %v", label.Empty(), labelled)
+				}
+				return sample(image, label), nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			label := Raster{}
+			if labelled {
+				label = NewRaster(3, 5, 1)
+			}
+			if err := appended.AppendSample(sample(NewRaster(3, 5, 3), label)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(one(t, h, made), one(t, h, appended)) {
+			t.Errorf("samples, labelled %v: the batches differ", labelled)
+		}
+
+		h = Header{Kind: KindPair, Classes: []string{"a"}, Labelled: labelled, Size: Size{4, 4}}
+		made, appended = NewBuilder(h), NewBuilder(h)
+		for i := range 3 {
+			complete := func(p *Pair) {
+				p.ID, p.Scale = "p", 1.5
+				for k, c := range []*Crop{&p.A, &p.B} {
+					fill(c.Image, byte(i+k))
+					if labelled {
+						fill(c.Label, byte(i))
+					}
+					c.Overlap, c.Flip = Box{0, 0, 2, 2}, k == 1
+				}
+			}
+			if err := made.AddPair(func(p *Pair) error { complete(p); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			var p Pair
+			p.A.Image, p.B.Image = NewRaster(4, 4, 3), NewRaster(4, 4, 3)
+			if labelled {
+				p.A.Label, p.B.Label = NewRaster(4, 4, 1), NewRaster(4, 4, 1)
+			}
+			complete(&p)
+			if err := appended.AppendPair(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(one(t, h, made), one(t, h, appended)) {
+			t.Errorf("pairs, labelled %v: the batches differ", labelled)
+		}
+	}
+}
+
+// one encodes a builder's rows as a stream of one batch.
+func one(t *testing.T, h Header, b *Builder) []byte {
+	t.Helper()
+	return encode(t, Stream{h, func(yield func(*Batch, error) bool) { yield(b.Batch()) }})
+}
+
+func TestRowsInPlaceKeepTheirRasters(t *testing.T) {
+	h := Header{Kind: KindSample, Classes: []string{"a"}, Datasets: []string{"set"}, Size: Size{3, 5}}
+	b := NewBuilder(h)
+	err := b.AddSample(func(image, label Raster) (Sample, error) {
+		return Sample{ID: "x", Dataset: "set", Image: NewRaster(3, 5, 3)}, nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "not the one handed out") || b.Len() != 0 {
+		t.Errorf("another raster: %v, %d rows", err, b.Len())
+	}
+	h.Size = Size{}
+	if err := NewBuilder(h).AddSample(nil); err == nil || !strings.Contains(err.Error(), "of one size") {
+		t.Errorf("sizes vary: %v", err)
+	}
+	if err := b.AddPair(nil); err == nil || !strings.Contains(err.Error(), "add a pair in place to a stream of samples") {
+		t.Errorf("another kind: %v", err)
+	}
+}
