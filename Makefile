@@ -18,7 +18,8 @@ test: setup torch ## formatting, vet, and all tests
 demo: build torch ## the whole line on small procedural data, in less than 10 minutes
 	@scripts/demo
 
-bench: torch ## what a tensor operation costs, against PyTorch in Python
+bench: build torch ## the data path and tensor operations, side by side with OpenCV and PyTorch in Python
+	go run ./bench/loader
 	@for size in "-size 128" "-size 256 -rounds 6 -threads 2"; do echo "MiT-B5 and DAFormer, forward and backward, $$size"; go run ./bench/mitb5 $$size; done
 
 bench-uda: build torch ## the ablation on the fixtures: every recipe, three seeds; about an hour on 2 cores

@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"fmt"
+	"strings"
+	"sync/atomic"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -10,15 +12,31 @@ import (
 // A Batch is a record batch of one kind, validated: every row's rasters have
 // the lengths their sizes ask for and match the row's digest.
 //
-// Its memory is the garbage collector's: rasters taken from a batch stay
-// readable for as long as they are held, and must not be written to.
+// Rasters taken from a batch are views into it: they must not be written to, nor
+// looked at after Release, which gives the memory of a stream's batch to the
+// batches to come.
 type Batch struct {
 	header *Header
 	record arrow.Record
+	free   func() // of a batch that was read from a stream, else nil
+	others atomic.Int32
 }
 
-// Release gives up the batch. It may be called once.
-func (b *Batch) Release() { b.record.Release() }
+// Retain adds a holder, who releases the batch too: only the last Release gives
+// it up.
+func (b *Batch) Retain() { b.others.Add(1) }
+
+// Release gives up the batch. Each holder may call it once, and need not: what
+// is not released is left to the garbage collector.
+func (b *Batch) Release() {
+	if b.others.Add(-1) >= 0 {
+		return
+	}
+	b.record.Release()
+	if b.free != nil {
+		b.free()
+	}
+}
 
 // Header is that of the stream the batch belongs to.
 func (b *Batch) Header() Header { return *b.header }
@@ -50,7 +68,7 @@ func dataBytes(d arrow.ArrayData) int64 {
 
 // newBatch checks every row of a record that came from outside.
 func newBatch(h *Header, r arrow.Record) (*Batch, error) {
-	b := &Batch{h, r}
+	b := &Batch{header: h, record: r}
 	if err := b.checkDatasets(); err != nil {
 		return nil, err
 	}
@@ -108,7 +126,10 @@ func (b *Batch) column(name string) arrow.Array {
 	return b.record.Column(i[0])
 }
 
-func (b *Batch) text(name string, i int) string { return b.column(name).(*array.String).Value(i) }
+// text is a copy: names are kept longer than batches.
+func (b *Batch) text(name string, i int) string {
+	return strings.Clone(b.column(name).(*array.String).Value(i))
+}
 
 // raster is row i of a raster column.
 func (b *Batch) raster(name string, i, height, width, channels int) (Raster, error) {

@@ -249,7 +249,7 @@ func (b *Builder) Batch() (*Batch, error) {
 	for i, f := range b.schema.Fields() {
 		columns[i] = b.array(f, &b.columns[i])
 	}
-	batch := &Batch{b.header, array.NewRecord(b.schema, columns, int64(b.rows))}
+	batch := &Batch{header: b.header, record: array.NewRecord(b.schema, columns, int64(b.rows))}
 	b.columns, b.rows, b.bytes = make([]columnBuffer, len(b.columns)), 0, 0
 	return batch, nil
 }

@@ -90,7 +90,7 @@ func readBatches(ctx context.Context, rd *arrowio.Reader, header *Header) iter.S
 				yield(nil, context.Cause(ctx))
 				return
 			}
-			rec, err := rd.Next()
+			rec, free, err := rd.Next()
 			if errors.Is(err, io.EOF) {
 				return
 			}
@@ -99,6 +99,9 @@ func readBatches(ctx context.Context, rd *arrowio.Reader, header *Header) iter.S
 				return
 			}
 			b, err := newBatch(header, rec)
+			if err == nil {
+				b.free = free
+			}
 			if err != nil {
 				rec.Release()
 				yield(nil, fmt.Errorf("read stream: batch %d: %w", n, err))

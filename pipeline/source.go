@@ -190,7 +190,7 @@ func Zip(left, right Stream) iter.Seq2[*Matched, error] {
 			for len(m.Right) < l.Len() {
 				if current == nil || at == current.Len() {
 					if current != nil {
-						m.held = append(m.held, current)
+						current.Release()
 						current = nil
 					}
 					b, err, ok := next()
@@ -205,6 +205,10 @@ func Zip(left, right Stream) iter.Seq2[*Matched, error] {
 					}
 					current, at = b, 0
 					continue
+				}
+				if n := len(m.held); n == 0 || m.held[n-1] != current {
+					current.Retain()
+					m.held = append(m.held, current)
 				}
 				s, err := current.Sample(at)
 				if err != nil {

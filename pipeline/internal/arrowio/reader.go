@@ -25,7 +25,7 @@ type Reader struct {
 // NewReader reads the schema. check returns the schema that a stream with this
 // metadata must have, and whether this module's writer wrote it.
 func NewReader(r io.Reader, check func(metadata map[string]string) (want *arrow.Schema, ours bool, err error)) (*Reader, error) {
-	rd := &Reader{scan: scanner{r: bufio.NewReaderSize(r, 64<<10)}, dicts: map[string]arrow.ArrayData{}}
+	rd := &Reader{scan: scanner{r: bufio.NewReaderSize(r, 64<<10), spare: &spare{}}, dicts: map[string]arrow.ArrayData{}}
 	var err error
 	if err = rd.scan.sniff(); err != nil {
 		return nil, err
@@ -72,50 +72,52 @@ func checkSchema(h header, check func(map[string]string) (*arrow.Schema, bool, e
 	return want, ours, nil
 }
 
-// Next returns the next record, or io.EOF where the stream was whole.
-func (r *Reader) Next() (arrow.Record, error) {
+// Next returns the next record, or io.EOF where the stream was whole. free, to
+// be called when nothing looks at the record any more, gives its memory to the
+// records to come; it need not be called, and may be from any goroutine.
+func (r *Reader) Next() (rec arrow.Record, free func(), err error) {
 	if r.done {
-		return nil, io.EOF
+		return nil, nil, io.EOF
 	}
 	for {
 		m, err := r.scan.next()
 		if errors.Is(err, io.EOF) {
 			r.done = true
 			if err := r.finish(m); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			return nil, io.EOF
+			return nil, nil, io.EOF
 		}
 		if err != nil {
-			return nil, cut(err, fmt.Sprintf("batch %d", r.records))
+			return nil, nil, cut(err, fmt.Sprintf("batch %d", r.records))
 		}
 		if r.again != nil {
 			r.again.pending = append(r.again.pending, m.prefix[:], m.meta, m.body)
 		}
 		h, err := parseMessage(m.meta)
 		if err != nil {
-			return nil, fmt.Errorf("batch %d: %w", r.records, err)
+			return nil, nil, fmt.Errorf("batch %d: %w", r.records, err)
 		}
 		switch h.kind {
 		case headerDictionaryBatch:
 			if err := r.dictionary(h, m.body); err != nil {
-				return nil, fmt.Errorf("dictionary: %w", err)
+				return nil, nil, fmt.Errorf("dictionary: %w", err)
 			}
 		case headerRecordBatch:
 			rec, err := r.record(h, m.body)
 			if err != nil {
-				return nil, fmt.Errorf("batch %d: %w", r.records, err)
+				return nil, nil, fmt.Errorf("batch %d: %w", r.records, err)
 			}
 			if r.again != nil {
 				if err := r.again.write(rec); err != nil {
 					rec.Release()
-					return nil, fmt.Errorf("batch %d: %w", r.records, err)
+					return nil, nil, fmt.Errorf("batch %d: %w", r.records, err)
 				}
 			}
 			r.records++
-			return rec, nil
+			return rec, func() { r.scan.spare.put(m.body) }, nil
 		default:
-			return nil, fmt.Errorf("batch %d: a message of kind %d", r.records, h.kind)
+			return nil, nil, fmt.Errorf("batch %d: a message of kind %d", r.records, h.kind)
 		}
 	}
 }

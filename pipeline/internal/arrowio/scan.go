@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // The bounds of one message. A record batch holds at most MaxBody bytes.
@@ -36,6 +37,44 @@ type scanner struct {
 	where int64 // bytes read so far
 	most  int   // the longest part read so far
 	file  bool
+	spare *spare
+}
+
+// spare keeps the memory of bodies that are done with. Clearing and mapping new
+// memory costs as much as reading into it.
+type spare struct {
+	mu     sync.Mutex
+	bodies [][]byte
+}
+
+// maxSpare bounds how many bodies are kept: a consumer's and a producer's.
+const maxSpare = 2
+
+func (s *spare) put(b []byte) {
+	if poisoned {
+		for i := range b {
+			b[i] = 0xA5
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.bodies) < maxSpare {
+		s.bodies = append(s.bodies, b)
+	}
+}
+
+// take returns n bytes, of anything, or nil where no spare body is of about
+// that size.
+func (s *spare) take(n int) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, b := range s.bodies {
+		if cap(b) >= n && cap(b)/4 <= n {
+			s.bodies = append(s.bodies[:i], s.bodies[i+1:]...)
+			return b[:n]
+		}
+	}
+	return nil
 }
 
 // next returns the next message, or io.EOF at the end: after a stream's end
@@ -71,6 +110,9 @@ func (s *scanner) next() (message, error) {
 	}
 	if h.bodyLength < 0 || h.bodyLength > MaxBody || h.bodyLength%8 != 0 {
 		return m, fmt.Errorf("message at byte %d declares a body of %d bytes", s.where-8-int64(n), h.bodyLength)
+	}
+	if m.body = s.spare.take(int(h.bodyLength)); m.body != nil {
+		return m, s.fill(m.body)
 	}
 	m.body, err = s.read(int(h.bodyLength))
 	return m, err
