@@ -26,6 +26,9 @@ type Options struct {
 	Unlabelled bool
 	// MaxPixels bounds an image's declared size; 0 means pipeline.MaxPixels.
 	MaxPixels int
+	// Files is the dataset's folder where it does not lie on this machine; dir is
+	// then its name in messages alone.
+	Files fs.FS
 }
 
 // An Entry is one sample's files.
@@ -43,7 +46,7 @@ type Dataset struct {
 	Classes []string
 	Entries []Entry // sorted by id
 
-	root      string
+	files     tree
 	missing   []Problem
 	kind      labelKind
 	ids       *labelMap
@@ -82,24 +85,27 @@ func Open(format, dir string, o Options) (*Dataset, error) {
 	if !slices.Contains(Names(), format) {
 		return nil, fmt.Errorf("no dataset format %q: did you mean %q? (all: %s)", format, pipeline.Nearest(format, Names()), strings.Join(Names(), ", "))
 	}
-	if info, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("open %s dataset: %w", format, err)
-	} else if !info.IsDir() {
-		return nil, fmt.Errorf("open %s dataset: %s is no folder", format, dir)
+	files := tree{dir, o.Files}
+	if files.remote == nil {
+		if info, err := os.Stat(dir); err != nil {
+			return nil, fmt.Errorf("open %s dataset: %w", format, err)
+		} else if !info.IsDir() {
+			return nil, fmt.Errorf("open %s dataset: %s is no folder", format, dir)
+		}
 	}
-	d := &Dataset{root: dir, Name: format, Split: o.Split, Classes: pipeline.CityscapesClasses(), maxPixels: o.MaxPixels}
+	d := &Dataset{files: files, Name: format, Split: o.Split, Classes: pipeline.CityscapesClasses(), maxPixels: o.MaxPixels}
 	var images, labels map[string]string
 	var err error
 	switch format {
 	case "gta":
 		d.kind, d.ids = paletteLabel, cityscapesMap(35)
-		images, labels, err = flat(dir, "images", "labels", o)
+		images, labels, err = flat(files, "images", "labels", o)
 	case "synthia":
 		d.kind, d.ids = redLabel, synthiaMap()
-		images, labels, err = flat(dir, "RGB", filepath.Join("GT", "LABELS"), o)
+		images, labels, err = flat(files, "RGB", "GT/LABELS", o)
 	case "cityscapes":
 		d.kind, d.ids = grayLabel, cityscapesMap(34)
-		images, labels, err = d.cityscapes(dir, o)
+		images, labels, err = d.cityscapes(o)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s dataset: %w", format, err)
@@ -141,18 +147,18 @@ func (d *Dataset) match(images, labels map[string]string, unlabelled bool) {
 // flat lists two folders of PNGs with equal names. GTA5 and SYNTHIA publish no
 // split of the frames into folders: a file splits/SPLIT.txt or SPLIT.txt with
 // one stem a line selects, and without one everything is train.
-func flat(dir, imageDir, labelDir string, o Options) (images, labels map[string]string, err error) {
-	if images, err = pngs(filepath.Join(dir, imageDir), ".png"); err != nil {
+func flat(files tree, imageDir, labelDir string, o Options) (images, labels map[string]string, err error) {
+	if images, err = files.pngs(imageDir, ".png"); err != nil {
 		return nil, nil, err
 	}
 	if !o.Unlabelled {
-		if labels, err = pngs(filepath.Join(dir, labelDir), ".png"); err != nil {
+		if labels, err = files.pngs(labelDir, ".png"); err != nil {
 			return nil, nil, err
 		}
 	}
 	var list []byte
-	for _, name := range []string{filepath.Join("splits", o.Split+".txt"), o.Split + ".txt"} {
-		if list, err = os.ReadFile(filepath.Join(dir, name)); err == nil {
+	for _, name := range []string{"splits/" + o.Split + ".txt", o.Split + ".txt"} {
+		if list, err = files.readFile(files.path(name)); err == nil {
 			break
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, nil, err
@@ -162,7 +168,7 @@ func flat(dir, imageDir, labelDir string, o Options) (images, labels map[string]
 		if o.Split == "train" {
 			return images, labels, nil
 		}
-		return nil, nil, fmt.Errorf("no split %s: %s has no splits/%s.txt", o.Split, dir, o.Split)
+		return nil, nil, fmt.Errorf("no split %s: %s has no splits/%s.txt", o.Split, files.dir, o.Split)
 	}
 	chosen := map[string]bool{}
 	for _, line := range strings.Fields(string(list)) {
@@ -180,62 +186,23 @@ func flat(dir, imageDir, labelDir string, o Options) (images, labels map[string]
 	return images, labels, nil
 }
 
-// pngs lists the regular files of a folder with a suffix, by what is before it.
-func pngs(dir, suffix string) (map[string]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	files := map[string]string{}
-	for _, e := range entries {
-		if stem, ok := strings.CutSuffix(e.Name(), suffix); ok && !e.IsDir() && stem != "" {
-			files[stem] = filepath.Join(dir, e.Name())
-		}
-	}
-	return files, nil
-}
-
 // cityscapes lists leftImg8bit/SPLIT/CITY/*_leftImg8bit.png and
 // gtFine/SPLIT/CITY/*_gtFine_labelTrainIds.png, or _labelIds.png where a split
 // has none of the former.
-func (d *Dataset) cityscapes(dir string, o Options) (images, labels map[string]string, err error) {
-	if images, err = cities(filepath.Join(dir, "leftImg8bit", o.Split), "_leftImg8bit.png"); err != nil || o.Unlabelled {
+func (d *Dataset) cityscapes(o Options) (images, labels map[string]string, err error) {
+	if images, err = d.files.cities("leftImg8bit/"+o.Split, "_leftImg8bit.png"); err != nil || o.Unlabelled {
 		return images, nil, err
 	}
-	root := filepath.Join(dir, "gtFine", o.Split)
-	if labels, err = cities(root, "_gtFine_labelTrainIds.png"); err != nil {
+	root := "gtFine/" + o.Split
+	if labels, err = d.files.cities(root, "_gtFine_labelTrainIds.png"); err != nil {
 		return nil, nil, err
 	}
 	if len(labels) > 0 {
 		d.ids = trainIDMap()
 		return images, labels, nil
 	}
-	labels, err = cities(root, "_gtFine_labelIds.png")
+	labels, err = d.files.cities(root, "_gtFine_labelIds.png")
 	return images, labels, err
-}
-
-func cities(dir, suffix string) (map[string]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]string{}
-	for _, city := range entries {
-		if !city.IsDir() {
-			continue
-		}
-		files, err := pngs(filepath.Join(dir, city.Name()), suffix)
-		if err != nil {
-			return nil, err
-		}
-		for stem, path := range files {
-			if other, twice := all[stem]; twice {
-				return nil, fmt.Errorf("%s and %s have the same name", other, path)
-			}
-			all[stem] = path
-		}
-	}
-	return all, nil
 }
 
 // Len is the number of samples.
@@ -267,11 +234,11 @@ func (d *Dataset) Load(ctx context.Context, i int) (Encoded, error) {
 		return e, err
 	}
 	var err error
-	if e.ImageBytes, err = os.ReadFile(e.Image); err != nil {
+	if e.ImageBytes, err = d.files.readFile(e.Image); err != nil {
 		return e, Problem{e.ID, e.Image, err}
 	}
 	if e.Label != "" {
-		if e.LabelBytes, err = os.ReadFile(e.Label); err != nil {
+		if e.LabelBytes, err = d.files.readFile(e.Label); err != nil {
 			return e, Problem{e.ID, e.Label, err}
 		}
 	}
@@ -364,7 +331,7 @@ func (d *Dataset) Digest() (string, error) {
 			if file == "" {
 				continue
 			}
-			info, err := os.Stat(file)
+			info, err := d.files.stat(file)
 			if err != nil {
 				return "", fmt.Errorf("digest of %s: %w", d.Name, err)
 			}

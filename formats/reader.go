@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/pipa-uda/pipa/formats/png"
 	"github.com/pipa-uda/pipa/pipeline"
@@ -36,7 +35,7 @@ func (r *Reader) Open(ctx context.Context, i int) (s pipeline.Sample, height, wi
 	if err := d.unmatched(r.entry.ID); err != nil {
 		return s, 0, 0, err
 	}
-	if r.files[0], err = readInto(r.files[0], r.entry.Image); err == nil {
+	if r.files[0], err = d.files.readInto(r.files[0], r.entry.Image); err == nil {
 		height, width, err = imageSize(r.entry.Image, r.files[0], d.maxPixels)
 	}
 	if err != nil {
@@ -45,7 +44,7 @@ func (r *Reader) Open(ctx context.Context, i int) (s pipeline.Sample, height, wi
 	if r.entry.Label == "" {
 		return s, height, width, nil
 	}
-	if r.files[1], err = readInto(r.files[1], r.entry.Label); err == nil {
+	if r.files[1], err = d.files.readInto(r.files[1], r.entry.Label); err == nil {
 		s.Label, err = decodeLabel(&r.png, r.label, r.entry.Label, r.files[1], d.kind, d.maxPixels)
 	}
 	if err == nil {
@@ -88,9 +87,9 @@ func (d *Dataset) unmatched(id string) error {
 	return nil
 }
 
-// readInto is os.ReadFile into buf's memory.
-func readInto(buf []byte, path string) ([]byte, error) {
-	f, err := os.Open(path)
+// readInto is readFile into buf's memory.
+func (t tree) readInto(buf []byte, path string) ([]byte, error) {
+	f, err := t.open(path)
 	if err != nil {
 		return buf, err
 	}

@@ -78,7 +78,7 @@ func (d *Dataset) classStats(ctx context.Context, i int) (ClassStats, error) {
 	if e.Label == "" {
 		return s, Problem{e.ID, e.Image, errors.New("the image has no label")}
 	}
-	relative, err := filepath.Rel(d.root, e.Label)
+	relative, err := filepath.Rel(d.files.dir, e.Label)
 	if err != nil {
 		return s, err
 	}
@@ -86,7 +86,7 @@ func (d *Dataset) classStats(ctx context.Context, i int) (ClassStats, error) {
 	if !strings.HasSuffix(s.File, labelNameSuffix) {
 		s.File = strings.TrimSuffix(strings.TrimSuffix(s.File, "_labelIds.png"), ".png") + labelNameSuffix
 	}
-	data, err := os.ReadFile(e.Label)
+	data, err := d.files.readFile(e.Label)
 	if err != nil {
 		return s, Problem{e.ID, e.Label, err}
 	}
@@ -238,7 +238,7 @@ func (d *Dataset) AlignStats(stats []ClassStats) ([]ClassStats, error) {
 	for i, e := range d.Entries {
 		s, ok := byStem[path.Base(e.ID)]
 		if !ok {
-			return nil, fmt.Errorf("the class statistics are stale: they list %d files, and not %s; write them anew with: pipa stats %s %s --force", len(stats), e.ID, d.Name, d.root)
+			return nil, fmt.Errorf("the class statistics are stale: they list %d files, and not %s; write them anew with: pipa stats %s %s --force", len(stats), e.ID, d.Name, d.files.dir)
 		}
 		out[i] = s
 	}

@@ -93,28 +93,31 @@ func WriteDataset(ctx context.Context, dir string, s Stream, o WriteOptions) (m 
 		m.Shards = append(m.Shards, shard)
 		m.Rows += shard.Rows
 	}
-	if m, err = WriteManifest(aside, s.Header.Kind, m.Shards); err != nil {
+	m = NewManifest(s.Header.Kind, m.Shards)
+	if err := WriteFile(filepath.Join(aside, ManifestFile), m.Write); err != nil {
 		return m, err
 	}
 	return m, replaceDir(aside, dir)
 }
 
-// WriteManifest commits a dataset: it writes the manifest that lists the shards
-// which lie in dir, in their order.
-func WriteManifest(dir string, kind Kind, shards []Shard) (Manifest, error) {
+// NewManifest lists shards in their order.
+func NewManifest(kind Kind, shards []Shard) Manifest {
 	m := Manifest{Format: manifestFormat, Kind: kind, Shards: shards}
 	for _, s := range shards {
 		m.Rows += s.Rows
 	}
 	m.Digest = m.digest()
+	return m
+}
+
+// Write writes the manifest as JSON.
+func (m Manifest) Write(w io.Writer) error {
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
-		return m, fmt.Errorf("write manifest: %w", err)
+		return fmt.Errorf("write manifest: %w", err)
 	}
-	return m, WriteFile(filepath.Join(dir, ManifestFile), func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
-		return err
-	})
+	_, err = w.Write(append(text, '\n'))
+	return err
 }
 
 // replaceDir puts the folder aside in dir's place.
@@ -156,25 +159,24 @@ func writeShard(ctx context.Context, dir string, number int, h Header, next func
 	if o.Progress != nil {
 		stream = Counted(stream, func(rows int) { o.Progress(before + rows) })
 	}
-	shard, err = WriteShard(ctx, dir, number, stream)
+	err = WriteFile(filepath.Join(dir, ShardFile(number)), func(w io.Writer) (err error) {
+		shard, err = EncodeShard(ctx, w, number, stream)
+		return err
+	})
 	return shard, more, err
 }
 
 // ShardFile is the name of a dataset's shard.
 func ShardFile(number int) string { return fmt.Sprintf("part-%05d.arrow", number) }
 
-// WriteShard writes a stream as one shard of a dataset, whole or not at all.
-func WriteShard(ctx context.Context, dir string, number int, s Stream) (Shard, error) {
+// EncodeShard writes a stream to w as one shard of a dataset.
+func EncodeShard(ctx context.Context, w io.Writer, number int, s Stream) (Shard, error) {
 	shard := Shard{File: ShardFile(number)}
 	s = Counted(s, func(rows int) { shard.Rows = rows })
 	hash := xxh3.New()
-	err := WriteFile(filepath.Join(dir, shard.File), func(w io.Writer) error {
-		count := &countingWriter{w: io.MultiWriter(w, hash)}
-		err := writeFile(ctx, count, s)
-		shard.Bytes = count.n
-		return err
-	})
-	shard.Digest = fmt.Sprintf("%016x", hash.Sum64())
+	count := &countingWriter{w: io.MultiWriter(w, hash)}
+	err := writeFile(ctx, count, s)
+	shard.Bytes, shard.Digest = count.n, fmt.Sprintf("%016x", hash.Sum64())
 	return shard, err
 }
 
@@ -223,7 +225,7 @@ type openShard struct {
 }
 
 // OpenDataset opens a folder that WriteDataset wrote. Sizes are checked now,
-// rows against their digests as they are read, and everything by [Verify].
+// rows against their digests as they are read; [Shard.Verify] checks a whole file.
 func OpenDataset(dir string) (d *Dataset, err error) {
 	d = &Dataset{dir: dir}
 	defer func() {
@@ -265,14 +267,21 @@ func OpenDataset(dir string) (d *Dataset, err error) {
 }
 
 func readManifest(dir string) (Manifest, error) {
-	var m Manifest
 	text, err := os.ReadFile(filepath.Join(dir, ManifestFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return m, fmt.Errorf("it has no %s: no dataset, or one that was never finished", ManifestFile)
+		return Manifest{}, errNoManifest
 	}
 	if err != nil {
-		return m, err
+		return Manifest{}, err
 	}
+	return ParseManifest(text)
+}
+
+var errNoManifest = fmt.Errorf("it has no %s: no dataset, or one that was never finished", ManifestFile)
+
+// ParseManifest reads and checks a manifest's JSON.
+func ParseManifest(text []byte) (Manifest, error) {
+	var m Manifest
 	if err := json.Unmarshal(text, &m); err != nil {
 		return m, fmt.Errorf("%s: %w", ManifestFile, err)
 	}
@@ -430,48 +439,11 @@ func (b *Builder) appendFrom(from *Batch, row int) error {
 	}
 }
 
-// Verify re-hashes every shard and row of a dataset. Its error joins one for
-// each damaged shard, naming file and row.
-func Verify(ctx context.Context, dir string, progress func(rows int)) error {
-	m, err := readManifest(dir)
-	if err != nil {
-		return fmt.Errorf("verify dataset %s: %w", dir, err)
-	}
-	var errs []error
-	rows := 0
-	for _, s := range m.Shards {
-		if err := VerifyShard(ctx, dir, s); err != nil {
-			errs = append(errs, err)
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if rows += s.Rows; progress != nil {
-			progress(rows)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// VerifyShard re-hashes a shard of the dataset in dir and its rows. Its error
-// names file and row.
-func VerifyShard(ctx context.Context, dir string, s Shard) error {
-	path := filepath.Join(dir, s.File)
-	if err := verifyShard(ctx, path, s); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
-}
-
-func verifyShard(ctx context.Context, path string, s Shard) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
+// Verify re-hashes a shard's file and its rows. Its error names the row.
+func (s Shard) Verify(ctx context.Context, file io.Reader) error {
 	hash := xxh3.New()
 	count := &countingWriter{w: hash}
-	stream, err := Read(ctx, io.TeeReader(bufio.NewReaderSize(f, 1<<20), count))
+	stream, err := Read(ctx, io.TeeReader(bufio.NewReaderSize(file, 1<<20), count))
 	if err != nil {
 		return err
 	}
@@ -484,7 +456,7 @@ func verifyShard(ctx context.Context, path string, s Shard) error {
 		b.Release()
 	}
 	if rows != s.Rows || count.n != s.Bytes || fmt.Sprintf("%016x", hash.Sum64()) != s.Digest {
-		return fmt.Errorf("has %d rows in %d bytes with digest %016x, the manifest says %d, %d, %s", rows, count.n, hash.Sum64(), s.Rows, s.Bytes, s.Digest)
+		return fmt.Errorf("has %d rows in %d bytes with digest %016x, recorded are %d, %d, %s", rows, count.n, hash.Sum64(), s.Rows, s.Bytes, s.Digest)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/urfave/cli/v2"
 )
 
@@ -88,7 +89,13 @@ func openDataset(c *cli.Context) (*formats.Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	return formats.Open(args[0], args[1], formats.Options{Split: c.String("split"), Unlabelled: c.Bool("unlabelled"), MaxPixels: c.Int("max-pixels")})
+	o := formats.Options{Split: c.String("split"), Unlabelled: c.Bool("unlabelled"), MaxPixels: c.Int("max-pixels")}
+	if storage.IsURL(args[1]) {
+		if o.Files, err = storage.Open(c.Context, args[1]); err != nil {
+			return nil, err
+		}
+	}
+	return formats.Open(args[0], args[1], o)
 }
 
 func checkCommand() *cli.Command {

@@ -14,6 +14,7 @@ import (
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/precompute"
+	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/urfave/cli/v2"
 )
 
@@ -238,8 +239,10 @@ func inputOptions(c *cli.Context, flag string) (precompute.InputOptions, error) 
 	if format == "" {
 		return precompute.InputOptions{}, usagef("--%s is %q, want FORMAT:DIR, as in gta:data/gta (formats: %v)", flag, text, formats.Names())
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return precompute.InputOptions{}, err
+	if !storage.IsURL(dir) {
+		if dir, err = filepath.Abs(dir); err != nil {
+			return precompute.InputOptions{}, err
+		}
 	}
 	return precompute.InputOptions{Format: format, Dir: dir, Split: c.String("split"), Unlabelled: c.Bool("unlabelled")}, nil
 }
@@ -329,7 +332,7 @@ func mergeCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			p, err := precompute.ReadPlan(filepath.Join(args[0], precompute.PlanFile))
+			p, err := precompute.OpenPlan(c.Context, args[0])
 			if err != nil {
 				return err
 			}

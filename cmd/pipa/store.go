@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/urfave/cli/v2"
 )
 
@@ -124,6 +125,17 @@ func catCommand() *cli.Command {
 
 // openPart opens one of cat's arguments; rows is -1 where it is not known.
 func openPart(c *cli.Context, name string, several bool) (s pipeline.Stream, rows int, close func() error, err error) {
+	if storage.IsURL(name) {
+		if c.Bool("shuffle") {
+			return s, 0, nil, usagef("--shuffle needs a dataset on this machine, and %s is not: store it here first (pipa cat %s | pipa write DIR)", name, name)
+		}
+		f, err := storage.Open(c.Context, name)
+		if err != nil {
+			return s, 0, nil, err
+		}
+		s, m, close, err := storage.Stream(c.Context, f)
+		return s, m.Rows, close, err
+	}
 	info, err := os.Stat(name)
 	if err != nil {
 		return s, 0, nil, err
@@ -194,7 +206,11 @@ func verifyCommand() *cli.Command {
 				if err != nil {
 					return err
 				}
-				err = pipeline.Verify(c.Context, dir, bar.set)
+				folder, err := storage.Open(c.Context, dir)
+				if err != nil {
+					return err
+				}
+				err = storage.Verify(c.Context, folder, bar.set)
 				bar.close()
 				if failed = append(failed, err); err == nil {
 					fmt.Printf("%s: good\n", dir)

@@ -40,7 +40,7 @@ func (p *picture) adam7Pass(a pass, width, height int) error {
 			return fmt.Errorf("IDAT: %w in row %d of %d", err, a.y0+y*a.dy, p.Height)
 		}
 		n := len(raw) / (1 + p.lineBytes(width))
-		rows, err := p.unfilter(p.d.rowsOf(n*len(prev)), raw, prev, width, y)
+		rows, err := p.unfilter(p.d.rowsOf(n*len(prev)), raw, prev, width, a.y0+y*a.dy, a.dy)
 		if err != nil {
 			return err
 		}

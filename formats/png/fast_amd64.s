@@ -65,7 +65,7 @@ GLOBL advance<>(SB), RODATA|NOPTR, $16
 
 #define LOOKUP \
 	MOVL DX, R13                       \
-	ANDL $((1<<const_litBits)-1), R13  \
+	ANDL $((1<<const_litBits)-1), R13 \
 	MOVL (R11)(R13*4), AX
 
 #define CONSUME(entry) \
@@ -140,8 +140,9 @@ next:
 	JAE  margin
 	REFILL
 
-// entry: hold has 56 bits, enough for three entries of literals and a length
-// of 20 bits or the look-up of another.
+// entry: hold has 56 bits. Two entries of literals (22), a length with its
+// extra bits (20) and the index of a distance (9) are less, so the distance can
+// be looked up before hold is filled again.
 entry:
 	TESTB $const_entryLits, AX
 	JZ    other
@@ -150,11 +151,9 @@ entry:
 	JZ    other
 	LITERALS
 	TESTB $const_entryLits, AX
-	JZ    other
-	LITERALS
-	JMP   next
+	JNZ   next
 
-// other: a length or a special entry, and hold has at least 23 bits.
+// other: a length or a special entry, and hold has at least 34 bits.
 other:
 	TESTL $const_entrySpecial, AX
 	JNZ   special
@@ -162,10 +161,10 @@ other:
 length:
 	VALUE(AX, R15)
 	CONSUME(AX)
-	REFILL
 	MOVL DX, R13
 	ANDL $((1<<const_distBits)-1), R13
 	MOVL (R12)(R13*4), AX
+	REFILL
 	TESTL $const_entrySpecial, AX
 	JNZ   farDistance
 

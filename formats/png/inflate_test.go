@@ -53,7 +53,7 @@ func contents(r *rand.Rand) map[string][]byte {
 		runs = append(runs, bytes.Repeat(pattern, 1+r.IntN(300))...)
 	}
 	skewed := make([]byte, 0, 1<<20) // codes of up to 15 bits
-	for i := 0; i < 20; i++ {
+	for i := range 17 {
 		for range 1 << i {
 			skewed = append(skewed, byte(i*11))
 		}

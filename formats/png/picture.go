@@ -40,49 +40,21 @@ func (p *picture) start() error {
 
 // progressive decodes an image that is not interlaced.
 func (p *picture) progressive() error {
+	line := 1 + p.lineBytes(p.Width)
 	prev := p.d.blank(p.rowBytes(p.Width))
-	stride := p.Width * p.out.channels
 	for y := 0; y < p.end; {
 		until := p.end
 		if y < p.first {
 			until = p.first
 		}
-		raw, err := p.d.lines.next(1+p.lineBytes(p.Width), until-y)
+		raw, err := p.d.lines.next(line, until-y)
 		if err != nil {
 			return fmt.Errorf("IDAT: %w in row %d of %d", err, y, p.Height)
 		}
-		n := len(raw) / (1 + p.lineBytes(p.Width))
-		if y < p.first {
-			rows, err := p.unfilter(p.d.rowsOf(n*len(prev)), raw, prev, p.Width, y)
-			if err != nil {
-				return err
-			}
-			prev = p.d.keep(rows[(n-1)*len(prev):])
-			y += n
-			continue
-		}
-		dst := p.dst[(y-p.first)*stride : (y-p.first+n)*stride]
-		if p.out.convert == nil {
-			if _, err := p.unfilter(dst, raw, prev, p.Width, y); err != nil {
-				return err
-			}
-			prev = dst[(n-1)*stride:]
-			y += n
-			continue
-		}
-		rows, err := p.unfilter(p.d.rowsOf(n*len(prev)), raw, prev, p.Width, y)
-		if err != nil {
+		if prev, err = p.put(raw, prev, y); err != nil {
 			return err
 		}
-		for i := range n {
-			row := rows[i*len(prev) : (i+1)*len(prev)]
-			if err := p.check(row, 0, 1, y+i); err != nil {
-				return err
-			}
-			p.out.convert(dst[i*stride:(i+1)*stride], row, &p.d.file)
-		}
-		prev = p.d.keep(rows[(n-1)*len(prev):])
-		y += n
+		y += len(raw) / line
 	}
 	if p.end < p.Height {
 		return nil
@@ -90,16 +62,41 @@ func (p *picture) progressive() error {
 	return p.d.lines.finish()
 }
 
-// unfilter undoes the filters of raw, whole scanlines of width pixels of which
-// the first is row y, into dst, and returns it.
-func (p *picture) unfilter(dst, raw, prev []byte, width, y int) ([]byte, error) {
+// put makes whole scanlines, of which the first is row y, the rows that are
+// wanted; those above p.first are only unfiltered. It takes the unfiltered row
+// before them and returns the last of them.
+func (p *picture) put(raw, prev []byte, y int) ([]byte, error) {
+	n, stride := len(raw)/(1+p.lineBytes(p.Width)), p.Width*p.out.channels
+	if y >= p.first && p.out.convert == nil {
+		dst := p.dst[(y-p.first)*stride : (y-p.first+n)*stride]
+		_, err := p.unfilter(dst, raw, prev, p.Width, y, 1)
+		return dst[(n-1)*stride:], err
+	}
+	size := len(prev)
+	rows, err := p.unfilter(p.d.rowsOf(n*size), raw, prev, p.Width, y, 1)
+	if err != nil {
+		return nil, err
+	}
+	for i := 0; i < n && y >= p.first; i++ {
+		row, at := rows[i*size:(i+1)*size], (y+i-p.first)*stride
+		if err := p.check(row, 0, 1, y+i); err != nil {
+			return nil, err
+		}
+		p.out.convert(p.dst[at:at+stride], row, &p.d.file)
+	}
+	return p.d.keep(rows[(n-1)*size:]), nil
+}
+
+// unfilter undoes the filters of raw, whole scanlines of width pixels that are
+// the rows y, y+dy, ..., into dst, and returns it.
+func (p *picture) unfilter(dst, raw, prev []byte, width, y, dy int) ([]byte, error) {
 	size, unit, n := p.lineBytes(width), p.filterUnit(), len(raw)/(1+p.lineBytes(width))
 	if p.out.lane {
 		raw = p.d.takeLane(raw, n, width, unit, p.out.offset)
 		size, unit = 2*width, 2
 	}
 	if bad := unfilterRows(dst, raw, prev, n, size, unit); bad >= 0 {
-		return nil, fmt.Errorf("IDAT: row %d of %d has filter type %d", y+bad, p.Height, raw[bad*(1+size)])
+		return nil, fmt.Errorf("IDAT: row %d of %d has filter type %d", y+bad*dy, p.Height, raw[bad*(1+size)])
 	}
 	return dst, nil
 }
@@ -138,14 +135,14 @@ func (d *Decoder) keep(row []byte) []byte {
 // from bytes at the same place of other pixels, so the channel can be
 // unfiltered alone.
 func (d *Decoder) takeLane(raw []byte, n, width, unit, offset int) []byte {
-	lane := scratch(&d.lane, n*(1+2*width)+8)
+	lane := scratch(&d.lane, n*(1+2*width))
 	line := len(raw) / n
 	for y := range n {
 		from, to := raw[y*line:(y+1)*line], lane[y*(1+2*width):(y+1)*(1+2*width)]
 		to[0] = from[0]
 		gather16(to[1:], from[1+offset:], unit)
 	}
-	return lane[:n*(1+2*width)]
+	return lane
 }
 
 // gather16 fills dst with the first two bytes of each unit of src.

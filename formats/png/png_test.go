@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	stdpng "image/png"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -180,7 +181,7 @@ func TestRows(t *testing.T) {
 	}
 	h := Header{Width: 4, Height: 4, BitDepth: 8}
 	s := random(r, h)
-	for _, rows := range []Rows{{-1, 2}, {4, 0}, {0, 5}, {2, 3}, {0, -1}, {1 << 62, 1 << 62}, {3, 1<<63 - 1}} {
+	for _, rows := range []Rows{{-1, 2}, {4, 0}, {0, 5}, {2, 3}, {0, -1}, {math.MaxInt, math.MaxInt}, {3, math.MaxInt}} {
 		if _, err := d.AppendRGB(nil, s.encode(), rows); err == nil {
 			t.Errorf("%+v of 4 rows was accepted", rows)
 		}
@@ -255,7 +256,7 @@ func TestPixelLimit(t *testing.T) {
 		want  string
 	}{
 		{"default", bomb(1<<31-1, 1<<31-1), 0, "it declares 2147483647x2147483647 pixels, the limit is 100000000"},
-		{"highest", bomb(1<<31-1, 1<<31-1), 1<<63 - 1, "it declares 2147483647x2147483647 pixels"},
+		{"highest", bomb(1<<31-1, 1<<31-1), math.MaxInt, "it declares 2147483647x2147483647 pixels"},
 		{"too little data", bomb(10_000, 10_000), 0, "cannot hold"},
 		{"given", bomb(11, 10), 109, "it declares 11x10 pixels, the limit is 109"},
 		{"negative", bomb(1, 1), -1, "MaxPixels is negative"},

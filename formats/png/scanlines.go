@@ -65,8 +65,8 @@ func (s *scanlines) start(stream []byte, line, total, wanted int) error {
 }
 
 // next returns some of the next n scanlines of line bytes, at least one, as
-// they lie in the band: valid until the next call, and followed by 8 readable
-// bytes. With errTruncated the stream ends within the first of them.
+// they lie in the band, valid until the next call. With errTruncated the
+// stream ends within the first of them.
 func (s *scanlines) next(line, n int) ([]byte, error) {
 	if s.w-s.r < line*min(n, rowsAtOnce) && s.err == nil {
 		s.err = s.fill(line * n)

@@ -12,8 +12,7 @@ const (
 // unfilterRows undoes the filters of n scanlines. src holds them with their
 // filter bytes, 1+size bytes each; dst gets n*size bytes. prev is the
 // unfiltered row above, size bytes (zeros above the first), and unit the
-// distance to the pixel on the left, bytes. dst may not overlap src, which
-// must be readable for 8 bytes more than the n scanlines.
+// distance to the pixel on the left, bytes. dst may not overlap src.
 //
 // The result is -1, or the first row whose filter byte is not a filter; rows
 // before it are done.

@@ -4,16 +4,15 @@ package png
 
 import "golang.org/x/sys/cpu"
 
-// waveRows is how many rows the wave kernels undo at once, for rows of any
-// filters; for Paeth alone there is one of twice as many.
-const waveRows = 4
+// waveRows is how many rows the wave kernels undo at once.
+const waveRows = 8
 
 // wave is the state of rows that are unfiltered together, row k one pixel
 // behind row k-1, so that what a row needs of the row above is what the step
 // before made. Each row has a lane of four bytes for a pixel of 1 to 4.
 type wave struct {
-	left   [2 * 4 * waveRows]byte // the pixel on the left in each row
-	corner [2 * 4 * waveRows]byte // the one above that
+	left   [4 * waveRows]byte // the pixel on the left in each row
+	corner [4 * waveRows]byte // the one above that
 	// Where a row's filter does not use the left, upper or upper left pixel it
 	// is masked to 0, which makes Paeth's predictor that of the other filters:
 	// Paeth(a,0,0) = a, Paeth(0,b,0) = b, Paeth(0,0,0) = 0. Only the average
@@ -21,23 +20,18 @@ type wave struct {
 	useLeft, useUp, useCorner, average [4 * waveRows]byte
 }
 
-// wavePaeth undoes four Paeth rows for n steps of unit bytes. dst, src and
-// prev point to the pixel of the first row where it begins, and the strides
-// lead from there to the place of the next row one pixel behind. It stores
-// four bytes for each pixel.
-//
-//go:noescape
-func wavePaeth(w *wave, dst *byte, dstStride int, src *byte, srcStride int, prev *byte, unit, n int)
-
-// wavePaeth8 is wavePaeth for eight rows.
-//
-//go:noescape
-func wavePaeth8(w *wave, dst *byte, dstStride int, src *byte, srcStride int, prev *byte, unit, n int)
-
-// waveMixed is wavePaeth for four rows of any filters.
+// waveMixed undoes eight rows of any filters for n steps of unit bytes. dst,
+// src and prev point to the pixel of the first row where it begins, and the
+// strides lead from there to the place of the next row one pixel behind. It
+// stores four bytes for each pixel.
 //
 //go:noescape
 func waveMixed(w *wave, dst *byte, dstStride int, src *byte, srcStride int, prev *byte, unit, n int)
+
+// wavePaeth is waveMixed for rows that are all Paeth.
+//
+//go:noescape
+func wavePaeth(w *wave, dst *byte, dstStride int, src *byte, srcStride int, prev *byte, unit, n int)
 
 // addRow sets dst = src + prev for n bytes, a multiple of 32.
 //
@@ -71,12 +65,8 @@ func unfilterFast(dst, src, prev []byte, n, size, unit int) int {
 			}
 		}
 		if serial > 0 {
-			rows := waveRows
-			if paeth == waveRows && n >= 2*waveRows && allPaeth(src, waveRows, 2*waveRows, size) {
-				rows = 2 * waveRows
-			}
-			unfilterWave(dst, src, prev, rows, size, unit, paeth == waveRows)
-			return rows
+			unfilterWave(dst, src, prev, size, unit, paeth == waveRows)
+			return waveRows
 		}
 	}
 	return unfilterUp(dst, src, prev, size)
@@ -95,25 +85,15 @@ func unfilterUp(dst, src, prev []byte, size int) int {
 	return 1
 }
 
-// allPaeth says whether the rows from <= y < to have the filter.
-func allPaeth(src []byte, from, to, size int) bool {
-	for y := from; y < to; y++ {
-		if src[y*(size+1)] != filterPaeth {
-			return false
-		}
-	}
-	return true
-}
-
-// unfilterWave undoes four or eight rows of size bytes.
-func unfilterWave(dst, src, prev []byte, rows, size, unit int, paeth bool) {
+// unfilterWave undoes waveRows rows of size bytes.
+func unfilterWave(dst, src, prev []byte, size, unit int, paeth bool) {
 	var w wave
 	above := prev
-	for k := range rows {
+	for k := range waveRows {
 		row, line := dst[k*size:(k+1)*size], src[k*(size+1):(k+1)*(size+1)]
 		// The rows' first pixels, fewer for each, let the wave begin.
-		unfilterSpan(line[0], row, line[1:], above, unit, 0, (rows-1-k)*unit)
-		if begun := rows - 2 - k; begun >= 0 {
+		unfilterSpan(line[0], row, line[1:], above, unit, 0, (waveRows-1-k)*unit)
+		if begun := waveRows - 2 - k; begun >= 0 {
 			copy(w.left[4*k:4*k+4], row[begun*unit:(begun+1)*unit])
 			copy(w.corner[4*k:4*k+4], above[begun*unit:(begun+1)*unit])
 		}
@@ -123,18 +103,15 @@ func unfilterWave(dst, src, prev []byte, rows, size, unit int, paeth bool) {
 		above = row
 	}
 	// Steps go as far as four bytes can be stored within the first row.
-	from, end := rows-1, (size-4)/unit+1
+	from, end := waveRows-1, (size-4)/unit+1
 	at, n := from*unit, end-from
-	switch {
-	case !paeth:
-		waveMixed(&w, &dst[at], size-unit, &src[1+at], size+1-unit, &prev[at], unit, n)
-	case rows == waveRows:
+	if paeth {
 		wavePaeth(&w, &dst[at], size-unit, &src[1+at], size+1-unit, &prev[at], unit, n)
-	default:
-		wavePaeth8(&w, &dst[at], size-unit, &src[1+at], size+1-unit, &prev[at], unit, n)
+	} else {
+		waveMixed(&w, &dst[at], size-unit, &src[1+at], size+1-unit, &prev[at], unit, n)
 	}
 	above = prev
-	for k := range rows {
+	for k := range waveRows {
 		row, line := dst[k*size:(k+1)*size], src[k*(size+1):(k+1)*(size+1)]
 		unfilterSpan(line[0], row, line[1:], above, unit, (end-k)*unit, size)
 		above = row

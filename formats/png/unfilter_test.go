@@ -71,12 +71,12 @@ func TestUnfilterRows(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, unit := range []int{1, 2, 3, 4, 6, 8} {
 		t.Run(fmt.Sprintf("unit %d", unit), func(t *testing.T) {
-			for trial := range 4000 {
+			for trial := range 2500 {
 				size := 1 + r.IntN(600)
 				if trial%2 == 0 {
 					size = unit * (1 + r.IntN(200))
 				}
-				n := 1 + r.IntN(10)
+				n := 1 + r.IntN(20)
 				src := make([]byte, n*(size+1)+8)
 				amplitude := 1 << (1 + r.IntN(8))
 				sparse := trial%3 == 0 // as labels are

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/storage"
 )
 
 // Merge checks every shard of a plan in dir, row by row, and writes the
@@ -17,7 +16,11 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (p
 	fail := func(err error) (pipeline.Manifest, error) {
 		return pipeline.Manifest{}, fmt.Errorf("merge %s: %w", dir, err)
 	}
-	there, err := ReadPlan(filepath.Join(dir, PlanFile))
+	folder, err := storage.Open(ctx, dir)
+	if err != nil {
+		return fail(err)
+	}
+	there, err := planIn(folder)
 	if missing(err) {
 		return fail(fmt.Errorf("it has no %s: no shard of this plan has been made here", PlanFile))
 	}
@@ -27,7 +30,7 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (p
 	if there.Digest != p.Digest {
 		return fail(fmt.Errorf("it holds the shards of another plan, %s, this one is %s", there.Digest, p.Digest))
 	}
-	unlock, err := pipeline.Lock(dir, ".lock-merge")
+	unlock, err := folder.Lock(".lock-merge")
 	if err != nil {
 		return fail(err)
 	}
@@ -35,7 +38,7 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (p
 	var shards []pipeline.Shard
 	var bad []error
 	for s := range p.Shards {
-		shard, err := p.finished(dir, s)
+		shard, err := p.finished(folder, s)
 		if err != nil {
 			bad = append(bad, fmt.Errorf("shard %d: %w", s, err))
 		}
@@ -46,10 +49,9 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (p
 	}
 	rows := 0
 	for s, shard := range shards {
-		if err := pipeline.VerifyShard(ctx, dir, shard); err != nil {
-			bad = append(bad, err)
+		if err := storage.VerifyShard(ctx, folder, shard); err != nil {
 			// Its sidecar goes, so that the next run makes the shard again.
-			bad = append(bad, os.Remove(filepath.Join(dir, sidecarFile(s))))
+			bad = append(bad, err, folder.Remove(sidecarFile(s)))
 		}
 		if ctx.Err() != nil {
 			return fail(context.Cause(ctx))
@@ -61,25 +63,10 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (p
 	if err := errors.Join(bad...); err != nil {
 		return fail(fmt.Errorf("damaged shards; run them again (pipa precompute --plan): %w", err))
 	}
-	manifest, err := pipeline.WriteManifest(dir, p.Kind, shards)
-	if err != nil {
+	manifest := pipeline.NewManifest(p.Kind, shards)
+	if err := folder.Put(pipeline.ManifestFile, manifest.Write); err != nil {
 		return fail(err)
 	}
-	return manifest, tidy(dir)
-}
-
-// tidy removes what killed processes left: files aside and locks.
-func tidy(dir string) error {
-	for _, pattern := range []string{".tmp-*", ".lock-*"} {
-		files, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			if err := os.Remove(f); err != nil && !missing(err) {
-				return err
-			}
-		}
-	}
-	return nil
+	// What killed processes left: files aside and locks.
+	return manifest, errors.Join(removeAll(folder, ".tmp-"), removeAll(folder, ".lock-"))
 }

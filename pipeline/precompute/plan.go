@@ -2,14 +2,17 @@ package precompute
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/crops"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/zeebo/xxh3"
 )
 
@@ -152,6 +155,27 @@ func ReadPlan(path string) (*Plan, error) {
 	p, err := parsePlan(text)
 	if err != nil {
 		return nil, fmt.Errorf("read plan %s: %w", path, err)
+	}
+	return p, nil
+}
+
+// OpenPlan reads the plan of the dataset in dir, a path or URL.
+func OpenPlan(ctx context.Context, dir string) (*Plan, error) {
+	folder, err := storage.Open(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return planIn(folder)
+}
+
+func planIn(dir storage.Folder) (*Plan, error) {
+	text, err := fs.ReadFile(dir, PlanFile)
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	p, err := parsePlan(text)
+	if err != nil {
+		return nil, fmt.Errorf("read plan %s/%s: %w", dir, PlanFile, err)
 	}
 	return p, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
@@ -24,6 +25,8 @@ import (
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/precompute"
+	"github.com/pipa-uda/pipa/pipeline/storage"
+	"github.com/pipa-uda/pipa/pipeline/storage/storagetest"
 )
 
 // dataDir holds one small set of fixtures for all tests of the package.
@@ -99,6 +102,15 @@ func build(t *testing.T, p *precompute.Plan, dir string, of, workers int) pipeli
 	return m
 }
 
+func verify(t *testing.T, dir string) error {
+	t.Helper()
+	f, err := storage.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return storage.Verify(t.Context(), f, nil)
+}
+
 // contents are all files of a folder.
 func contents(t *testing.T, dir string) map[string]string {
 	t.Helper()
@@ -129,7 +141,7 @@ func TestBytesDependOnThePlanAlone(t *testing.T) {
 			if m.Rows != p.Rows() || len(m.Shards) != p.Shards {
 				t.Errorf("%d rows in %d shards, want %d in %d", m.Rows, len(m.Shards), p.Rows(), p.Shards)
 			}
-			if err := pipeline.Verify(t.Context(), whole, nil); err != nil {
+			if err := verify(t, whole); err != nil {
 				t.Error(err)
 			}
 			want := contents(t, whole)
@@ -242,6 +254,67 @@ func TestAKilledRunIsContinued(t *testing.T) {
 	}
 }
 
+// TestInputsAndOutputsMayLieInAnObjectStore runs a plan whose images come from
+// one bucket into another, and compares with the local run.
+func TestInputsAndOutputsMayLieInAnObjectStore(t *testing.T) {
+	storagetest.Server(t, "images", "out")
+	put := func(folder storage.Folder, root string) {
+		err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			return folder.Put(name, func(w io.Writer) error {
+				text, err := os.ReadFile(filepath.Join(root, name))
+				if err == nil {
+					_, err = w.Write(text)
+				}
+				return err
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := func(name string) storage.Folder {
+		f, err := storage.Open(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	put(open("s3://images/city"), filepath.Join(data(t), "cityscapes"))
+	put(open("s3://images/gta"), filepath.Join(data(t), "gta"))
+	local, err := jobs(t)["mix"]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := filepath.Join(t.TempDir(), "mix")
+	build(t, local, here, 1, 2)
+
+	p, err := precompute.New(t.Context(), local.Job, precompute.Options{
+		Source: precompute.InputOptions{Format: "gta", Dir: "s3://images/gta"},
+		Mixed:  precompute.InputOptions{Format: "cityscapes", Dir: "s3://images/city", Unlabelled: true},
+		Shards: 4, Workers: 2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Digest != local.Digest {
+		t.Errorf("the plan's digest is %s, of the local one %s", p.Digest, local.Digest)
+	}
+	there := "s3://out/sets/mix"
+	m := build(t, p, there, 3, 2)
+	if err := verify(t, there); err != nil {
+		t.Error(err)
+	}
+	for _, shard := range m.Shards {
+		got, err := fs.ReadFile(open(there), shard.File)
+		if err != nil || string(got) != contents(t, here)[shard.File] {
+			t.Errorf("%s differs from the local one, %v", shard.File, err)
+		}
+	}
+}
+
 func TestASecondProcessIsRefused(t *testing.T) {
 	p, err := jobs(t)["pairs"]()
 	if err != nil {
@@ -277,7 +350,7 @@ func TestDamageIsFoundAndHealed(t *testing.T) {
 	if err := os.WriteFile(file, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := pipeline.Verify(t.Context(), dir, nil); err == nil || !strings.Contains(err.Error(), "part-00002.arrow") || !strings.Contains(err.Error(), "row") {
+	if err := verify(t, dir); err == nil || !strings.Contains(err.Error(), "part-00002.arrow") || !strings.Contains(err.Error(), "row") {
 		t.Errorf("verify: %v", err)
 	}
 	if _, err := precompute.Merge(t.Context(), p, dir, nil); err == nil || !strings.Contains(err.Error(), "part-00002.arrow") {

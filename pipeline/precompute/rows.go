@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/classmix"
 	"github.com/pipa-uda/pipa/crops"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/storage"
 )
 
 // maker makes the rows of a plan, each on its own.
@@ -33,13 +34,13 @@ type input struct {
 var ErrInput = errors.New("the input has changed since the plan was made")
 
 // openInput opens an input where it lies now: at dir, or where it lay.
-func openInput(in Input, dir string) (*input, error) {
+func openInput(ctx context.Context, in Input, dir string) (*input, error) {
 	if dir != "" {
 		in.Dir = dir
 	}
 	// A split's list of samples may need labels that are gone; those that the
 	// plan wants are checked by name.
-	set, err := formats.Open(in.Format, in.Dir, formats.Options{Split: in.Split, Unlabelled: in.Unlabelled})
+	set, err := openSet(ctx, in.Format, in.Dir, formats.Options{Split: in.Split, Unlabelled: in.Unlabelled})
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +54,18 @@ func openInput(in Input, dir string) (*input, error) {
 		}
 	}
 	return o, nil
+}
+
+// openSet opens a dataset by its folder's path or URL.
+func openSet(ctx context.Context, format, dir string, o formats.Options) (*formats.Dataset, error) {
+	if storage.IsURL(dir) {
+		folder, err := storage.Open(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		o.Files = folder
+	}
+	return formats.Open(format, dir, o)
 }
 
 // sample reads item k and checks that its files are those of the plan.
@@ -79,10 +92,10 @@ func (in *input) sample(ctx context.Context, k int) (pipeline.Sample, error) {
 
 // newMaker opens a plan's inputs; sourceDir and mixedDir say where they lie now
 // and may be empty.
-func newMaker(p *Plan, sourceDir, mixedDir string) (*maker, error) {
+func newMaker(ctx context.Context, p *Plan, sourceDir, mixedDir string) (*maker, error) {
 	m := &maker{plan: p}
 	var err error
-	if m.source, err = openInput(p.Source, sourceDir); err != nil {
+	if m.source, err = openInput(ctx, p.Source, sourceDir); err != nil {
 		return nil, err
 	}
 	in := m.source.set.Header()
@@ -96,7 +109,7 @@ func newMaker(p *Plan, sourceDir, mixedDir string) (*maker, error) {
 			m.header, err = stage.Header(in)
 		}
 	case pipeline.KindMix:
-		if m.mixed, err = openInput(*p.Mixed, mixedDir); err != nil {
+		if m.mixed, err = openInput(ctx, *p.Mixed, mixedDir); err != nil {
 			return nil, err
 		}
 		target := m.mixed.set.Header()
@@ -202,4 +215,4 @@ func (m *maker) batches(ctx context.Context, from, to, workers int) pipeline.Str
 }
 
 // missing tells whether a file is not there.
-func missing(err error) bool { return errors.Is(err, os.ErrNotExist) }
+func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
+	"strings"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/storage"
 )
 
 // RunOptions say which share of a job to do.
@@ -40,24 +41,25 @@ func Run(ctx context.Context, p *Plan, dir string, o RunOptions) error {
 	if o.Index < 0 || o.Index >= o.Of {
 		return fmt.Errorf("precompute: share %d of %d does not exist", o.Index, o.Of)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	folder, err := storage.Open(ctx, dir)
+	if err != nil {
 		return fmt.Errorf("precompute: %w", err)
 	}
-	unlock, err := pipeline.Lock(dir, fmt.Sprintf(".lock-%d-of-%d", o.Index, o.Of))
+	unlock, err := folder.Lock(fmt.Sprintf(".lock-%d-of-%d", o.Index, o.Of))
 	if err != nil {
 		return fmt.Errorf("precompute: %w", err)
 	}
 	defer unlock()
-	if err := claim(p, dir); err != nil {
+	if err := claim(p, folder); err != nil {
 		return fmt.Errorf("precompute into %s: %w", dir, err)
 	}
-	m, err := newMaker(p, o.Source, o.Mixed)
+	m, err := newMaker(ctx, p, o.Source, o.Mixed)
 	if err != nil {
 		return fmt.Errorf("precompute: %w", err)
 	}
 	rows := 0
 	for s := o.Index; s < p.Shards; s += o.Of {
-		if err := m.shard(ctx, dir, s, o, rows); err != nil {
+		if err := m.shard(ctx, folder, s, o, rows); err != nil {
 			return fmt.Errorf("precompute shard %d of %d: %w", s, p.Shards, err)
 		}
 		from, to := p.shard(s)
@@ -69,21 +71,20 @@ func Run(ctx context.Context, p *Plan, dir string, o RunOptions) error {
 }
 
 // claim puts the plan into the folder, or checks that it is the one there.
-func claim(p *Plan, dir string) error {
-	path := filepath.Join(dir, PlanFile)
-	there, err := ReadPlan(path)
+func claim(p *Plan, dir storage.Folder) error {
+	there, err := planIn(dir)
 	switch {
 	case missing(err):
-		entries, err := os.ReadDir(dir)
-		if err != nil {
+		entries, err := dir.ReadDir(".")
+		if err != nil && !missing(err) {
 			return err
 		}
 		for _, e := range entries {
-			if e.Name()[0] != '.' && e.Name() != PlanFile {
+			if e.Name()[0] != '.' {
 				return fmt.Errorf("it holds %s, and no plan: choose another folder", e.Name())
 			}
 		}
-		return pipeline.WriteFile(path, p.Write)
+		return dir.Put(PlanFile, p.Write)
 	case err != nil:
 		return err
 	case there.Digest != p.Digest:
@@ -101,39 +102,52 @@ type sidecar struct {
 func sidecarFile(s int) string { return fmt.Sprintf("part-%05d.json", s) }
 
 // shard makes one shard, unless it is finished.
-func (m *maker) shard(ctx context.Context, dir string, s int, o RunOptions, before int) error {
+func (m *maker) shard(ctx context.Context, dir storage.Folder, s int, o RunOptions, before int) error {
 	if _, err := m.plan.finished(dir, s); err == nil {
 		return nil
 	} else if !missing(err) && !errors.Is(err, errUnfinished) {
 		return err
 	}
 	// What a killed process has left of this shard.
-	stale, err := filepath.Glob(filepath.Join(dir, fmt.Sprintf(".tmp-part-%05d.*", s)))
-	if err != nil {
+	if err := removeAll(dir, fmt.Sprintf(".tmp-part-%05d.", s)); err != nil {
 		return err
-	}
-	for _, f := range stale {
-		if err := os.Remove(f); err != nil && !missing(err) {
-			return err
-		}
 	}
 	from, to := m.plan.shard(s)
 	stream := m.batches(ctx, from, to, o.Workers)
 	if o.Progress != nil {
 		stream = pipeline.Counted(stream, func(rows int) { o.Progress(before + rows) })
 	}
-	shard, err := pipeline.WriteShard(ctx, dir, s, stream)
-	if err != nil {
+	var shard pipeline.Shard
+	if err := dir.Put(pipeline.ShardFile(s), func(w io.Writer) (err error) {
+		shard, err = pipeline.EncodeShard(ctx, w, s, stream)
+		return err
+	}); err != nil {
 		return err
 	}
 	text, err := json.MarshalIndent(sidecar{shard, m.plan.Digest}, "", "  ")
 	if err != nil {
 		return err
 	}
-	return pipeline.WriteFile(filepath.Join(dir, sidecarFile(s)), func(w io.Writer) error {
+	return dir.Put(sidecarFile(s), func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	})
+}
+
+// removeAll deletes the files whose names begin so.
+func removeAll(dir storage.Folder, prefix string) error {
+	entries, err := dir.ReadDir(".")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			if err := dir.Remove(e.Name()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // errUnfinished marks a shard that has to be made.
@@ -142,26 +156,28 @@ var errUnfinished = errors.New("not finished")
 // finished reads a shard's sidecar and checks it against plan and file. Its
 // error is errUnfinished, or that a file is missing, where the shard is to be
 // made again.
-func (p *Plan) finished(dir string, s int) (pipeline.Shard, error) {
-	path := filepath.Join(dir, sidecarFile(s))
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return pipeline.Shard{}, err
-	}
+func (p *Plan) finished(dir storage.Folder, s int) (pipeline.Shard, error) {
 	var c sidecar
+	text, err := fs.ReadFile(dir, sidecarFile(s))
+	if err != nil {
+		return c.Shard, err
+	}
+	fail := func(format string, args ...any) (pipeline.Shard, error) {
+		return c.Shard, fmt.Errorf("%s/%s: %w: %w", dir, sidecarFile(s), errUnfinished, fmt.Errorf(format, args...))
+	}
 	if err := json.Unmarshal(text, &c); err != nil {
-		return c.Shard, fmt.Errorf("%s: %w: %w", path, errUnfinished, err)
+		return fail("%w", err)
 	}
 	from, to := p.shard(s)
 	if c.Plan != p.Digest || c.File != pipeline.ShardFile(s) || c.Rows != to-from {
-		return c.Shard, fmt.Errorf("%s: %w: it is of another plan", path, errUnfinished)
+		return fail("it is of another plan")
 	}
-	info, err := os.Stat(filepath.Join(dir, c.File))
+	info, err := fs.Stat(dir, c.File)
 	if err != nil {
 		return c.Shard, err
 	}
 	if info.Size() != c.Bytes {
-		return c.Shard, fmt.Errorf("%s: %w: the file has %d bytes, the sidecar says %d", path, errUnfinished, info.Size(), c.Bytes)
+		return fail("the file has %d bytes, the sidecar says %d", info.Size(), c.Bytes)
 	}
 	return c.Shard, nil
 }
