@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/pipa-uda/pipa/pipeline"
@@ -70,18 +71,41 @@ func synthiaMap() *labelMap {
 
 // apply maps ids in place. The error names the first unknown id and its place.
 func (m *labelMap) apply(label pipeline.Raster) error {
-	var table [256]uint8
+	const bad = 0x100
+	var table [256]uint16
 	for id, t := range m {
-		table[id] = uint8(t)
+		table[id] = uint16(uint8(t))
+		if t == unknown {
+			table[id] = bad
+		}
 	}
 	pix := label.Pix()
-	known := true
-	for i, id := range pix {
-		known = known && m[id] >= 0
-		if !known {
-			return fmt.Errorf("pixel x %d y %d has id %d, which the format does not have", i%label.Width(), i/label.Width(), id)
+	fail := func(i int, id uint8) error {
+		return fmt.Errorf("pixel x %d y %d has id %d, which the format does not have", i%label.Width(), i/label.Width(), id)
+	}
+	// Labels are made of runs: eight ids that are those before need no table.
+	whole := len(pix) &^ 7
+	var last, mapped uint64
+	for i := 0; i < whole; i += 8 {
+		ids := binary.LittleEndian.Uint64(pix[i:])
+		if ids != last || i == 0 {
+			last, mapped = ids, 0
+			for k := range 8 {
+				t := table[uint8(ids>>(8*k))]
+				if t == bad {
+					return fail(i+k, uint8(ids>>(8*k)))
+				}
+				mapped |= uint64(t) << (8 * k)
+			}
 		}
-		pix[i] = table[id]
+		binary.LittleEndian.PutUint64(pix[i:], mapped)
+	}
+	for i, id := range pix[whole:] {
+		t := table[id]
+		if t == bad {
+			return fail(whole+i, id)
+		}
+		pix[whole+i] = uint8(t)
 	}
 	return nil
 }
