@@ -40,6 +40,9 @@ func flagsFirst(app *cli.App, args []string) []string {
 			}
 		}
 	}
+	if slices.Contains(flags, "--help") || slices.Contains(flags, "-h") {
+		return flags // whatever else is there: the parser would look for a topic of that name
+	}
 	return append(flags, values...)
 }
 
