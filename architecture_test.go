@@ -20,14 +20,14 @@ var mayImport = map[string][]string{
 	"pipeline": {},
 	// Whole jobs, from dataset files to shards, are made of the stages.
 	"pipeline/precompute": {"pipeline", "formats", "augment", "classmix", "crops"},
-	"formats":  {"pipeline"},
-	"augment":  {"pipeline"},
-	"classmix": {"pipeline"},
-	"crops":    {"pipeline", "augment"},
-	"fixtures": {"pipeline", "formats"},
-	"train":    {"pipeline", "formats", "augment", "classmix", "crops"},
-	"bench":    {"pipeline", "formats", "augment", "classmix", "crops", "fixtures", "train"},
-	"cmd":      {"pipeline", "pipeline/precompute", "formats", "augment", "classmix", "crops", "fixtures", "train"},
+	"formats":             {"pipeline"},
+	"augment":             {"pipeline"},
+	"classmix":            {"pipeline"},
+	"crops":               {"pipeline", "augment"},
+	"fixtures":            {"pipeline", "formats"},
+	"train":               {"pipeline", "formats", "augment", "classmix", "crops"},
+	"bench":               {"pipeline", "formats", "augment", "classmix", "crops", "fixtures", "train"},
+	"cmd":                 {"pipeline", "pipeline/precompute", "formats", "augment", "classmix", "crops", "fixtures", "train"},
 }
 
 // TestImportsPointOneWay: the folders of the tree are its architecture; only
