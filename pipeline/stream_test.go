@@ -127,9 +127,8 @@ func rowsOf(r io.Reader) (h Header, rows []any, err error) {
 			if err != nil {
 				return s.Header, rows, err
 			}
-			rows = append(rows, row)
+			rows = append(rows, row) // kept, and so the batch is not released
 		}
-		b.Release()
 	}
 	return s.Header, rows, nil
 }

@@ -44,6 +44,7 @@ func newApp() *cli.App {
 			augmentCommand(), classmixCommand(), cropsCommand(),
 			writeCommand(), planCommand(), precomputeCommand(), mergeCommand(), catCommand(), verifyCommand(), inspectCommand(), viewCommand(),
 			trainCommand(), evalCommand(), reportCommand(), presetsCommand(), weightsCommand(), doctorCommand(),
+			completionCommand(), manCommand(),
 		},
 		ExitErrHandler: func(*cli.Context, error) {}, // run reports
 		OnUsageError:   wrongUsage,

@@ -22,6 +22,7 @@ import (
 type bucket struct {
 	ctx    context.Context
 	client *minio.Client
+	upload *minio.Client // tries once: Put tries again itself, from the beginning
 	url    string
 	name   string
 	prefix string // without a slash at its end; may be empty
@@ -40,16 +41,22 @@ func openBucket(ctx context.Context, u *url.URL) (*bucket, error) {
 		}
 		endpoint, secure = e.Host, e.Scheme == "https"
 	}
-	client, err := minio.New(endpoint, &minio.Options{
+	o := minio.Options{
 		Creds: credentials.NewChainCredentials([]credentials.Provider{
 			&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{Client: &http.Client{Timeout: 10 * time.Second}},
 		}),
 		Secure: secure, Region: os.Getenv("AWS_REGION"),
-	})
+	}
+	client, err := minio.New(endpoint, &o)
 	if err != nil {
 		return nil, fmt.Errorf("open folder %s: %w", u, err)
 	}
-	return &bucket{ctx: ctx, client: client, url: strings.TrimSuffix(u.String(), "/"), name: u.Host, prefix: strings.Trim(u.Path, "/")}, nil
+	o.MaxRetries = 1
+	upload, err := minio.New(endpoint, &o)
+	if err != nil {
+		return nil, fmt.Errorf("open folder %s: %w", u, err)
+	}
+	return &bucket{ctx: ctx, client: client, upload: upload, url: strings.TrimSuffix(u.String(), "/"), name: u.Host, prefix: strings.Trim(u.Path, "/")}, nil
 }
 
 func (b *bucket) String() string { return b.url }
@@ -131,21 +138,54 @@ func (b *bucket) Put(name string, write func(io.Writer) error) error {
 	if err := write(f); err != nil {
 		return fmt.Errorf("write %s/%s: %w", b.url, name, err)
 	}
-	size, err := f.Seek(0, io.SeekEnd)
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
+	if err := f.Sync(); err != nil {
 		return fmt.Errorf("write %s/%s: %w", b.url, name, err)
 	}
-	_, err = b.client.PutObject(b.ctx, b.name, key, f, size, minio.PutObjectOptions{
+	for try := 1; ; try++ {
+		if err = b.send(f.Name(), key); err == nil {
+			return nil
+		}
+		if try == uploads || !passing(err) {
+			return b.failed("write", name, err)
+		}
+		select {
+		case <-time.After(time.Duration(try*try) * 200 * time.Millisecond):
+		case <-b.ctx.Done():
+			return b.failed("write", name, context.Cause(b.ctx))
+		}
+	}
+}
+
+// uploads is how often an upload is tried.
+const uploads = 5
+
+// send uploads a file. It is opened anew each time: a connection that was given
+// up may still be reading the old one.
+func (b *bucket) send(file, key string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	_, err = b.upload.PutObject(b.ctx, b.name, key, f, info.Size(), minio.PutObjectOptions{
 		ContentType: "application/octet-stream", SendContentMd5: true,
 		DisableContentSha256: true, // the MD5 guards the bytes; framing them once more is not every server's strength
 	})
-	if err != nil {
-		return b.failed("write", name, err)
+	return err
+}
+
+// passing tells whether an error may be gone the next time: the server's, or the
+// network's.
+func passing(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, fs.ErrNotExist) {
+		return false
 	}
-	return nil
+	code := minio.ToErrorResponse(err).StatusCode
+	return code == 0 || code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout
 }
 
 func (b *bucket) Remove(name string) error {
