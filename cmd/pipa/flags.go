@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"runtime"
@@ -63,12 +64,14 @@ func (r *repeated) String() string     { return strings.Join(*r, " ") }
 func repeatedValues(c *cli.Context, name string) []string { return *c.Generic(name).(*repeated) }
 
 // setLogger sends messages to standard error as --log says.
-func setLogger(c *cli.Context) error {
+func setLogger(c *cli.Context) error { return logTo(c, os.Stderr) }
+
+func logTo(c *cli.Context, w io.Writer) error {
 	switch format := c.String("log"); format {
 	case "text":
-		slog.SetDefault(slog.New(&plainHandler{out: os.Stderr}))
+		slog.SetDefault(slog.New(&plainHandler{out: w}))
 	case "json":
-		slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+		slog.SetDefault(slog.New(slog.NewJSONHandler(w, nil)))
 	default:
 		return usagef("--log is %q, want text or json", format)
 	}

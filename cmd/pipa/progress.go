@@ -16,6 +16,7 @@ import (
 type progress struct {
 	bar   *progressbar.ProgressBar
 	total int
+	c     *cli.Context
 }
 
 // newProgress starts a bar that counts units up to total; -1 is unknown. By
@@ -43,7 +44,19 @@ func newProgress(c *cli.Context, what, unit string, total int) (*progress, error
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionSetWidth(24),
 	)
-	return &progress{bar, total}, nil
+	// Messages take the bar's line, and the bar the one below.
+	return &progress{bar, total, c}, logTo(c, aboveBar{bar})
+}
+
+// aboveBar writes messages in place of a bar, which is drawn again below them
+// when it next moves.
+type aboveBar struct{ bar *progressbar.ProgressBar }
+
+func (w aboveBar) Write(text []byte) (int, error) {
+	if err := w.bar.Clear(); err != nil {
+		return 0, err
+	}
+	return os.Stderr.Write(text)
 }
 
 func (p *progress) add(n int) {
@@ -78,6 +91,7 @@ func (p *progress) close() {
 	if p != nil {
 		_ = p.bar.Exit()
 		_, _ = os.Stderr.WriteString("\n")
+		_ = setLogger(p.c) // its format has been accepted before
 	}
 }
 
