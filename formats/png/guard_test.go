@@ -16,11 +16,11 @@ func guarded(t *testing.T, n int) []byte {
 	size := (n + page - 1) / page * page
 	m, err := syscall.Mmap(-1, 0, size+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = syscall.Munmap(m) })
 	if err := syscall.Mprotect(m[size:], syscall.PROT_NONE); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	return m[size-n : size : size]
 }
