@@ -7,7 +7,6 @@
 package main
 
 import (
-	"bufio"
 	"flag"
 	"fmt"
 	"log"
@@ -16,8 +15,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/pipa-uda/pipa/bench/python"
 )
 
 // A row is one comparison. Each side returns seconds, or items a second where
@@ -34,20 +34,20 @@ func main() {
 	data := flag.String("data", "build/bench", "folder of the prepared images")
 	sample := flag.String("sample", "../shared/data/cityscapes_sample", "real images in Cityscapes' layout to prepare them from")
 	peer := flag.String("peer", "../shared/bench/peer_loader.py", "the usual loader")
-	python := flag.String("python", "/usr/bin/python3", "interpreter with OpenCV, Pillow, torch and torchvision")
+	interpreter := flag.String("python", "/usr/bin/python3", "interpreter with OpenCV, Pillow, torch and torchvision")
 	rounds := flag.Int("rounds", 7, "timed rounds")
 	only := flag.String("only", "", "rows whose name has this")
 	flag.Parse()
-	if err := run(*data, *sample, *peer, *python, *rounds, *only); err != nil {
+	if err := run(*data, *sample, *peer, *interpreter, *rounds, *only); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(data, sample, peer, python string, rounds int, only string) error {
-	if err := prepare(data, sample, peer, python); err != nil {
+func run(data, sample, peer, interpreter string, rounds int, only string) error {
+	if err := prepare(data, sample, peer, interpreter); err != nil {
 		return err
 	}
-	ask, err := startPeer(python, peer, data)
+	ask, err := python.Start(interpreter, "bench/loader/peer.py", nil, peer, data)
 	if err != nil {
 		return err
 	}
@@ -96,9 +96,9 @@ func median(v []float64) float64 {
 
 // prepare makes the peer's images, and beside them folders in Cityscapes'
 // layout for ours.
-func prepare(data, sample, peer, python string) error {
+func prepare(data, sample, peer, interpreter string) error {
 	if _, err := os.Stat(filepath.Join(data, "gta", "lbl", "11.png")); err != nil {
-		c := exec.Command(python, peer, "--src", sample, "--data", data, "--prepare")
+		c := exec.Command(interpreter, peer, "--src", sample, "--data", data, "--prepare")
 		c.Stderr = os.Stderr
 		if err := c.Run(); err != nil {
 			return fmt.Errorf("prepare %s: %w", data, err)
@@ -126,31 +126,4 @@ func prepare(data, sample, peer, python string) error {
 		}
 	}
 	return nil
-}
-
-// startPeer returns a function that sends a request and reads a number.
-func startPeer(python, peer, data string) (func(words ...any) (float64, error), error) {
-	c := exec.Command(python, "bench/loader/peer.py", peer, data)
-	c.Stderr = os.Stderr
-	in, err := c.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := c.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Start(); err != nil {
-		return nil, err
-	}
-	lines := bufio.NewScanner(out)
-	return func(words ...any) (float64, error) {
-		if _, err := fmt.Fprintln(in, words...); err != nil {
-			return 0, err
-		}
-		if !lines.Scan() {
-			return 0, fmt.Errorf("the other side ended: %v", lines.Err())
-		}
-		return strconv.ParseFloat(lines.Text(), 64)
-	}, nil
 }

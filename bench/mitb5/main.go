@@ -6,18 +6,15 @@
 package main
 
 import (
-	"bufio"
 	"flag"
 	"fmt"
 	"log"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/pipa-uda/pipa/bench/python"
 	"github.com/pipa-uda/pipa/train/loss"
 	"github.com/pipa-uda/pipa/train/model"
 	"github.com/pipa-uda/pipa/train/nn"
@@ -28,9 +25,9 @@ func main() {
 	size := flag.Int("size", 128, "side of the image")
 	rounds := flag.Int("rounds", 12, "timed rounds of each")
 	threads := flag.Int("threads", 1, "CPU threads of libtorch and of its matrix library")
-	python := flag.String("python", "/usr/bin/python3", "interpreter whose torch is the same libtorch")
+	interpreter := flag.String("python", "/usr/bin/python3", "interpreter whose torch is the same libtorch")
 	flag.Parse()
-	theirs, err := startPython(*python, *size, *threads)
+	theirs, err := python.Start(*interpreter, "bench/mitb5/mitb5.py", []string{"OPENBLAS_NUM_THREADS=" + strconv.Itoa(*threads)}, strconv.Itoa(*size), strconv.Itoa(*threads))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -62,7 +59,7 @@ func main() {
 		}
 		image := s.Randn(1, 3, *size, *size)
 		label := s.Zeros(torch.Int64, 1, *size, *size)
-		ours := func(string) (float64, error) {
+		ours := func(...any) (float64, error) {
 			start := time.Now()
 			err := s.Run(func(s *torch.Scope) error {
 				loss.CrossEntropy(net.Forward(image.In(s), nn.Training).Logits, label.In(s), nil).Backward()
@@ -79,11 +76,11 @@ func main() {
 }
 
 // compare prints both medians and their ratio after two rounds of warm-up.
-func compare(ours, theirs func(string) (float64, error), rounds int) error {
+func compare(ours, theirs func(...any) (float64, error), rounds int) error {
 	times := [2][]float64{}
 	for round := range rounds + 2 {
 		for _, which := range rand.Perm(2) {
-			t, err := []func(string) (float64, error){ours, theirs}[which]("step")
+			t, err := []func(...any) (float64, error){ours, theirs}[which]("step")
 			if err != nil {
 				return err
 			}
@@ -96,32 +93,4 @@ func compare(ours, theirs func(string) (float64, error), rounds int) error {
 	a, b := median(times[0]), median(times[1])
 	_, err := fmt.Printf("pipa %.3f s, Python %.3f s, ratio %.3f (medians of %d; fastest %.3f and %.3f s)\n", a, b, a/b, rounds, times[0][0], times[1][0])
 	return err
-}
-
-// startPython returns a function that sends a word and reads a number.
-func startPython(python string, size, threads int) (func(string) (float64, error), error) {
-	cmd := exec.Command(python, "bench/mitb5/mitb5.py", strconv.Itoa(size), strconv.Itoa(threads))
-	cmd.Stderr = os.Stderr
-	cmd.Env = append(os.Environ(), "OPENBLAS_NUM_THREADS="+strconv.Itoa(threads))
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	lines := bufio.NewScanner(out)
-	return func(word string) (float64, error) {
-		if _, err := fmt.Fprintln(in, word); err != nil {
-			return 0, err
-		}
-		if !lines.Scan() {
-			return 0, fmt.Errorf("python ended: %v", lines.Err())
-		}
-		return strconv.ParseFloat(strings.TrimSpace(lines.Text()), 64)
-	}, nil
 }
