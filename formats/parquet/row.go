@@ -89,18 +89,17 @@ func columnsOf(kind pipeline.Kind) []column {
 	}
 }
 
-// rowOf takes row i out of a batch. Its rasters are views into the batch.
+// rowOf takes row i out of a batch. Its rasters are views into the batch, the
+// rest is the row's own. It is not for several goroutines on one batch: Arrow
+// v15 sets up a dictionary column at the first look.
 func rowOf(b *pipeline.Batch, i int) (*row, error) {
-	h := b.Header()
-	switch h.Kind {
+	switch b.Header().Kind {
 	case pipeline.KindSample:
 		s, err := b.Sample(i)
 		if err != nil {
 			return nil, err
 		}
-		r := sampleRow(&s)
-		r.derive(len(h.Classes), sampleDigest(&s))
-		return r, nil
+		return sampleRow(&s), nil
 	case pipeline.KindMix:
 		m, err := b.Mix(i)
 		if err != nil {
@@ -110,8 +109,7 @@ func rowOf(b *pipeline.Batch, i int) (*row, error) {
 			return nil, fmt.Errorf("mix %q: %d classes, there are at most %d", m.ID, len(m.Classes), maxListLen)
 		}
 		r := sampleRow(&m.Sample)
-		r.targetID, r.mask.raster, r.classes, r.weight = m.TargetID, m.Mask, m.Classes, m.Weight
-		r.derive(len(h.Classes), mixDigest(&m))
+		r.targetID, r.mask.raster, r.classes, r.weight = m.TargetID, m.Mask, slices.Clone(m.Classes), m.Weight
 		return r, nil
 	default:
 		p, err := b.Pair(i)
@@ -120,13 +118,12 @@ func rowOf(b *pipeline.Batch, i int) (*row, error) {
 		}
 		r := &row{id: p.ID, scale: p.Scale, a: cropOf(&p.A), b: cropOf(&p.B)}
 		r.dataset, _, _ = strings.Cut(p.ID, "/") // dataset/split/stem
-		r.derive(len(h.Classes), pairDigest(&p))
 		return r, nil
 	}
 }
 
 func sampleRow(s *pipeline.Sample) *row {
-	return &row{id: s.ID, dataset: s.Dataset, split: s.Split, height: int32(s.Image.Height()), width: int32(s.Image.Width()),
+	return &row{id: s.ID, dataset: strings.Clone(s.Dataset), split: s.Split, height: int32(s.Image.Height()), width: int32(s.Image.Width()),
 		image: picture{raster: s.Image}, label: picture{raster: s.Label}}
 }
 
@@ -136,14 +133,29 @@ func cropOf(c *pipeline.Crop) crop {
 		overlap: []int32{int32(o.Y0), int32(o.X0), int32(o.Y1), int32(o.X1)}, origin: []int32{int32(c.Origin[0]), int32(c.Origin[1])}}
 }
 
-// derive fills in what is computed from the row.
-func (r *row) derive(classes int, digest uint64) {
-	r.digest, r.classPixels = digest, nil
+// derive fills in what is computed from the row: its digest and pixel counts.
+func (r *row) derive(h pipeline.Header) error {
+	switch h.Kind {
+	case pipeline.KindSample:
+		s := r.sample()
+		r.digest = sampleDigest(&s)
+	case pipeline.KindMix:
+		m := r.mix()
+		r.digest = mixDigest(&m)
+	default:
+		p, err := r.pair()
+		if err != nil {
+			return err
+		}
+		r.digest = pairDigest(&p)
+	}
+	r.classPixels = nil
 	for _, label := range []pipeline.Raster{r.label.raster, r.a.label.raster, r.b.label.raster} {
 		if !label.Empty() {
-			r.classPixels = countClasses(r.classPixels, label, classes)
+			r.classPixels = countClasses(r.classPixels, label, len(h.Classes))
 		}
 	}
+	return nil
 }
 
 // countClasses adds a label's pixels to counts, which has an entry for every
@@ -195,22 +207,9 @@ func (r *row) appendTo(out *pipeline.Builder) error {
 // with those it has.
 func (r *row) verify(h pipeline.Header) error {
 	found := *r
-	var digest uint64
-	switch h.Kind {
-	case pipeline.KindSample:
-		s := r.sample()
-		digest = sampleDigest(&s)
-	case pipeline.KindMix:
-		m := r.mix()
-		digest = mixDigest(&m)
-	default:
-		p, err := r.pair()
-		if err != nil {
-			return err
-		}
-		digest = pairDigest(&p)
+	if err := found.derive(h); err != nil {
+		return err
 	}
-	found.derive(len(h.Classes), digest)
 	if found.digest != r.digest {
 		return fmt.Errorf("it is damaged: its digest is %016x, recorded is %016x", found.digest, r.digest)
 	}

@@ -180,7 +180,7 @@ func (w *writer) files(ctx context.Context, s pipeline.Stream) (files []File, er
 func (w *writer) encoded(ctx context.Context, s pipeline.Stream) iter.Seq2[*row, error] {
 	type place struct {
 		b *pipeline.Batch
-		i int
+		r *row
 		n int // in the stream
 	}
 	places := func(yield func(place, error) bool) {
@@ -191,8 +191,14 @@ func (w *writer) encoded(ctx context.Context, s pipeline.Stream) iter.Seq2[*row,
 				return
 			}
 			for i := range b.Len() {
+				r, err := rowOf(b, i)
+				if err != nil {
+					b.Release()
+					yield(place{}, fmt.Errorf("row %d: %w", n, err))
+					return
+				}
 				b.Retain() // until the row is encoded
-				if !yield(place{b, i, n}, nil) {
+				if !yield(place{b, r, n}, nil) {
 					b.Release()
 					return
 				}
@@ -203,16 +209,14 @@ func (w *writer) encoded(ctx context.Context, s pipeline.Stream) iter.Seq2[*row,
 	}
 	return pipeline.Map(ctx, w.o.Workers, places, func(_ context.Context, p place) (*row, error) {
 		defer p.b.Release()
-		r, err := rowOf(p.b, p.i)
+		err := p.r.derive(w.header)
 		if err == nil {
-			// What a batch owns is gone with it.
-			r.classes = append([]uint8(nil), r.classes...)
-			err = r.encode(w.columns)
+			err = p.r.encode(w.columns)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("row %d: %w", p.n, err)
+			return nil, fmt.Errorf("row %d (%s): %w", p.n, p.r.id, err)
 		}
-		return r, nil
+		return p.r, nil
 	}, nil)
 }
 
