@@ -12,7 +12,8 @@ build: setup ## bin/pipa, a static binary
 torch: setup ## build/libpipatorch.so, the libtorch backend
 	@scripts/build-adapter
 
-test: setup torch ## formatting, vet, and all tests
+test: torch ## formatting, vet, and all tests
+	@scripts/setup test
 	@scripts/test
 
 demo: build torch ## the whole line on small procedural data, in less than 10 minutes

@@ -48,6 +48,52 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	return SyncDir(dir)
 }
 
+// WriteDir writes a folder so that its name only ever holds whole contents:
+// write fills the folder aside, which lies beside dir and takes its place at
+// the end. Where write or anything else fails, dir is as it was and aside is
+// gone. A dir that holds anything is replaced only with force.
+func WriteDir(dir string, force bool, write func(aside string) error) (err error) {
+	dir = filepath.Clean(dir)
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%s: %w", dir, err)
+		}
+	}()
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if len(entries) > 0 && !force {
+		return errors.New("it is not empty; choose another folder, or replace it with --force")
+	}
+	parent := filepath.Dir(dir)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	aside, err := os.MkdirTemp(parent, "."+filepath.Base(dir)+".tmp-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(aside)
+	if err := os.Chmod(aside, 0o755); err != nil {
+		return err
+	}
+	if err := write(aside); err != nil {
+		return err
+	}
+	old := aside + ".old"
+	if err := os.Rename(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(aside, dir); err != nil {
+		return errors.Join(fmt.Errorf("put it in place: %w", err), os.Rename(old, dir))
+	}
+	if err := os.RemoveAll(old); err != nil {
+		return fmt.Errorf("remove what it held before: %w", err)
+	}
+	return SyncDir(parent)
+}
+
 // SyncDir makes renames inside a folder durable.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)

@@ -108,13 +108,13 @@ func (b *Batch) digest(i int) (digest uint64, id string, err error) {
 	switch b.header.Kind {
 	case KindSample:
 		s, err := b.Sample(i)
-		return s.digest(), s.ID, err
+		return s.Digest(), s.ID, err
 	case KindMix:
 		m, err := b.Mix(i)
-		return m.digest(), m.ID, err
+		return m.Digest(), m.ID, err
 	default:
 		p, err := b.Pair(i)
-		return p.digest(), p.ID, err
+		return p.Digest(), p.ID, err
 	}
 }
 

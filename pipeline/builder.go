@@ -166,7 +166,7 @@ func (b *Builder) appendSample(s Sample, inPlace bool) error {
 	if err := r.sample(&s); err != nil {
 		return err
 	}
-	r.finish(s.digest())
+	r.finish(s.Digest())
 	return nil
 }
 
@@ -204,7 +204,7 @@ func (b *Builder) AppendMix(m Mix) error {
 	r.raster(m.Mask)
 	r.variable(m.Classes)
 	r.float(m.Weight)
-	r.finish(m.digest())
+	r.finish(m.Digest())
 	return nil
 }
 
@@ -236,7 +236,7 @@ func (b *Builder) appendPair(p Pair, inPlace bool) error {
 	r.float(p.Scale)
 	r.raster(p.A.Label)
 	r.raster(p.B.Label)
-	r.finish(p.digest())
+	r.finish(p.Digest())
 	return nil
 }
 

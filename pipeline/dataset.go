@@ -64,40 +64,26 @@ func WriteDataset(ctx context.Context, dir string, s Stream, o WriteOptions) (m 
 	if o.ShardBytes == 0 {
 		o.ShardBytes = 256 << 20
 	}
-	dir = filepath.Clean(dir)
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 && !o.Force {
-		return m, fmt.Errorf("write dataset: %s is not empty; choose another folder, or replace it with --force", dir)
-	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return m, fmt.Errorf("write dataset: %w", err)
-	}
-	parent := filepath.Dir(dir)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return m, fmt.Errorf("write dataset: %w", err)
-	}
-	aside, err := os.MkdirTemp(parent, "."+filepath.Base(dir)+".tmp-")
+	err = WriteDir(dir, o.Force, func(aside string) error {
+		next, stop := iter.Pull2(s.Batches)
+		defer stop()
+		rows := 0
+		var shards []Shard
+		for more := true; more; {
+			var shard Shard
+			if shard, more, err = writeShard(ctx, aside, len(shards), s.Header, next, o, rows); err != nil {
+				return err
+			}
+			shards = append(shards, shard)
+			rows += shard.Rows
+		}
+		m = NewManifest(s.Header.Kind, shards)
+		return WriteFile(filepath.Join(aside, ManifestFile), m.Write)
+	})
 	if err != nil {
 		return m, fmt.Errorf("write dataset: %w", err)
 	}
-	defer os.RemoveAll(aside)
-	if err := os.Chmod(aside, 0o755); err != nil {
-		return m, fmt.Errorf("write dataset: %w", err)
-	}
-	m = Manifest{Format: manifestFormat, Kind: s.Header.Kind}
-	next, stop := iter.Pull2(s.Batches)
-	defer stop()
-	for more := true; more; {
-		var shard Shard
-		if shard, more, err = writeShard(ctx, aside, len(m.Shards), s.Header, next, o, m.Rows); err != nil {
-			return m, fmt.Errorf("write dataset %s: %w", dir, err)
-		}
-		m.Shards = append(m.Shards, shard)
-		m.Rows += shard.Rows
-	}
-	m = NewManifest(s.Header.Kind, m.Shards)
-	if err := WriteFile(filepath.Join(aside, ManifestFile), m.Write); err != nil {
-		return m, err
-	}
-	return m, replaceDir(aside, dir)
+	return m, nil
 }
 
 // NewManifest lists shards in their order.
@@ -118,21 +104,6 @@ func (m Manifest) Write(w io.Writer) error {
 	}
 	_, err = w.Write(append(text, '\n'))
 	return err
-}
-
-// replaceDir puts the folder aside in dir's place.
-func replaceDir(aside, dir string) error {
-	old := aside + ".old"
-	if err := os.Rename(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("replace %s: %w", dir, err)
-	}
-	if err := os.Rename(aside, dir); err != nil {
-		return errors.Join(fmt.Errorf("put dataset in place: %w", err), os.Rename(old, dir))
-	}
-	if err := os.RemoveAll(old); err != nil {
-		return fmt.Errorf("remove what %s held: %w", dir, err)
-	}
-	return SyncDir(filepath.Dir(dir))
 }
 
 // writeShard writes batches until the shard is full, and tells whether there

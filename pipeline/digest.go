@@ -45,7 +45,9 @@ func (h *hasher) flag(b bool) {
 	}
 }
 
-func (s *Sample) digest() uint64 {
+// Digest is the xxh3-64 of the row's pixels and fields, which streams carry in
+// their digest column.
+func (s *Sample) Digest() uint64 {
 	h := newHasher()
 	s.hash(&h)
 	return h.h.Sum64()
@@ -59,7 +61,9 @@ func (s *Sample) hash(h *hasher) {
 	h.raster(s.Label)
 }
 
-func (m *Mix) digest() uint64 {
+// Digest is the xxh3-64 of the row's pixels and fields, which streams carry in
+// their digest column.
+func (m *Mix) Digest() uint64 {
 	h := newHasher()
 	m.Sample.hash(&h)
 	h.text(m.TargetID)
@@ -69,7 +73,9 @@ func (m *Mix) digest() uint64 {
 	return h.h.Sum64()
 }
 
-func (p *Pair) digest() uint64 {
+// Digest is the xxh3-64 of the row's pixels and fields, which streams carry in
+// their digest column.
+func (p *Pair) Digest() uint64 {
 	h := newHasher()
 	h.text(p.ID)
 	for _, c := range []*Crop{&p.A, &p.B} {

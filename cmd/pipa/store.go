@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 
+	"github.com/pipa-uda/pipa/formats/parquet"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/urfave/cli/v2"
@@ -17,8 +20,13 @@ func writeCommand() *cli.Command {
 		Usage:     "stream → sharded dataset",
 		ArgsUsage: "DIR [FILE]",
 		Description: "Writes Arrow IPC files and a manifest. DIR appears when it is whole, and not at all otherwise.\n\n" +
-			"   pipa read cityscapes data/cityscapes --unlabelled | pipa crops | pipa write pairs",
+			"   pipa read cityscapes data/cityscapes --unlabelled | pipa crops | pipa write pairs\n\n" +
+			"With --format parquet the files are Parquet, as Hugging Face datasets, DuckDB and Spark read it: images, labels and\n" +
+			"masks are PNG, and every row is read back and compared. pipa reads both.",
 		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "format", Value: "arrow", Usage: "`FORMAT` of the files: arrow, which the trainer maps into memory; or parquet, for other tools"},
+			&cli.StringFlag{Name: "compression", Usage: "`CODEC` of Parquet's columns other than PNGs: zstd or snappy", DefaultText: "zstd"},
+			workersFlag(),
 			&cli.IntFlag{Name: "shard-size", Value: 256, Usage: "begin a new file after this many `MEBIBYTES`"},
 			&cli.IntFlag{Name: "batch", Usage: "regroup the rows into record batches of this `NUMBER`", DefaultText: "as they come"},
 			limitFlag(), forceFlag(), jsonFlag(), progressFlag(),
@@ -35,6 +43,9 @@ func writeCommand() *cli.Command {
 			if n := c.Int("shard-size"); n < 1 {
 				return usagef("--shard-size is %d, want at least 1", n)
 			}
+			if err := checkFormat(c); err != nil {
+				return err
+			}
 			s, close, err := input(c.Context, name)
 			if err != nil {
 				return err
@@ -50,18 +61,51 @@ func writeCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			m, err := pipeline.WriteDataset(c.Context, args[0], s, pipeline.WriteOptions{ShardBytes: int64(c.Int("shard-size")) << 20, Force: c.Bool("force"), Progress: bar.set})
+			w, err := store(c, args[0], s, bar.set)
 			bar.close()
 			if err != nil {
 				return err
 			}
 			if c.Bool("json") {
-				return printJSON(m)
+				return printJSON(w.manifest)
 			}
-			_, err = fmt.Printf("%s: %s of %s in %s, digest %s\n", args[0], count(m.Rows, "row"), m.Kind.Plural(), count(len(m.Shards), "shard"), m.Digest)
+			_, err = fmt.Printf("%s: %s of %s in %s, digest %s\n", args[0], count(w.rows, "row"), s.Header.Kind.Plural(), w.files, w.digest)
 			return closedPipe(err)
 		},
 	}
+}
+
+// written is what write tells of a dataset.
+type written struct {
+	manifest any
+	rows     int
+	files    string
+	digest   string
+}
+
+// store writes a stream in the format that the flags name.
+func store(c *cli.Context, dir string, s pipeline.Stream, progress func(int)) (written, error) {
+	size := int64(c.Int("shard-size")) << 20
+	if c.String("format") == "parquet" {
+		m, err := parquet.Write(c.Context, dir, s, parquet.Options{ShardBytes: size, Compression: c.String("compression"),
+			Workers: c.Int("workers"), Force: c.Bool("force"), Progress: progress})
+		return written{m, m.Rows, count(len(m.Files), "Parquet file"), m.Digest}, err
+	}
+	m, err := pipeline.WriteDataset(c.Context, dir, s, pipeline.WriteOptions{ShardBytes: size, Force: c.Bool("force"), Progress: progress})
+	return written{m, m.Rows, count(len(m.Shards), "shard"), m.Digest}, err
+}
+
+// checkFormat refuses flags of write that do not go together.
+func checkFormat(c *cli.Context) error {
+	switch format := c.String("format"); {
+	case format != "arrow" && format != "parquet":
+		return usagef("--format is %q, want arrow or parquet", format)
+	case format == "arrow" && c.IsSet("compression"):
+		return usagef("--compression is for --format parquet: Arrow files are mapped into memory as they are")
+	case c.IsSet("compression") && c.String("compression") != "zstd" && c.String("compression") != "snappy":
+		return usagef("--compression is %q, want zstd or snappy", c.String("compression"))
+	}
+	return nil
 }
 
 func catCommand() *cli.Command {
@@ -150,6 +194,13 @@ func openPart(c *cli.Context, name string, several bool) (s pipeline.Stream, row
 	if several && c.Bool("shuffle") {
 		return s, 0, nil, usagef("--shuffle takes one dataset")
 	}
+	if parquet.IsFolder(name) {
+		if c.Bool("shuffle") {
+			return s, 0, nil, usagef("--shuffle needs Arrow files, and %s holds Parquet: store it again first (pipa cat %s | pipa write DIR)", name, name)
+		}
+		s, m, err := parquet.Read(c.Context, name, runtime.GOMAXPROCS(0))
+		return s, m.Rows, func() error { return nil }, err
+	}
 	d, err := pipeline.OpenDataset(name)
 	if err != nil {
 		return s, 0, nil, err
@@ -206,11 +257,7 @@ func verifyCommand() *cli.Command {
 				if err != nil {
 					return err
 				}
-				folder, err := storage.Open(c.Context, dir)
-				if err != nil {
-					return err
-				}
-				err = storage.Verify(c.Context, folder, bar.set)
+				err = verify(c.Context, dir, bar.set)
 				bar.close()
 				if failed = append(failed, err); err == nil {
 					fmt.Printf("%s: good\n", dir)
@@ -220,4 +267,16 @@ func verifyCommand() *cli.Command {
 			return errors.Join(failed...)
 		},
 	}
+}
+
+// verify checks a dataset of Arrow files anywhere, or of Parquet files here.
+func verify(ctx context.Context, dir string, progress func(rows int)) error {
+	if parquet.IsFolder(dir) {
+		return parquet.Verify(ctx, dir, runtime.GOMAXPROCS(0), progress)
+	}
+	folder, err := storage.Open(ctx, dir)
+	if err != nil {
+		return err
+	}
+	return storage.Verify(ctx, folder, progress)
 }

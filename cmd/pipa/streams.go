@@ -6,17 +6,23 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"syscall"
 
+	"github.com/pipa-uda/pipa/formats/parquet"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 )
 
-// input opens the stream a command reads: a file, a dataset's folder, or
-// standard input for "-" and no name.
+// input opens the stream a command reads: a file, a dataset's folder, of Arrow
+// or Parquet files, or standard input for "-" and no name.
 func input(ctx context.Context, name string) (s pipeline.Stream, close func() error, err error) {
 	if name != "" && name != "-" {
+		if parquet.IsFolder(name) {
+			s, _, err = parquet.Read(ctx, name, runtime.GOMAXPROCS(0))
+			return s, func() error { return nil }, err
+		}
 		return pipeline.Open(ctx, name)
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) {

@@ -1,0 +1,146 @@
+package parquet
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/zeebo/xxh3"
+)
+
+// manifestFormat marks a manifest.
+const manifestFormat = "pipa-parquet/1"
+
+// Manifest lists the files of a folder, and what its labels show. The folder is
+// whole when it holds one, named as a sharded dataset's is
+// ([pipeline.ManifestFile]).
+type Manifest struct {
+	Format string        `json:"format"`
+	Kind   pipeline.Kind `json:"kind"`
+	Rows   int           `json:"rows"`
+	Digest string        `json:"digest"` // xxh3-64 of the manifest without this
+	Files  []File        `json:"files"`
+	Pixels []ClassPixels `json:"pixels"`
+}
+
+// File is one Parquet file of a folder.
+type File struct {
+	File   string `json:"file"`
+	Rows   int    `json:"rows"`
+	Bytes  int64  `json:"bytes"`
+	Digest string `json:"digest"` // xxh3-64 of the file
+}
+
+// ClassPixels counts the label pixels of a class in a dataset's rows, both
+// crops of a pair. It is one row of a table, as SQL reads it.
+type ClassPixels struct {
+	Dataset string `json:"dataset"`
+	// Class is a train ID. That of the last entry of a dataset is
+	// [pipeline.Ignore]: its pixels are those of no class.
+	Class  int    `json:"class"`
+	Name   string `json:"name"`
+	Pixels int64  `json:"pixels"`
+}
+
+func (m Manifest) digest() (string, error) {
+	m.Digest = ""
+	text, err := json.Marshal(m)
+	return fmt.Sprintf("%016x", xxh3.Hash(text)), err
+}
+
+// write writes the manifest as JSON.
+func (m Manifest) write(w io.Writer) error {
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	_, err = w.Write(append(text, '\n'))
+	return err
+}
+
+// IsFolder tells whether a folder's manifest says that it holds Parquet files,
+// whole or damaged, rather than a sharded dataset's Arrow files.
+func IsFolder(dir string) bool {
+	var m struct{ Format string }
+	text, err := os.ReadFile(filepath.Join(dir, pipeline.ManifestFile))
+	return err == nil && json.Unmarshal(text, &m) == nil && strings.HasPrefix(m.Format, "pipa-parquet/")
+}
+
+// ReadManifest reads and checks the manifest of a folder that [Write] made.
+func ReadManifest(dir string) (m Manifest, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, pipeline.ManifestFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return m, fmt.Errorf("%s has no %s: it is no Parquet folder of pipa, or one that was never finished", dir, pipeline.ManifestFile)
+	}
+	if err != nil {
+		return m, err
+	}
+	if err := m.parse(text); err != nil {
+		return m, fmt.Errorf("%s: %w", filepath.Join(dir, pipeline.ManifestFile), err)
+	}
+	return m, nil
+}
+
+func (m *Manifest) parse(text []byte) error {
+	if err := json.Unmarshal(text, m); err != nil {
+		return err
+	}
+	if m.Format != manifestFormat {
+		return fmt.Errorf("it has format %q, this pipa reads %q as Parquet", m.Format, manifestFormat)
+	}
+	if d, err := m.digest(); err != nil || d != m.Digest {
+		return fmt.Errorf("it is damaged: its digest is %s, recorded is %q", d, m.Digest)
+	}
+	rows := 0
+	for _, f := range m.Files {
+		if !filepath.IsLocal(f.File) || filepath.Base(f.File) != f.File {
+			return fmt.Errorf("it names a file outside the folder: %q", f.File)
+		}
+		rows += f.Rows
+	}
+	if len(m.Files) == 0 || rows != m.Rows {
+		return fmt.Errorf("its %d files have %d rows, it declares %d", len(m.Files), rows, m.Rows)
+	}
+	return nil
+}
+
+// census counts label pixels by dataset while rows pass.
+type census map[string][]int64
+
+func (c census) add(r *row) {
+	if r.classPixels == nil {
+		return
+	}
+	if c[r.dataset] == nil {
+		c[r.dataset] = make([]int64, len(r.classPixels))
+	}
+	for i, n := range r.classPixels {
+		c[r.dataset][i] += int64(n)
+	}
+}
+
+// table lists the counts by dataset and class.
+func (c census) table(classes []string) []ClassPixels {
+	out := []ClassPixels{}
+	var datasets []string
+	for d := range c {
+		datasets = append(datasets, d)
+	}
+	slices.Sort(datasets)
+	for _, d := range datasets {
+		for i, n := range c[d] {
+			p := ClassPixels{Dataset: d, Class: int(pipeline.Ignore), Name: "ignored", Pixels: n}
+			if i < len(classes) {
+				p.Class, p.Name = i, classes[i]
+			}
+			out = append(out, p)
+		}
+	}
+	return out
+}
