@@ -1,4 +1,4 @@
-.PHONY: help setup build torch test demo bench bench-uda clean
+.PHONY: help setup build torch test demo bench bench-uda vulncheck dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -7,7 +7,7 @@ setup: ## install what is missing (Debian and Ubuntu), or say what to install
 	@scripts/setup
 
 build: setup ## bin/pipa, a static binary
-	CGO_ENABLED=0 go build -trimpath -o bin/pipa ./cmd/pipa
+	CGO_ENABLED=0 go build -trimpath -buildvcs=auto -o bin/pipa ./cmd/pipa
 
 torch: setup ## build/libpipatorch.so, the libtorch backend
 	@scripts/build-adapter
@@ -26,5 +26,11 @@ bench: build torch ## the data path and tensor operations, side by side with Ope
 bench-uda: build torch ## the ablation on the fixtures: every recipe, three seeds; about an hour on 2 cores
 	@scripts/bench-uda
 
+vulncheck: setup ## known vulnerabilities in what is linked, by Go's database
+	@scripts/vulncheck
+
+dist: setup ## release archives for three systems, with checksums and SBOMs
+	@scripts/dist
+
 clean: ## remove what was built
-	rm -rf bin build demo
+	rm -rf bin build demo dist

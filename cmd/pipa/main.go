@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/pipa-uda/pipa/pipeline"
@@ -76,12 +77,25 @@ func prepare(commands []*cli.Command) {
 	}
 }
 
+// version names this build, and what it reads and writes.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
 	}
-	return info.Main.Version
+	var about []string
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			about = append(about, "commit "+s.Value)
+		}
+	}
+	for _, m := range info.Deps {
+		if strings.HasPrefix(m.Path, "github.com/apache/arrow/go/") {
+			about = append(about, "Arrow "+m.Version)
+		}
+	}
+	about = append(about, "stream format "+pipeline.FormatVersion, info.GoVersion)
+	return info.Main.Version + " (" + strings.Join(about, ", ") + ")"
 }
 
 // A signalError is why a context ended when a signal came.
