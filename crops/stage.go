@@ -66,10 +66,11 @@ func New(o Options, seed, epoch uint64) (*Stage, error) {
 	return &Stage{o, seed, epoch}, nil
 }
 
-// Header implements [pipeline.Stage]: samples in, pairs of one size out.
+// Header implements [pipeline.Stage]: samples in, or mixes, which are samples
+// with more to them; pairs of one size out.
 func (s *Stage) Header(in pipeline.Header) (pipeline.Header, error) {
-	if in.Kind != pipeline.KindSample {
-		return in, fmt.Errorf("crops: the stream is of %s, want samples", in.Kind.Plural())
+	if in.Kind != pipeline.KindSample && in.Kind != pipeline.KindMix {
+		return in, fmt.Errorf("crops: the stream is of %s, want samples or mixes", in.Kind.Plural())
 	}
 	out, err := in.With("crops", struct {
 		Options

@@ -171,9 +171,9 @@ func cropOptions(c *cli.Context) (crops.Options, error) {
 func cropsCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "crops",
-		Usage:     "sample stream → stream of overlapping crop pairs",
+		Usage:     "samples or mixes → stream of overlapping crop pairs",
 		ArgsUsage: "[FILE]",
-		Description: "Cuts two overlapping crops from each sample, as the patch loss needs them. The defaults are the\n" +
+		Description: "Cuts two overlapping crops from each sample or mix, as the patch loss needs them. The defaults are the\n" +
 			"published ones, for images of 2048x1024; for others set --size and --base.\n\n" +
 			"   pipa read cityscapes data/cityscapes --unlabelled | pipa crops | pipa write pairs",
 		Flags: stageFlags(cropFlags()...),

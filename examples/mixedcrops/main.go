@@ -1,0 +1,39 @@
+// Command mixedcrops pastes half of each GTA5 image's classes into a Cityscapes
+// image and stores crop pairs of the result: mixedcrops data/gta data/cityscapes pairs
+package main
+
+import (
+	"context"
+	"log"
+	"os"
+
+	"github.com/pipa-uda/pipa/augment"
+	"github.com/pipa-uda/pipa/classmix"
+	"github.com/pipa-uda/pipa/crops"
+	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/pipeline"
+)
+
+func main() {
+	ctx := context.Background()
+	source := squares(ctx, "gta", formats.Options{Split: "train"}, os.Args[1])
+	target := squares(ctx, "cityscapes", formats.Options{Split: "train", Unlabelled: true}, os.Args[2])
+	mixed := must(classmix.Streams(ctx, source, target, classmix.Options{Weight: 1}, 4))
+	cut := crops.Default()
+	cut.Base = 1024
+	pairs := must(pipeline.Run(ctx, mixed, must(crops.New(cut, 1, 0)), 4))
+	log.Println(must(pipeline.WriteDataset(ctx, os.Args[3], pairs, pipeline.WriteOptions{})).Rows, "pairs")
+}
+
+// squares streams a random square of each image, of one size as mixing wants it.
+func squares(ctx context.Context, format string, o formats.Options, dir string) pipeline.Stream {
+	d := must(formats.Open(format, dir, o))
+	images := pipeline.Generate(ctx, d.Header(), d.Len(), 1, 4, d.Read, nil)
+	return must(pipeline.Run(ctx, images, must(augment.New(augment.Options{Crop: [2]int{1024, 1024}}, 1, 0)), 4))
+}
+func must[T any](v T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return v
+}
