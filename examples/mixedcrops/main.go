@@ -20,7 +20,7 @@ func main() {
 	target := squares(ctx, "cityscapes", formats.Options{Split: "train", Unlabelled: true}, os.Args[2])
 	mixed := must(classmix.Streams(ctx, source, target, classmix.Options{Weight: 1}, 4))
 	cut := crops.Default()
-	cut.Base = 1024
+	cut.Base = 512
 	pairs := must(pipeline.Run(ctx, mixed, must(crops.New(cut, 1, 0)), 4))
 	log.Println(must(pipeline.WriteDataset(ctx, os.Args[3], pairs, pipeline.WriteOptions{})).Rows, "pairs")
 }
@@ -29,7 +29,7 @@ func main() {
 func squares(ctx context.Context, format string, o formats.Options, dir string) pipeline.Stream {
 	d := must(formats.Open(format, dir, o))
 	images := pipeline.Generate(ctx, d.Header(), d.Len(), 1, 4, d.Read, nil)
-	return must(pipeline.Run(ctx, images, must(augment.New(augment.Options{Crop: [2]int{1024, 1024}}, 1, 0)), 4))
+	return must(pipeline.Run(ctx, images, must(augment.New(augment.Options{Crop: [2]int{512, 512}}, 1, 0)), 4))
 }
 func must[T any](v T, err error) T {
 	if err != nil {

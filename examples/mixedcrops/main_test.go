@@ -11,7 +11,7 @@ import (
 
 func TestItStoresPairsOfMixedImages(t *testing.T) {
 	dir := t.TempDir()
-	o := fixtures.Options{Width: 2048, GTA: 2, Train: 2, Val: 1, Domains: []fixtures.Domain{fixtures.GTA, fixtures.Cityscapes}}
+	o := fixtures.Options{Width: 1024, GTA: 2, Train: 2, Val: 1, Domains: []fixtures.Domain{fixtures.GTA, fixtures.Cityscapes}}
 	if err := fixtures.Write(t.Context(), dir, o); err != nil {
 		t.Fatal(err)
 	}
