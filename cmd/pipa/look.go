@@ -97,12 +97,12 @@ func describe(s pipeline.Summary) string {
 		line("size", "%s", size)
 	}
 	line("seed", "%d", s.Seed)
-	for i, step := range s.History {
+	for i, text := range historyLines(s.History) {
 		key := ""
 		if i == 0 {
 			key = "history"
 		}
-		line(key, "%s %s", step.Stage, step.Params)
+		line(key, "%s", text)
 	}
 	var total int64
 	for _, n := range s.Pixels {
@@ -115,10 +115,14 @@ func describe(s pipeline.Summary) string {
 	for _, n := range append([]int64{s.Ignored, s.Unknown}, s.Pixels...) {
 		most = max(most, n)
 	}
-	b.WriteString("\nclass             pixels   share\n")
+	width := len("no class")
+	for _, name := range s.Classes {
+		width = max(width, len(name))
+	}
+	fmt.Fprintf(&b, "\n%-*s %13s   share\n", width, "class", "pixels")
 	class := func(name string, n int64) {
 		bar := strings.Repeat("█", int(24*n/most))
-		b.WriteString(strings.TrimRight(fmt.Sprintf("%-13s %10d  %5.2f%% %s", name, n, 100*float64(n)/float64(total), bar), " ") + "\n")
+		b.WriteString(strings.TrimRight(fmt.Sprintf("%-*s %13d  %5.2f%% %s", width, name, n, 100*float64(n)/float64(total), bar), " ") + "\n")
 	}
 	for id, n := range s.Pixels {
 		class(s.Classes[id], n)

@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"slices"
 	"strings"
 
 	"github.com/pipa-uda/pipa/pipeline"
@@ -198,7 +199,7 @@ func (s *sheet) heading() (title, detail string) {
 	}
 	first := s.tiles[0].pictures[0]
 	size := fmt.Sprintf("%d×%d", first.width, first.height)
-	if !s.header.Size.Fixed() {
+	if slices.ContainsFunc(s.tiles, func(t tile) bool { return t.pictures[0].width != first.width || t.pictures[0].height != first.height }) {
 		size = "sizes vary"
 	}
 	title = fmt.Sprintf("%s · %s · %s", s.header.Kind, rows, size)

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pipa-uda/pipa/pipeline"
+)
+
+// historyWidth is how wide a line of a stream's history gets: a terminal of 100
+// columns.
+const historyWidth = 88
+
+// historyLines says for people how a stream was made: a stage and its
+// parameters, without those that are zero, off or empty. A list of stages among
+// the parameters follows indented.
+func historyLines(steps []pipeline.Step) []string {
+	var lines []string
+	for _, step := range steps {
+		words, nested := parameters("", step.Params)
+		line := step.Stage
+		for _, w := range words {
+			if len(line)+1+len(w) > historyWidth {
+				lines = append(lines, line)
+				line = strings.Repeat(" ", len(step.Stage))
+			}
+			line += " " + w
+		}
+		lines = append(lines, line)
+		for _, n := range nested {
+			for i, l := range historyLines(n.steps) {
+				key := strings.Repeat(" ", len(n.key))
+				if i == 0 {
+					key = n.key
+				}
+				lines = append(lines, "  "+key+" "+l)
+			}
+		}
+	}
+	return lines
+}
+
+// nestedHistory is a history among the parameters of a stage.
+type nestedHistory struct {
+	key   string
+	steps []pipeline.Step
+}
+
+// parameters flattens a JSON object to words key=value.
+func parameters(prefix string, object json.RawMessage) (words []string, nested []nestedHistory) {
+	d := json.NewDecoder(bytes.NewReader(object))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return []string{string(object)}, nil
+	}
+	for d.More() {
+		key, err := d.Token()
+		var value json.RawMessage
+		if err != nil || d.Decode(&value) != nil {
+			return append(words, string(object)), nested
+		}
+		name := prefix + fmt.Sprint(key)
+		var steps []pipeline.Step
+		switch text := string(value); {
+		case slices.Contains([]string{"0", "false", `""`, "null", "[]", "[0,0]"}, text):
+		case text[0] == '{':
+			w, n := parameters(name+".", value)
+			words, nested = append(words, w...), append(nested, n...)
+		case strings.HasPrefix(text, "[{") && json.Unmarshal(value, &steps) == nil:
+			nested = append(nested, nestedHistory{name, steps})
+		default:
+			words = append(words, name+"="+strings.Trim(text, `"`))
+		}
+	}
+	return words, nested
+}
