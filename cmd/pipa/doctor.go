@@ -38,7 +38,7 @@ func doctorCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			h := health{
 				Version: c.App.Version, Platform: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU(),
-				Formats: formats.Names(), Codecs: []string{"png"},
+				Formats: formats.Names(), Codecs: []string{"png", "jpeg"},
 			}
 			lib, err := torch.Load("")
 			if err != nil {
