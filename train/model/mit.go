@@ -200,9 +200,8 @@ func (a *mitAttention) forward(x *torch.Tensor, h, w int) *torch.Tensor {
 		x = a.norm.Forward(reduced.Flatten(2, 3).Transpose(1, 2))
 	}
 	kv := a.kv.Forward(x).Reshape(n, -1, 2, a.heads, per).Permute(2, 0, 3, 1, 4)
-	k, v := kv.Select(0, 0), kv.Select(0, 1)
-	weights := q.Matmul(k.Transpose(-2, -1)).Mul(1 / math.Sqrt(float64(per))).Softmax(-1)
-	return a.proj.Forward(weights.Matmul(v).Transpose(1, 2).Reshape(n, tokens, a.dim))
+	attended := q.Attention(kv.Select(0, 0), kv.Select(0, 1))
+	return a.proj.Forward(attended.Transpose(1, 2).Reshape(n, tokens, a.dim))
 }
 
 // mixFFN is the MLP with a depthwise 3×3 convolution that replaces positional

@@ -170,10 +170,20 @@ func (l *Lib) checked(what string, f func(e *errorText) int32) error {
 	return nil
 }
 
-// op looks up an operator, once per process.
+// op looks up an operator, once per process. One that this libtorch lacks is a
+// panic with an [OpError].
 func (l *Lib) op(name string) uintptr {
+	h, missing := l.find(name)
+	if h == 0 {
+		panic(&OpError{Op: name, Message: missing})
+	}
+	return h
+}
+
+// find is op, 0 with libtorch's message where there is no such operator.
+func (l *Lib) find(name string) (h uintptr, missing string) {
 	if h, ok := l.ops.Load(name); ok {
-		return h.(uintptr)
+		return h.(uintptr), "there is no such operator"
 	}
 	base, overload := "aten::"+name, ""
 	for i := range len(name) {
@@ -184,14 +194,11 @@ func (l *Lib) op(name string) uintptr {
 	}
 	e := &errorText{}
 	b, o := cString(base), cString(overload)
-	h := l.invoke(l.fn.op, uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&o[0])), e.address(), e.length())
+	h = l.invoke(l.fn.op, uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&o[0])), e.address(), e.length())
 	runtime.KeepAlive(b)
 	runtime.KeepAlive(o)
-	if h == 0 {
-		panic(&OpError{Op: name, Message: e.String()})
-	}
 	l.ops.Store(name, h)
-	return h
+	return h, e.String()
 }
 
 // errorText receives the adapter's messages. It is always on the heap, so that

@@ -1,5 +1,7 @@
 package torch
 
+import "math"
+
 // Matrix products.
 
 func (t *Tensor) Matmul(o *Tensor) *Tensor { return t.one("matmul", t, o) }
@@ -28,6 +30,18 @@ func (t *Tensor) Sigmoid() *Tensor { return t.one("sigmoid", t) }
 
 // Gelu is exact, by the error function.
 func (t *Tensor) Gelu() *Tensor { return t.one("gelu", t) }
+
+// Attention is softmax(t·keysᵀ/√E)·values over the last two dimensions, of
+// queries [..., L, E] and keys and values [..., S, E]: in one fused operator,
+// which keeps no [L, S] weights, where libtorch has it (from 2.0).
+func (t *Tensor) Attention(keys, values *Tensor) *Tensor {
+	const fused = "scaled_dot_product_attention"
+	if h, _ := t.scope.lib.find(fused); h != 0 {
+		return t.one(fused, t, keys, values)
+	}
+	scale := 1 / math.Sqrt(float64(t.Dim(-1)))
+	return t.Matmul(keys.Transpose(-2, -1)).Mul(scale).Softmax(-1).Matmul(values)
+}
 
 func (t *Tensor) Softmax(dim int) *Tensor    { return t.one("softmax.int", t, dim) }
 func (t *Tensor) LogSoftmax(dim int) *Tensor { return t.one("log_softmax.int", t, dim) }

@@ -39,13 +39,16 @@ func NewTeacher(scope *torch.Scope, teacher, student *nn.Store, momentum float64
 func (t *Teacher) Update(iteration int) error {
 	a := min(1-1/float64(iteration+1), t.momentum)
 	return t.scope.NoGrad(func(c *torch.Scope) error {
-		for i, teacher := range t.teacher {
-			if iteration == 0 {
+		if iteration == 0 {
+			for i, teacher := range t.teacher {
 				teacher.In(c).CopyInPlace(t.student[i])
-			} else {
-				teacher.In(c).MulInPlace(a).AddScaledInPlace(t.student[i], 1-a)
 			}
+			return nil
 		}
+		// All at once: on a GPU a kernel for each of a thousand parameters costs
+		// more than its arithmetic.
+		c.CallInPlace("_foreach_mul_.Scalar", t.teacher, a)
+		c.CallInPlace("_foreach_add_.List", t.teacher, t.student, 1-a)
 		return nil
 	})
 }
