@@ -197,7 +197,7 @@ func (t *trainer) advance(ctx context.Context, batch stepBatch) error {
 		t.window.Skipped++
 	}
 	if err != nil {
-		return fmt.Errorf("iteration %d, samples %v: %w", t.iteration, batch.ids(), err)
+		return fmt.Errorf("iteration %d, samples %v: %w", t.iteration, batch.ids(), t.explain(err))
 	}
 	if err := t.drawPanel(ctx, values.panel, batch); err != nil {
 		return err
