@@ -18,7 +18,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages = append(pages, "../../README.md", "../../deploy/README.md")
+	pages = append(pages, "../../README.md", "../../deploy/README.md", "../../beam/README.md")
 	seen := 0
 	for _, page := range pages {
 		text, err := os.ReadFile(page)

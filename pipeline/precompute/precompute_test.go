@@ -335,6 +335,27 @@ func TestASecondProcessIsRefused(t *testing.T) {
 	}
 }
 
+// TestSharesMayBeginTogether: whoever is first puts the plan into an empty
+// folder, and the others find it there.
+func TestSharesMayBeginTogether(t *testing.T) {
+	p, err := jobs(t)["pairs"]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 8 {
+		dir := filepath.Join(t.TempDir(), "out")
+		begun := make(chan error)
+		for range 8 {
+			go func() { begun <- precompute.Claim(t.Context(), p, dir) }()
+		}
+		for range 8 {
+			if err := <-begun; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // TestDamageIsFoundAndHealed flips a byte in a finished shard.
 func TestDamageIsFoundAndHealed(t *testing.T) {
 	p, err := jobs(t)["crops"]()

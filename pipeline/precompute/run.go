@@ -70,7 +70,20 @@ func Run(ctx context.Context, p *Plan, dir string, o RunOptions) error {
 	return nil
 }
 
-// claim puts the plan into the folder, or checks that it is the one there.
+// Claim puts the plan into dir, a path or URL, or checks that it is the one
+// there. [Run] does so too; a scheduler that hands shards out calls it first, so
+// that its workers find the plan with the data ([OpenPlan]).
+func Claim(ctx context.Context, p *Plan, dir string) error {
+	folder, err := storage.Open(ctx, dir)
+	if err == nil {
+		err = claim(p, folder)
+	}
+	if err != nil {
+		return fmt.Errorf("precompute into %s: %w", dir, err)
+	}
+	return nil
+}
+
 func claim(p *Plan, dir storage.Folder) error {
 	there, err := planIn(dir)
 	switch {
@@ -80,6 +93,9 @@ func claim(p *Plan, dir storage.Folder) error {
 			return err
 		}
 		for _, e := range entries {
+			if e.Name() == PlanFile { // another process was faster
+				return claim(p, dir)
+			}
 			if e.Name()[0] != '.' {
 				return fmt.Errorf("it holds %s, and no plan: choose another folder", e.Name())
 			}
