@@ -15,7 +15,11 @@ type Options struct {
 	// Epoch is part of the key of the draws: (seed, epoch, "classmix", source
 	// id and target id).
 	Epoch uint64 `json:"epoch"`
-	// Weight is the weight of the target's pixels in a loss, 0 to 1.
+	// Weight is the weight of the target's pixels in a loss, 0 to 1. Streams
+	// multiplies it with the confidence of a target sample that has a
+	// pseudo-label: with 1 the mix has DACS' weight, the share of confident
+	// pixels (of the image here, of the batch in lhoyer/DAFormer
+	// mmseg/models/uda/dacs.py).
 	Weight float32 `json:"weight"`
 }
 
@@ -107,12 +111,15 @@ func Header(source, target pipeline.Header, o Options) (pipeline.Header, error) 
 	if source.Kind != pipeline.KindSample || target.Kind != pipeline.KindSample {
 		return pipeline.Header{}, fmt.Errorf("classmix: the streams are of %s and %s, want samples", source.Kind.Plural(), target.Kind.Plural())
 	}
+	if target.Labelled && !slices.Equal(source.Classes, target.Classes) {
+		return pipeline.Header{}, fmt.Errorf("classmix: the source has the classes %q, the labelled target has %q", source.Classes, target.Classes)
+	}
 	header, err := source.With("classmix", struct {
 		Options
 		Seed   uint64          `json:"seed"`
 		Target []pipeline.Step `json:"target"` // the target stream's history
 	}{o, source.Seed, target.History})
-	header.Kind, header.Labelled = pipeline.KindMix, true
+	header.Kind, header.Labelled, header.Pseudo = pipeline.KindMix, true, false
 	if source.Size != target.Size {
 		header.Size = pipeline.Size{}
 	}
@@ -134,6 +141,10 @@ func Streams(ctx context.Context, source, target pipeline.Stream, o Options, wor
 			s, err := m.Left.Sample(i)
 			if err != nil {
 				return nil, err
+			}
+			o := o
+			if target.Header.Pseudo {
+				o.Weight *= t.Confidence
 			}
 			mixed, err := Mix(s, t, header.Seed, o)
 			if err != nil {

@@ -77,7 +77,7 @@ func (s *Stage) Header(in pipeline.Header) (pipeline.Header, error) {
 		Seed  uint64 `json:"seed"`
 		Epoch uint64 `json:"epoch"`
 	}{s.options, s.seed, s.epoch})
-	out.Kind = pipeline.KindPair
+	out.Kind, out.Pseudo = pipeline.KindPair, false
 	out.Size = pipeline.Size{Height: s.options.Size, Width: s.options.Size}
 	return out, err
 }

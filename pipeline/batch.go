@@ -176,6 +176,9 @@ func (b *Batch) Sample(i int) (Sample, error) {
 	if s.Label, err = b.raster("label", i, h, w, 1); err != nil {
 		return s, fmt.Errorf("sample %q: %w", s.ID, err)
 	}
+	if b.header.Pseudo {
+		s.Confidence = b.column("confidence").(*array.Float32).Value(i)
+	}
 	return s, s.Validate()
 }
 

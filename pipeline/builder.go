@@ -166,6 +166,11 @@ func (b *Builder) appendSample(s Sample, inPlace bool) error {
 	if err := r.sample(&s); err != nil {
 		return err
 	}
+	if b.header.Pseudo {
+		r.float(s.Confidence)
+	} else {
+		s.Confidence = 0
+	}
 	r.finish(s.Digest())
 	return nil
 }

@@ -50,6 +50,9 @@ func (h *hasher) flag(b bool) {
 func (s *Sample) Digest() uint64 {
 	h := newHasher()
 	s.hash(&h)
+	if s.Confidence != 0 { // rows of streams without it keep their digests
+		h.number(uint64(math.Float32bits(s.Confidence)))
+	}
 	return h.h.Sum64()
 }
 

@@ -18,6 +18,9 @@ type Header struct {
 	// Labelled says that every row has a label. Where it is false rows may
 	// lack one, and labels are stored as nullable binary.
 	Labelled bool
+	// Pseudo says that a stream of samples has predicted labels: each row has
+	// its Confidence.
+	Pseudo bool
 	// Datasets are the values the rows' dataset column may take.
 	Datasets []string
 	// Size is the one [height, width] every raster of the stream has; zero

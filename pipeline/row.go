@@ -28,6 +28,10 @@ type Sample struct {
 	Split   string // train, val, test
 	Image   Raster // [H,W,3] RGB
 	Label   Raster // [H,W,1] train IDs, 255 = ignore; or empty
+	// Confidence is the share of the image's pixels, 0 to 1, whose predicted
+	// class reached the predictor's threshold: what DACS weighs a pseudo-label
+	// with. It is kept in streams whose header says Pseudo.
+	Confidence float32
 }
 
 // Validate checks that the image has 3 channels and that a label matches it.
@@ -37,6 +41,9 @@ func (s *Sample) Validate() error {
 	}
 	if err := checkPlane("label", s.Label, s.Image); err != nil {
 		return fmt.Errorf("sample %q: %w", s.ID, err)
+	}
+	if !(s.Confidence >= 0 && s.Confidence <= 1) {
+		return fmt.Errorf("sample %q: its confidence is %v, want 0 to 1", s.ID, s.Confidence)
 	}
 	return nil
 }

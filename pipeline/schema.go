@@ -22,6 +22,7 @@ const (
 	keyDatasets = "pipa.datasets"
 	keySize     = "pipa.size"
 	keyLabelled = "pipa.labelled"
+	keyPseudo   = "pipa.pseudo" // "true", or left out
 	// keyCheck is the xxh3-64 of the other entries: Arrow has no checksums.
 	keyCheck = "pipa.check"
 	// keyWriter is this module's mark. A stream that bears it has to be, byte
@@ -49,6 +50,9 @@ func (h Header) metadata() (arrow.Metadata, error) {
 		keyKind: string(h.Kind), keyVersion: FormatVersion, keySeed: strconv.FormatUint(h.Seed, 10),
 		keyClasses: text(nonNil(h.Classes)), keyIgnore: strconv.Itoa(int(Ignore)), keyHistory: text(nonNil(h.History)),
 		keyDatasets: text(nonNil(h.Datasets)), keySize: text([2]int{h.Size.Height, h.Size.Width}), keyLabelled: strconv.FormatBool(h.Labelled), keyWriter: thisWriter,
+	}
+	if h.Pseudo {
+		m[keyPseudo] = "true"
 	}
 	m[keyCheck] = checkOf(m)
 	keys := make([]string, 0, len(m))
@@ -109,6 +113,11 @@ func parseHeader(m map[string]string) (h Header, ours bool, err error) {
 	if h.Labelled, err = strconv.ParseBool(m[keyLabelled]); err != nil {
 		return h, false, fmt.Errorf("stream's %s: %w", keyLabelled, err)
 	}
+	if text, ok := m[keyPseudo]; ok {
+		if h.Pseudo, err = strconv.ParseBool(text); err != nil {
+			return h, false, fmt.Errorf("stream's %s: %w", keyPseudo, err)
+		}
+	}
 	var size [2]int
 	for key, to := range map[string]any{keyClasses: &h.Classes, keyHistory: &h.History, keyDatasets: &h.Datasets, keySize: &size} {
 		if err := json.Unmarshal([]byte(m[key]), to); err != nil {
@@ -129,6 +138,9 @@ func (h Header) Validate() error {
 	}
 	if h.Kind == KindPair && !h.Size.Fixed() {
 		return fmt.Errorf("a stream of pairs needs one size")
+	}
+	if h.Pseudo && (h.Kind != KindSample || !h.Labelled) {
+		return fmt.Errorf("a stream with pseudo-labels holds labelled samples, not %s", h.Kind.Plural())
 	}
 	return nil
 }
@@ -169,6 +181,9 @@ func (h Header) schema() (*arrow.Schema, error) {
 	switch h.Kind {
 	case KindSample:
 		fields = sample
+		if h.Pseudo {
+			fields = append(fields, plain("confidence", arrow.PrimitiveTypes.Float32))
+		}
 	case KindMix:
 		fields = append(sample,
 			plain("target_id", arrow.BinaryTypes.String), raster("mask", 1),

@@ -4,18 +4,22 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 )
 
 // rowBytes is more than a row's columns other than its rasters take.
 const rowBytes = 4096
 
 // Generate makes a stream of samples 0..n-1 in batches of up to rows rows and
-// MaxBatchBytes, in order,
-// reading on up to workers goroutines. skip is asked about a sample that cannot
-// be read: nil leaves it out, an error ends the stream. A nil skip ends it at
-// the first.
+// MaxBatchBytes, in order, as [Samples] reads them.
 func Generate(ctx context.Context, header Header, n, rows, workers int, read func(context.Context, int) (Sample, error), skip func(i int, err error) error) Stream {
-	rows = max(rows, 1)
+	return Collect(header, rows, Samples(ctx, n, workers, read, skip))
+}
+
+// Samples reads samples 0..n-1, in order, on up to workers goroutines. skip is
+// asked about a sample that cannot be read: nil leaves it out, an error ends the
+// sequence. A nil skip ends it at the first.
+func Samples(ctx context.Context, n, workers int, read func(context.Context, int) (Sample, error), skip func(i int, err error) error) iter.Seq2[Sample, error] {
 	type read1 struct {
 		i      int
 		sample Sample
@@ -32,6 +36,27 @@ func Generate(ctx context.Context, header Header, n, rows, workers int, read fun
 		s, err := read(ctx, i)
 		return read1{i, s, err}, nil
 	}, nil)
+	return func(yield func(Sample, error) bool) {
+		for r, err := range samples {
+			if err == nil {
+				err = r.err
+			}
+			if err != nil && ctx.Err() == nil && skip != nil {
+				if err = skip(r.i, err); err == nil {
+					continue
+				}
+			}
+			if !yield(r.sample, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Collect makes a stream of samples, in batches of up to rows rows and
+// MaxBatchBytes.
+func Collect(header Header, rows int, samples iter.Seq2[Sample, error]) Stream {
+	rows = max(rows, 1)
 	return Stream{header, func(yield func(*Batch, error) bool) {
 		out := NewBuilder(header)
 		defer out.Release()
@@ -39,23 +64,15 @@ func Generate(ctx context.Context, header Header, n, rows, workers int, read fun
 			b, err := out.Batch()
 			return yield(b, err) && err == nil
 		}
-		for r, err := range samples {
-			if err == nil {
-				err = r.err
-			}
+		for s, err := range samples {
 			// A sample that no longer fits begins the next batch.
-			if err == nil && out.Len() > 0 && out.bytes+len(r.sample.Image.Pix())+len(r.sample.Label.Pix())+rowBytes > MaxBatchBytes {
+			if err == nil && out.Len() > 0 && out.bytes+len(s.Image.Pix())+len(s.Label.Pix())+rowBytes > MaxBatchBytes {
 				if !flush() {
 					return
 				}
 			}
 			if err == nil {
-				err = out.AppendSample(r.sample)
-			}
-			if err != nil && ctx.Err() == nil && skip != nil {
-				if err = skip(r.i, err); err == nil {
-					continue
-				}
+				err = out.AppendSample(s)
 			}
 			if err != nil {
 				yield(nil, err)
@@ -69,6 +86,27 @@ func Generate(ctx context.Context, header Header, n, rows, workers int, read fun
 			flush()
 		}
 	}}
+}
+
+// Rows are the samples of a stream, in memory of their own.
+func Rows(s Stream) iter.Seq2[Sample, error] {
+	return func(yield func(Sample, error) bool) {
+		for b, err := range s.Batches {
+			if err != nil {
+				yield(Sample{}, err)
+				return
+			}
+			for i := range b.Len() {
+				row, err := b.Sample(i)
+				row.Dataset, row.Image, row.Label = strings.Clone(row.Dataset), row.Image.Clone(), row.Label.Clone()
+				if !yield(row, err) || err != nil {
+					b.Release()
+					return
+				}
+			}
+			b.Release()
+		}
+	}
 }
 
 // Limit ends a stream after n rows.

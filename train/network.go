@@ -112,15 +112,32 @@ func (c NetworkConfig) newDecoder(p nn.Path, kind string, dims [4]int, classes i
 }
 
 // predict is the logits of whole images [N,3,H,W], at the images' size. At two
-// scales no gradient passes.
+// scales no gradient passes. An image too small for the encoder, or at two
+// scales one whose sides are no multiple of the logits' stride, is padded with
+// the mean colour at its lower right, and the padding's logits are cut off.
 func (n network) predict(x *torch.Tensor, m nn.Mode) *torch.Tensor {
+	h, w := x.Dim(2), x.Dim(3)
+	if ph, pw := n.padded(h), n.padded(w); ph > h || pw > w {
+		x = x.Pad(0, 0, pw-w, 0, ph-h)
+	}
 	var logits *torch.Tensor
 	if n.hrda != nil {
 		x.Scope().Autocast(n.autocast, func() { logits = n.hrda.Forward(x, m).Logits })
 	} else {
 		logits = n.forward(x, m).Logits
 	}
-	return logits.To(torch.Float32).UpsampleBilinear(x.Dim(2), x.Dim(3), false)
+	return logits.To(torch.Float32).UpsampleBilinear(x.Dim(2), x.Dim(3), false).Narrow(2, 0, h).Narrow(3, 0, w)
+}
+
+// padded is the least side of an image, from length on, that the network can
+// see.
+func (n network) padded(length int) int {
+	const least = 32 // the encoder's coarsest stride
+	if n.hrda == nil {
+		return max(length, least)
+	}
+	k := n.hrda.Multiple()
+	return max((length+k-1)/k*k, 2*least)
 }
 
 // pass is what a training pass leaves for the losses.

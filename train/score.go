@@ -8,15 +8,11 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
+	"slices"
 	"time"
 
-	"github.com/pipa-uda/pipa/augment"
-	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/eval"
-	"github.com/pipa-uda/pipa/train/model"
-	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -70,7 +66,7 @@ func newResult(iteration int, network string, images int, classes []string, c *e
 	s := c.Scores()
 	r := &Result{Iteration: iteration, Network: network, Images: images, Classes: classes, AllPixels: Fraction(s.AllPixels),
 		MIoU: Fraction(s.Mean(nil)), MIoU16: Fraction(math.NaN()), MIoU13: Fraction(math.NaN()), Confusion: c.Counts}
-	if len(classes) == 19 {
+	if eval.AreCityscapes(classes) {
 		r.MIoU16, r.MIoU13 = Fraction(s.Mean(eval.Synthia16)), Fraction(s.Mean(eval.Synthia13))
 	}
 	for i := range s.IoU {
@@ -91,12 +87,14 @@ func (t *trainer) score(ctx context.Context, log *logs) (*Result, error) {
 		return nil, nil
 	}
 	begun := time.Now()
-	r, err := evaluate(ctx, t.root, t.student, t.cfg, t.cfg.Eval.Split, nil)
+	target := t.cfg.Target
+	target.Split = t.cfg.Eval.Split
+	r, err := evaluate(ctx, t.root, predictor{t.student, t.cfg.Eval.Inference()}, t.names, target, nil)
 	if ctx.Err() != nil {
 		return nil, errors.Join(ErrInterrupted, t.save())
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("evaluate: %w", err)
 	}
 	t.window.start = t.window.start.Add(time.Since(begun))
 	r.Iteration, r.Network = t.iteration, "student"
@@ -117,120 +115,84 @@ func writeJSON(path string, v any) error {
 
 // EvalOptions say what to evaluate.
 type EvalOptions struct {
-	Teacher  bool   // the teacher instead of the student
-	Dir      string // the target's folder; empty means the run's
-	Split    string // empty means the run's
-	Device   torch.Device
-	Progress func(done, total int)
+	Teacher   bool   // the teacher instead of the student
+	Format    string // of the target's folder; empty means the run's
+	Dir       string // the target's folder; empty means the run's
+	Split     string // empty means the run's
+	Device    torch.Device
+	Inference Inference // how the network sees the images; the run's is Config.Eval.Inference()
+	Progress  func(done, total int)
 }
 
-// Evaluate scores a run's last good checkpoint by the Cityscapes protocol:
-// whole images at the run's evaluation size, logits resized to the label's size.
-func Evaluate(ctx context.Context, lib *torch.Lib, run string, o EvalOptions) (*Result, error) {
-	cfg, err := Resolve("", filepath.Join(run, configFile), nil)
-	if err != nil {
-		return nil, fmt.Errorf("evaluate %s: %w", run, err)
-	}
-	dir, state, _, err := latestCheckpoint(filepath.Join(run, checkpointsDir))
-	if err != nil {
+// Evaluate scores a checkpoint by the Cityscapes protocol: intersections and
+// unions over all images of a split, at the labels' size, 255 left out.
+func Evaluate(ctx context.Context, lib *torch.Lib, t Trained, o EvalOptions) (*Result, error) {
+	if err := o.Inference.Validate(); err != nil {
 		return nil, err
 	}
-	if dir == "" {
-		return nil, fmt.Errorf("evaluate %s: it has no checkpoint yet", run)
-	}
+	target := t.Config.Target
 	if o.Dir != "" {
-		cfg.Target.Dir = o.Dir
+		target.Dir = o.Dir
 	}
-	if o.Split == "" {
-		o.Split = cfg.Eval.Split
+	if o.Format != "" {
+		target.Format = o.Format
 	}
-	file, network := studentFile, "student"
-	if o.Teacher {
-		file, network = teacherFile, "teacher"
-		if !cfg.Adapt.Enabled {
-			return nil, fmt.Errorf("evaluate %s: a source-only run has no teacher", run)
-		}
-	}
-	weights, err := safetensors.Open(filepath.Join(dir, file))
-	if err != nil {
-		return nil, err
+	target.Split = o.Split
+	if target.Split == "" {
+		target.Split = t.Config.Eval.Split
 	}
 	var r *Result
-	err = lib.Run(o.Device, func(s *torch.Scope) error {
-		net, err := loadSegmentor(s, cfg.Network, len(state.Classes), weights)
+	err := lib.Run(o.Device, func(s *torch.Scope) error {
+		net, err := t.network(s, o.Teacher)
 		if err != nil {
-			return fmt.Errorf("evaluate %s: %w", run, err)
-		}
-		if r, err = evaluate(ctx, s, net, cfg, o.Split, o.Progress); err != nil {
 			return err
 		}
-		r.Iteration, r.Network = state.Iteration, network
-		return nil
+		r, err = evaluate(ctx, s, predictor{net, o.Inference}, t.State.Classes, target, o.Progress)
+		return err
 	})
-	return r, err
+	if err != nil {
+		return nil, fmt.Errorf("evaluate %s: %w", t.Name, err)
+	}
+	r.Iteration = t.State.Iteration
+	r.Network, _ = studentOrTeacher(o.Teacher)
+	return r, nil
 }
 
-// loadSegmentor builds the network that weights hold; the heads of the
-// contrasts, which only training needs, are passed over.
-func loadSegmentor(s *torch.Scope, c NetworkConfig, classes int, weights *safetensors.File) (network, error) {
-	store := nn.NewStore(s)
-	net, err := c.newNetwork(store.Root(), classes)
-	if err != nil {
-		return net, err
+// evaluate scores a network of these classes on a labelled dataset.
+func evaluate(ctx context.Context, root *torch.Scope, p predictor, classes []string, target DataConfig, progress func(done, total int)) (*Result, error) {
+	if _, err := os.Stat(target.Dir); err != nil {
+		return nil, fmt.Errorf("%s dataset: %w", target.Format, err)
 	}
-	return net, store.Load(weights.Without("cls_head.", "proj_head.", "project.", "classifier."))
-}
-
-// evaluate scores a network on a split of the target.
-func evaluate(ctx context.Context, root *torch.Scope, net network, cfg Config, split string, progress func(done, total int)) (*Result, error) {
-	c := cfg.Target
-	c.Split = split
-	if _, err := os.Stat(c.Dir); err != nil {
-		return nil, fmt.Errorf("evaluate on %s: %w", c.Format, err)
-	}
-	set, err := openCollection(c, false)
+	set, err := openCollection(target, false)
 	if err != nil {
-		return nil, fmt.Errorf("evaluate: %w", err)
+		return nil, err
 	}
 	defer set.close()
-	confusion := eval.NewConfusion(len(set.header.Classes))
+	if !slices.Equal(classes, set.header.Classes) {
+		return nil, fmt.Errorf("the network has the classes %q, %s has %q", classes, target.Dir, set.header.Classes)
+	}
+	confusion := eval.NewConfusion(len(classes))
 	for i := range set.items {
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)
 		}
 		sample, err := set.read(ctx, i)
 		if err != nil {
-			return nil, fmt.Errorf("evaluate: %w", err)
+			return nil, err
 		}
 		if sample.Label.Empty() {
-			return nil, fmt.Errorf("evaluate: %s has no label", sample.ID)
+			return nil, fmt.Errorf("%s has no label", sample.ID)
 		}
 		err = root.NoGrad(func(s *torch.Scope) error {
-			return confusion.Add(predict(s, net, sample, cfg.Eval), s.Wrap(sample.Label.Pix(), 1, sample.Label.Height(), sample.Label.Width()).ToDevice(s.Device()).To(torch.Int64))
+			label := s.Wrap(sample.Label.Pix(), 1, sample.Label.Height(), sample.Label.Width()).ToDevice(s.Device()).To(torch.Int64)
+			return confusion.Add(p.scores(s, sample.Image).Argmax(1, false), label)
 		})
 		if err != nil {
-			return nil, fmt.Errorf("evaluate %s: %w", sample.ID, err)
+			return nil, fmt.Errorf("%s: %w", sample.ID, err)
 		}
 		if progress != nil {
 			progress(i+1, set.items)
 		}
 	}
-	return newResult(0, "", set.items, set.header.Classes, confusion), nil
-}
-
-// predict segments one image, scaled to fit resize, at its own size: [1,H,W]
-// of classes.
-func predict(s *torch.Scope, net network, sample pipeline.Sample, c EvalConfig) *torch.Tensor {
-	image := sample.Image
-	h, w := image.Height(), image.Width()
-	if c.Resize[0] > 0 {
-		fh, fw := augment.FitSize(h, w, c.Resize)
-		image = augment.ResizeBilinear(image, fh, fw, pipeline.Box{Y1: fh, X1: fw})
-	}
-	x := normalize(s.Wrap(image.Pix(), 1, image.Height(), image.Width(), 3))
-	logits := func(x *torch.Tensor) *torch.Tensor { return net.predict(x, nn.Scoring) }
-	if c.Window[0] > 0 {
-		return model.Slide(x, c.Window, c.Stride, logits).UpsampleBilinear(h, w, false).Argmax(1, false)
-	}
-	return logits(x).UpsampleBilinear(h, w, false).Argmax(1, false)
+	return newResult(0, "", set.items, classes, confusion), nil
 }

@@ -518,6 +518,16 @@ func TestSourceMayBeAStream(t *testing.T) {
 	}
 }
 
+// opened is a run's newest checkpoint.
+func opened(t *testing.T, run string) Trained {
+	t.Helper()
+	trained, err := OpenTrained(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trained
+}
+
 func TestEvaluateScoresStudentAndTeacher(t *testing.T) {
 	lib := backend(t)
 	run := filepath.Join(t.TempDir(), "run")
@@ -525,14 +535,15 @@ func TestEvaluateScoresStudentAndTeacher(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Evaluate(context.Background(), lib, run, EvalOptions{})
+	trained := opened(t, run)
+	got, err := Evaluate(context.Background(), lib, trained, EvalOptions{Inference: trained.Config.Eval.Inference()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(got.Confusion, want.Confusion) || got.Images != 3 {
 		t.Errorf("evaluated again, the counts differ (%d images)", got.Images)
 	}
-	teacher, err := Evaluate(context.Background(), lib, run, EvalOptions{Teacher: true})
+	teacher, err := Evaluate(context.Background(), lib, trained, EvalOptions{Teacher: true, Inference: trained.Config.Eval.Inference()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,13 +89,19 @@ func openDataset(c *cli.Context) (*formats.Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := formats.Options{Split: c.String("split"), Unlabelled: c.Bool("unlabelled"), MaxPixels: c.Int("max-pixels")}
-	if storage.IsURL(args[1]) {
-		if o.Files, err = storage.Open(c.Context, args[1]); err != nil {
+	return openFormat(c, args[0], args[1], c.Bool("unlabelled"))
+}
+
+// openFormat opens a dataset on this machine or in an object store.
+func openFormat(c *cli.Context, format, dir string, unlabelled bool) (*formats.Dataset, error) {
+	o := formats.Options{Split: c.String("split"), Unlabelled: unlabelled, MaxPixels: c.Int("max-pixels")}
+	if storage.IsURL(dir) {
+		var err error
+		if o.Files, err = storage.Open(c.Context, dir); err != nil {
 			return nil, err
 		}
 	}
-	return formats.Open(args[0], args[1], o)
+	return formats.Open(format, dir, o)
 }
 
 func checkCommand() *cli.Command {

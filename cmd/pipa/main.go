@@ -44,7 +44,7 @@ func newApp() *cli.App {
 			fixturesCommand(), checkCommand(), statsCommand(), readCommand(),
 			augmentCommand(), classmixCommand(), cropsCommand(),
 			writeCommand(), planCommand(), precomputeCommand(), mergeCommand(), catCommand(), verifyCommand(), inspectCommand(), viewCommand(),
-			trainCommand(), evalCommand(), reportCommand(), presetsCommand(), weightsCommand(), doctorCommand(),
+			trainCommand(), evalCommand(), predictCommand(), reportCommand(), presetsCommand(), weightsCommand(), doctorCommand(),
 			completionCommand(), manCommand(),
 		},
 		ExitErrHandler: func(*cli.Context, error) {}, // run reports

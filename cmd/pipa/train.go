@@ -108,7 +108,11 @@ func runTraining(c *cli.Context) error {
 	if result == nil {
 		return nil
 	}
-	return printResults(c, []string{"student"}, []*train.Result{result})
+	if c.Bool("json") {
+		return printJSON([]*train.Result{result})
+	}
+	_, err = fmt.Print(eval.Table(result.Classes, []string{"student"}, []eval.Scores{result.Scores()}))
+	return closedPipe(err)
 }
 
 // runDry prints what the configuration will need.
@@ -200,48 +204,6 @@ func trainingConfig(c *cli.Context, out string) (train.Config, error) {
 	return cfg, err
 }
 
-func evalCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "eval",
-		Usage:     "score runs on a labelled split, side by side",
-		ArgsUsage: "RUN…",
-		Description: "The Cityscapes protocol: intersections and unions over all images, at the labels' resolution, 255\n" +
-			"left out; means over 19, SYNTHIA's 16, and 13 classes.\n\n" +
-			"   pipa eval runs/source runs/pipa",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "target", Usage: "the dataset's `DIR`", DefaultText: "the run's"},
-			&cli.StringFlag{Name: "split", Usage: "train, val or test", DefaultText: "the run's"},
-			&cli.BoolFlag{Name: "teacher", Usage: "score the teacher instead of the student"},
-			deviceFlag(), jsonFlag(), progressFlag(),
-		},
-		Action: func(c *cli.Context) error {
-			runs, err := arguments(c)
-			if err != nil {
-				return err
-			}
-			lib, device, err := backend(c)
-			if err != nil {
-				return err
-			}
-			var results []*train.Result
-			var names []string
-			for _, run := range runs {
-				bar, err := newProgress(c, "eval "+run, "images", -1)
-				if err != nil {
-					return err
-				}
-				r, err := train.Evaluate(c.Context, lib, run, train.EvalOptions{Teacher: c.Bool("teacher"), Dir: c.String("target"), Split: c.String("split"), Device: device, Progress: bar.setOf})
-				bar.close()
-				if err != nil {
-					return err
-				}
-				results, names = append(results, r), append(names, filepath.Base(filepath.Clean(run)))
-			}
-			return printResults(c, names, results)
-		},
-	}
-}
-
 func reportCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "report",
@@ -268,21 +230,6 @@ func reportCommand() *cli.Command {
 			return closedPipe(err)
 		},
 	}
-}
-
-func printResults(c *cli.Context, names []string, results []*train.Result) error {
-	if c.Bool("json") {
-		return printJSON(results)
-	}
-	var scores []eval.Scores
-	for i, r := range results {
-		if !slices.Equal(r.Classes, results[0].Classes) {
-			return fmt.Errorf("%s and %s have different classes: score them on their own", names[0], names[i])
-		}
-		scores = append(scores, r.Scores())
-	}
-	_, err := fmt.Print(eval.Table(results[0].Classes, names, scores))
-	return closedPipe(err)
 }
 
 func presetsCommand() *cli.Command {

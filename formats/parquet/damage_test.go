@@ -194,7 +194,7 @@ func TestEveryFieldIsCompared(t *testing.T) {
 		name string
 		at   int
 	}{{"mix", 4}, {"pair", 5}} {
-		for _, col := range columnsOf(cases[c.at].h.Kind) {
+		for _, col := range columnsOf(cases[c.at].h) {
 			change := changes[col.name]
 			if change == nil {
 				continue

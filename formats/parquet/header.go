@@ -22,6 +22,7 @@ const (
 	keyDatasets = "pipa.datasets"
 	keySize     = "pipa.size"
 	keyLabelled = "pipa.labelled"
+	keyPseudo   = "pipa.pseudo" // "true", or left out
 	keyFeatures = "huggingface"
 )
 
@@ -41,13 +42,17 @@ func entries(h pipeline.Header) ([]entry, error) {
 		}
 		return string(b)
 	}
-	features := map[string]any{"info": map[string]any{"features": features(h.Kind)}}
-	return []entry{
+	features := map[string]any{"info": map[string]any{"features": features(h)}}
+	out := []entry{
 		{keyFeatures, text(features)},
 		{keyKind, string(h.Kind)}, {keyVersion, pipeline.FormatVersion}, {keySeed, strconv.FormatUint(h.Seed, 10)},
 		{keyClasses, text(list(h.Classes))}, {keyIgnore, strconv.Itoa(int(pipeline.Ignore))}, {keyHistory, text(list(h.History))},
 		{keyDatasets, text(list(h.Datasets))}, {keySize, text([2]int{h.Size.Height, h.Size.Width})}, {keyLabelled, strconv.FormatBool(h.Labelled)},
-	}, failed
+	}
+	if h.Pseudo {
+		out = append(out, entry{keyPseudo, "true"})
+	}
+	return out, failed
 }
 
 // sameHeader tells whether two headers are written alike.
@@ -86,6 +91,7 @@ func headerOf(m map[string]string) (h pipeline.Header, err error) {
 	if h.Labelled, err = strconv.ParseBool(m[keyLabelled]); err != nil {
 		return h, fmt.Errorf("%s: %w", keyLabelled, err)
 	}
+	h.Pseudo = m[keyPseudo] == "true"
 	var size [2]int
 	for _, f := range []struct {
 		key string

@@ -70,6 +70,11 @@ func header(kind pipeline.Kind, size pipeline.Size, labelled bool) pipeline.Head
 	return h
 }
 
+func pseudo(h pipeline.Header) pipeline.Header {
+	h.Pseudo = true
+	return h
+}
+
 // cases are small streams of every kind and layout.
 var cases = []struct {
 	name string
@@ -79,6 +84,11 @@ var cases = []struct {
 	{"samples of varying size", header(pipeline.KindSample, pipeline.Size{}, false), func(b *pipeline.Builder, i int) error { return b.AppendSample(sample(i, 4+i, 6, i%3 > 0)) }},
 	{"samples of one size", header(pipeline.KindSample, pipeline.Size{Height: 4, Width: 6}, true), func(b *pipeline.Builder, i int) error { return b.AppendSample(sample(i, 4, 6, true)) }},
 	{"unlabelled samples", header(pipeline.KindSample, pipeline.Size{Height: 4, Width: 6}, false), func(b *pipeline.Builder, i int) error { return b.AppendSample(sample(i, 4, 6, false)) }},
+	{"pseudo-labelled samples", pseudo(header(pipeline.KindSample, pipeline.Size{Height: 4, Width: 6}, true)), func(b *pipeline.Builder, i int) error {
+		s := sample(i, 4, 6, true)
+		s.Confidence = float32(i%5) / 4
+		return b.AppendSample(s)
+	}},
 	{"mixes of varying size", header(pipeline.KindMix, pipeline.Size{}, true), func(b *pipeline.Builder, i int) error { return b.AppendMix(mix(i, 4+i, 6)) }},
 	{"mixes of one size", header(pipeline.KindMix, pipeline.Size{Height: 4, Width: 6}, true), func(b *pipeline.Builder, i int) error { return b.AppendMix(mix(i, 4, 6)) }},
 	{"labelled pairs", header(pipeline.KindPair, pipeline.Size{Height: 8, Width: 8}, true), func(b *pipeline.Builder, i int) error { return b.AppendPair(pair(i, 8, true)) }},

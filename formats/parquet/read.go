@@ -161,7 +161,7 @@ func decoded(ctx context.Context, rows iter.Seq2[*row, error], h pipeline.Header
 		r *row
 		n int
 	}
-	columns := columnsOf(h.Kind)
+	columns := columnsOf(h)
 	in := func(yield func(numbered, error) bool) {
 		n := 0
 		for r, err := range rows {

@@ -14,7 +14,7 @@ type row struct {
 	height, width                int32
 	image, label, mask           picture
 	classes                      []uint8
-	weight                       float32
+	weight, confidence           float32
 
 	a, b  crop // of a pair
 	scale float32
@@ -44,8 +44,8 @@ type column struct {
 	field func(*row) any
 }
 
-// columnsOf are the columns of a kind, in the order of the stream's.
-func columnsOf(kind pipeline.Kind) []column {
+// columnsOf are the columns of a stream's rows, in its order.
+func columnsOf(h pipeline.Header) []column {
 	sample := []column{
 		{"id", func(r *row) any { return &r.id }},
 		{"dataset", func(r *row) any { return &r.dataset }},
@@ -54,6 +54,9 @@ func columnsOf(kind pipeline.Kind) []column {
 		{"width", func(r *row) any { return &r.width }},
 		{"image", func(r *row) any { return &r.image }},
 		{"label", func(r *row) any { return &r.label }},
+	}
+	if h.Pseudo {
+		sample = append(sample, column{"confidence", func(r *row) any { return &r.confidence }})
 	}
 	mix := []column{
 		{"target_id", func(r *row) any { return &r.targetID }},
@@ -79,7 +82,7 @@ func columnsOf(kind pipeline.Kind) []column {
 		{"class_pixels", func(r *row) any { return &r.classPixels }},
 		{"digest", func(r *row) any { return &r.digest }},
 	}
-	switch kind {
+	switch h.Kind {
 	case pipeline.KindSample:
 		return append(sample, every...)
 	case pipeline.KindMix:
@@ -124,7 +127,7 @@ func rowOf(b *pipeline.Batch, i int) (*row, error) {
 
 func sampleRow(s *pipeline.Sample) *row {
 	return &row{id: s.ID, dataset: strings.Clone(s.Dataset), split: s.Split, height: int32(s.Image.Height()), width: int32(s.Image.Width()),
-		image: picture{raster: s.Image}, label: picture{raster: s.Label}}
+		image: picture{raster: s.Image}, label: picture{raster: s.Label}, confidence: s.Confidence}
 }
 
 func cropOf(c *pipeline.Crop) crop {
@@ -220,7 +223,7 @@ func (r *row) verify(h pipeline.Header) error {
 }
 
 func (r *row) sample() pipeline.Sample {
-	return pipeline.Sample{ID: r.id, Dataset: r.dataset, Split: r.split, Image: r.image.raster, Label: r.label.raster}
+	return pipeline.Sample{ID: r.id, Dataset: r.dataset, Split: r.split, Image: r.image.raster, Label: r.label.raster, Confidence: r.confidence}
 }
 
 func (r *row) mix() pipeline.Mix {

@@ -13,11 +13,11 @@ import (
 // and masks.
 func isImage(column string) bool { return strings.HasPrefix(column, "image") }
 
-// tableSchema is the Parquet schema of a kind. Lists are plain lists: a
+// tableSchema is the Parquet schema of a stream. Lists are plain lists: a
 // fixed_size_list of Arrow v15 becomes NULLs in Parquet, silently.
-func tableSchema(kind pipeline.Kind) (*schema.GroupNode, error) {
+func tableSchema(h pipeline.Header) (*schema.GroupNode, error) {
 	var fields schema.FieldList
-	for _, c := range columnsOf(kind) {
+	for _, c := range columnsOf(h) {
 		n, err := node(c)
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", c.name, err)
@@ -71,10 +71,10 @@ func node(c column) (schema.Node, error) {
 
 // features are the columns as Hugging Face's datasets library names their types
 // (huggingface/datasets, src/datasets/features/features.py).
-func features(kind pipeline.Kind) map[string]any {
+func features(h pipeline.Header) map[string]any {
 	value := func(dtype string) map[string]any { return map[string]any{"_type": "Value", "dtype": dtype} }
 	out := map[string]any{}
-	for _, c := range columnsOf(kind) {
+	for _, c := range columnsOf(h) {
 		switch c.field(&row{}).(type) {
 		case *string:
 			out[c.name] = value("string")

@@ -41,8 +41,8 @@ func openTable(data []byte) (t *table, err error) {
 	if t.header, err = headerOf(pairs); err != nil {
 		return nil, err
 	}
-	t.columns = columnsOf(t.header.Kind)
-	root, err := tableSchema(t.header.Kind)
+	t.columns = columnsOf(t.header)
+	root, err := tableSchema(t.header)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ type tableWriter struct {
 
 func newTableWriter(w io.Writer, h pipeline.Header, o Options) (t *tableWriter, err error) {
 	defer recovered(&err)
-	root, err := tableSchema(h.Kind)
+	root, err := tableSchema(h)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func newTableWriter(w io.Writer, h pipeline.Header, o Options) (t *tableWriter, 
 	if o.Compression == "snappy" {
 		codec = compress.Codecs.Snappy
 	}
-	t = &tableWriter{columns: columnsOf(h.Kind), rows: o.RowsPerGroup}
+	t = &tableWriter{columns: columnsOf(h), rows: o.RowsPerGroup}
 	properties := []arrowparquet.WriterProperty{arrowparquet.WithCreatedBy("pipa " + pipeline.FormatVersion), arrowparquet.WithCompression(codec),
 		// Page version 1 is what every reader knows.
 		arrowparquet.WithDataPageVersion(arrowparquet.DataPageV1)}

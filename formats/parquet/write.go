@@ -74,7 +74,7 @@ func Write(ctx context.Context, dir string, s pipeline.Stream, o Options) (m Man
 	}
 	o = o.withDefaults()
 	err = pipeline.WriteDir(dir, o.Force, func(aside string) error {
-		w := &writer{dir: aside, header: s.Header, o: o, columns: columnsOf(s.Header.Kind), census: census{}}
+		w := &writer{dir: aside, header: s.Header, o: o, columns: columnsOf(s.Header), census: census{}}
 		if m.Files, err = w.files(ctx, s); err != nil {
 			return err
 		}

@@ -100,6 +100,10 @@ func (h *HRDA) Forward(x *torch.Tensor, m nn.Mode) MultiScale {
 	return out
 }
 
+// Multiple is what an image's sides must be multiples of for [HRDA.Forward]:
+// the stride of the context's logits, so that those of both scales meet.
+func (h *HRDA) Multiple() int { return int(float64(h.stride) / contextScale) }
+
 // Context is the whole image as HRDA sees it: at half its size.
 func (h *HRDA) Context(x *torch.Tensor) *torch.Tensor { return x.UpsampleBilinearBy(contextScale) }
 

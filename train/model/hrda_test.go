@@ -168,7 +168,7 @@ func TestHRDAInfersAsPublished(t *testing.T) {
 
 					wide := torchtest.Tensor(s, k.in, "slide.image")
 					whole, half := [2]int{x.Dim(2), x.Dim(3)}, [2]int{x.Dim(2) / 2, x.Dim(3) / 2}
-					logits := Slide(wide, whole, half, func(x *torch.Tensor) *torch.Tensor {
+					logits := Slide(wide, whole, half, 2, func(x *torch.Tensor) *torch.Tensor {
 						return k.net.Forward(x, nn.Scoring).Logits.UpsampleBilinear(x.Dim(2), x.Dim(3), false)
 					})
 					near(slide, "slide.logits_even", even(logits))

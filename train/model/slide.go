@@ -1,6 +1,8 @@
 package model
 
 import (
+	"slices"
+
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/torch"
 )
@@ -49,22 +51,56 @@ func gather(x *torch.Tensor, boxes []pipeline.Box) *torch.Tensor {
 // scatter averages the logits of the boxes that gather cut, which lie at
 // 1/stride of them, where they overlap.
 func scatter(logits *torch.Tensor, boxes []pipeline.Box, stride int) *torch.Tensor {
-	n := logits.Dim(0) / len(boxes)
-	last := shrink(boxes[len(boxes)-1], stride)
-	s := logits.Scope()
-	sum, count := s.Zeros(torch.Float32, n, logits.Dim(1), last.Y1, last.X1), s.Zeros(torch.Float32, 1, 1, last.Y1, last.X1)
-	for i, b := range boxes {
-		b = shrink(b, stride)
-		cut(sum, b).AddInPlace(logits.Narrow(0, i*n, n).To(torch.Float32))
-		cut(count, b).AddInPlace(1)
-	}
-	return sum.Div(count)
+	m := newMosaic(logits.Scope(), boxes, stride, logits.Dim(0)/len(boxes), logits.Dim(1))
+	m.add(logits, boxes)
+	return m.mean()
 }
 
-// Slide predicts an image larger than the network is trained on: forward maps
-// windows [windows*N,3,h,w] to logits of their size, which are averaged where
-// windows overlap. It is for inference; no gradient passes.
-func Slide(x *torch.Tensor, crop, stride [2]int, forward func(*torch.Tensor) *torch.Tensor) *torch.Tensor {
+// A mosaic averages the logits of boxes where they overlap.
+type mosaic struct {
+	sum, count *torch.Tensor // [N,C,H,W] and [1,1,H,W], float32
+	stride     int           // the logits lie at 1/stride of the boxes
+}
+
+// newMosaic is empty, in scope s, for boxes of n images of which the last
+// reaches the lower right corner.
+func newMosaic(s *torch.Scope, boxes []pipeline.Box, stride, n, channels int) mosaic {
+	last := shrink(boxes[len(boxes)-1], stride)
+	return mosaic{s.Zeros(torch.Float32, n, channels, last.Y1, last.X1), s.Zeros(torch.Float32, 1, 1, last.Y1, last.X1), stride}
+}
+
+// add adds the logits of some boxes, box by box.
+func (m mosaic) add(logits *torch.Tensor, boxes []pipeline.Box) {
+	n := m.sum.Dim(0)
+	for i, b := range boxes {
+		b = shrink(b, m.stride)
+		cut(m.sum, b).AddInPlace(logits.Narrow(0, i*n, n).To(torch.Float32))
+		cut(m.count, b).AddInPlace(1)
+	}
+}
+
+func (m mosaic) mean() *torch.Tensor { return m.sum.DivInPlace(m.count) }
+
+// Slide predicts an image [N,3,H,W] larger than the network is trained on:
+// forward maps windows [windows*N,3,h,w], up to batch windows at a time, to
+// logits of their size, which are averaged where windows overlap. What a batch
+// leaves is freed before the next. It is for inference; no gradient passes.
+func Slide(x *torch.Tensor, crop, stride [2]int, batch int, forward func(*torch.Tensor) *torch.Tensor) *torch.Tensor {
 	boxes := Windows(x.Dim(2), x.Dim(3), crop, stride)
-	return scatter(forward(gather(x, boxes)), boxes, 1)
+	s := x.Scope()
+	var m mosaic
+	for some := range slices.Chunk(boxes, batch) {
+		err := s.Run(func(c *torch.Scope) error {
+			logits := forward(gather(x.In(c), some))
+			if m.sum == nil {
+				m = newMosaic(s, boxes, 1, x.Dim(0), logits.Dim(1))
+			}
+			m.add(logits, some)
+			return nil
+		})
+		if err != nil {
+			panic(err) // an *OpError, on its way to the Run around
+		}
+	}
+	return m.mean()
 }

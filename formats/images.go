@@ -1,0 +1,97 @@
+package formats
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pipa-uda/pipa/pipeline"
+)
+
+// imagesName is the name that loose images have as a dataset.
+const imagesName = "images"
+
+// OpenImages makes an unlabelled dataset, images/test, of PNG and JPEG files:
+// those that paths name, match as patterns of [filepath.Match], or hold as
+// folders, at any depth. A sample's ID is images/test/ and the file's name
+// without its extension, below a folder with the folders in between. The order
+// is that of the IDs. Two files of one ID are an error, and so is a path without
+// an image.
+func OpenImages(paths []string, maxPixels int) (*Dataset, error) {
+	if maxPixels == 0 {
+		maxPixels = pipeline.MaxPixels
+	}
+	d := &Dataset{Name: imagesName, Split: "test", maxPixels: maxPixels}
+	for _, path := range paths {
+		matches := []string{path}
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			if matches, err = filepath.Glob(path); err != nil {
+				return nil, fmt.Errorf("look for images: %s: %w", path, err)
+			}
+		}
+		before := len(d.Entries)
+		for _, m := range matches {
+			if err := d.addImages(m); err != nil {
+				return nil, err
+			}
+		}
+		if len(d.Entries) == before {
+			return nil, fmt.Errorf("look for images: no PNG or JPEG file is at %s", path)
+		}
+	}
+	slices.SortFunc(d.Entries, func(a, b Entry) int { return strings.Compare(a.ID, b.ID) })
+	for i := 1; i < len(d.Entries); i++ {
+		if a, b := d.Entries[i-1], d.Entries[i]; a.ID == b.ID {
+			return nil, fmt.Errorf("look for images: %s and %s have the same name: take them one after the other, or give the folder that holds both", a.Image, b.Image)
+		}
+	}
+	return d, nil
+}
+
+// addImages adds a file, or the images below a folder.
+func (d *Dataset) addImages(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("look for images: %w", err)
+	}
+	if !info.IsDir() {
+		if !isImage(path) {
+			return fmt.Errorf("look for images: %s is no .png, .jpg or .jpeg file", path)
+		}
+		d.addImage(path, filepath.Base(path))
+		return nil
+	}
+	return filepath.WalkDir(path, func(file string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return fmt.Errorf("look for images: %w", err)
+		}
+		if file != path && strings.HasPrefix(e.Name(), ".") { // what is still being written
+			if e.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if e.IsDir() || !isImage(file) {
+			return nil
+		}
+		name, err := filepath.Rel(path, file)
+		if err != nil {
+			return err
+		}
+		d.addImage(file, name)
+		return nil
+	})
+}
+
+func (d *Dataset) addImage(path, name string) {
+	stem := filepath.ToSlash(strings.TrimSuffix(name, filepath.Ext(name)))
+	d.Entries = append(d.Entries, Entry{ID: d.Name + "/" + d.Split + "/" + stem, Image: path})
+}
+
+func isImage(path string) bool {
+	return slices.Contains([]string{".png", ".jpg", ".jpeg"}, strings.ToLower(filepath.Ext(path)))
+}

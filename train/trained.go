@@ -1,0 +1,93 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/pipa-uda/pipa/formats/safetensors"
+	"github.com/pipa-uda/pipa/train/nn"
+	"github.com/pipa-uda/pipa/train/torch"
+)
+
+// Trained is a checkpoint whose networks are to be used.
+type Trained struct {
+	Name     string // the run's, with @ITERATION where one checkpoint was asked for
+	Dir      string // the checkpoint's folder
+	Config   Config // the run's
+	State    State
+	Warnings []error // newer checkpoints that were passed over, being damaged
+}
+
+// OpenTrained opens a run's newest good checkpoint, or, given the folder of a
+// checkpoint (RUN/checkpoints/NNNNNNNN), that one.
+func OpenTrained(path string) (t Trained, err error) {
+	path = filepath.Clean(path)
+	run := path
+	_, err = os.Stat(filepath.Join(path, stateFile))
+	single := err == nil
+	if single {
+		run = filepath.Dir(filepath.Dir(path))
+	} else if _, err := os.Stat(filepath.Join(path, configFile)); errors.Is(err, os.ErrNotExist) {
+		return t, fmt.Errorf("open %s: neither a run, with %s, nor a checkpoint, with %s", path, configFile, stateFile)
+	}
+	if t.Config, err = Resolve("", filepath.Join(run, configFile), nil); err != nil {
+		return t, fmt.Errorf("open %s: %w", path, err)
+	}
+	abs, err := filepath.Abs(run)
+	if err != nil {
+		return t, fmt.Errorf("open %s: %w", path, err)
+	}
+	t.Name = filepath.Base(abs)
+	if single {
+		t.Dir = path
+		if t.State, err = readState(path); err == nil {
+			t.Name += fmt.Sprintf("@%d", t.State.Iteration)
+		}
+		return t, err
+	}
+	if t.Dir, t.State, t.Warnings, err = latestCheckpoint(filepath.Join(run, checkpointsDir)); err != nil {
+		return t, err
+	}
+	if t.Dir == "" {
+		return t, fmt.Errorf("open %s: it has no checkpoint yet", path)
+	}
+	return t, nil
+}
+
+// studentOrTeacher is a network's name and its file in a checkpoint.
+func studentOrTeacher(teacher bool) (name, file string) {
+	if teacher {
+		return "teacher", teacherFile
+	}
+	return "student", studentFile
+}
+
+// network loads the student or the teacher.
+func (t Trained) network(s *torch.Scope, teacher bool) (network, error) {
+	name, file := studentOrTeacher(teacher)
+	if teacher && !t.Config.Adapt.Enabled {
+		return network{}, fmt.Errorf("load the teacher of %s: a source-only run has none", t.Name)
+	}
+	weights, err := safetensors.Open(filepath.Join(t.Dir, file))
+	if err != nil {
+		return network{}, err
+	}
+	net, err := loadSegmentor(s, t.Config.Network, len(t.State.Classes), weights)
+	if err != nil {
+		return net, fmt.Errorf("load the %s of %s: %w", name, t.Name, err)
+	}
+	return net, nil
+}
+
+// loadSegmentor builds the network that weights hold; the heads of the
+// contrasts, which only training needs, are passed over.
+func loadSegmentor(s *torch.Scope, c NetworkConfig, classes int, weights *safetensors.File) (network, error) {
+	store := nn.NewStore(s)
+	net, err := c.newNetwork(store.Root(), classes)
+	if err != nil {
+		return net, err
+	}
+	return net, store.Load(weights.Without("cls_head.", "proj_head.", "project.", "classifier."))
+}
