@@ -31,6 +31,7 @@ type State struct {
 	Config  string            `json:"config"`
 	Data    map[string]string `json:"data"`
 	Classes []string          `json:"classes"` // names by train ID
+	Colors  [][3]uint8        `json:"colours,omitempty"`
 	// Window is what the next line of metrics has averaged so far.
 	Window WindowState         `json:"window"`
 	Files  map[string]fileSeal `json:"files"`

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -27,6 +26,7 @@ type Result struct {
 	Network   string     `json:"network"` // student or teacher
 	Images    int        `json:"images"`
 	Classes   []string   `json:"classes"`
+	Colors    [][3]uint8 `json:"colours,omitempty"` // of the classes; nil means pipeline.Palette's
 	IoU       []Fraction `json:"iou"`
 	Accuracy  []Fraction `json:"accuracy"`
 	AllPixels Fraction   `json:"all_pixels"`
@@ -66,11 +66,11 @@ func (r *Result) Scores() eval.Scores {
 	return s
 }
 
-func newResult(iteration int, network string, images int, classes []string, c *eval.Confusion) *Result {
+func newResult(images int, h pipeline.Header, c *eval.Confusion) *Result {
 	s := c.Scores()
-	r := &Result{Iteration: iteration, Network: network, Images: images, Classes: classes, AllPixels: Fraction(s.AllPixels),
+	r := &Result{Images: images, Classes: h.Classes, Colors: h.Colors, AllPixels: Fraction(s.AllPixels),
 		MIoU: Fraction(s.Mean(nil)), MIoU16: Fraction(math.NaN()), MIoU13: Fraction(math.NaN()), Confusion: c.Counts}
-	if len(classes) == 19 {
+	if eval.AreCityscapes(h.Classes) {
 		r.MIoU16, r.MIoU13 = Fraction(s.Mean(eval.Synthia16)), Fraction(s.Mean(eval.Synthia13))
 	}
 	for i := range s.IoU {
@@ -80,18 +80,19 @@ func newResult(iteration int, network string, images int, classes []string, c *e
 	return r
 }
 
-// score evaluates the student on the target's split and logs the result. A
-// source-only run without a target has nothing to be scored on: it returns nil.
-// The time it takes does not count in the metrics.
+// score evaluates the student on the target's split and logs the result. A run
+// without a target, or whose target's class map has no such split with labels,
+// has nothing to be scored on: it returns nil. The time it takes does not count
+// in the metrics.
 func (t *trainer) score(ctx context.Context, log *logs) (*Result, error) {
-	if t.cfg.Target.Dir == "" || t.cfg.Target.streamed() {
+	if !t.scored {
 		if t.iteration == t.cfg.Iterations {
-			t.options.Log.Info("no target folder to score on", "run", t.options.Out)
+			t.options.Log.Info("no target with labels to score on", "run", t.options.Out)
 		}
 		return nil, nil
 	}
 	begun := time.Now()
-	r, err := evaluate(ctx, t.root, t.student, t.cfg, t.cfg.Eval.Split, nil)
+	r, err := evaluate(ctx, t.root, t.student, t.cfg, t.names, t.cfg.Eval.Split, nil)
 	if ctx.Err() != nil {
 		return nil, errors.Join(ErrInterrupted, t.save())
 	}
@@ -118,7 +119,8 @@ func writeJSON(path string, v any) error {
 // EvalOptions say what to evaluate.
 type EvalOptions struct {
 	Teacher  bool   // the teacher instead of the student
-	Dir      string // the target's folder; empty means the run's
+	Format   string // the target's; empty means the run's
+	Dir      string // the target's folder; empty, with no format, means the run's
 	Split    string // empty means the run's
 	Device   torch.Device
 	Progress func(done, total int)
@@ -138,7 +140,9 @@ func Evaluate(ctx context.Context, lib *torch.Lib, run string, o EvalOptions) (*
 	if dir == "" {
 		return nil, fmt.Errorf("evaluate %s: it has no checkpoint yet", run)
 	}
-	if o.Dir != "" {
+	if o.Format != "" {
+		cfg.Target.Format, cfg.Target.Dir = o.Format, o.Dir
+	} else if o.Dir != "" {
 		cfg.Target.Dir = o.Dir
 	}
 	if o.Split == "" {
@@ -161,7 +165,7 @@ func Evaluate(ctx context.Context, lib *torch.Lib, run string, o EvalOptions) (*
 		if err != nil {
 			return fmt.Errorf("evaluate %s: %w", run, err)
 		}
-		if r, err = evaluate(ctx, s, net, cfg, o.Split, o.Progress); err != nil {
+		if r, err = evaluate(ctx, s, net, cfg, state.Classes, o.Split, o.Progress); err != nil {
 			return err
 		}
 		r.Iteration, r.Network = state.Iteration, network
@@ -181,18 +185,22 @@ func loadSegmentor(s *torch.Scope, c NetworkConfig, classes int, weights *safete
 	return net, store.Load(weights.Without("cls_head.", "proj_head.", "project.", "classifier."))
 }
 
-// evaluate scores a network on a split of the target.
-func evaluate(ctx context.Context, root *torch.Scope, net network, cfg Config, split string, progress func(done, total int)) (*Result, error) {
+// evaluate scores a network, which tells the classes apart, on a split of the
+// target.
+func evaluate(ctx context.Context, root *torch.Scope, net network, cfg Config, classes []string, split string, progress func(done, total int)) (*Result, error) {
 	c := cfg.Target
 	c.Split = split
-	if _, err := os.Stat(c.Dir); err != nil {
-		return nil, fmt.Errorf("evaluate on %s: %w", c.Format, err)
+	if !c.given() {
+		return nil, errors.New("evaluate: the run has no target: give one (--target FORMAT:DIR)")
 	}
 	set, err := openCollection(c, false)
 	if err != nil {
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
 	defer set.close()
+	if err := sameClasses("the network", classes, "the target", set.header.Classes); err != nil {
+		return nil, fmt.Errorf("evaluate: %w", err)
+	}
 	confusion := eval.NewConfusion(len(set.header.Classes))
 	for i := range set.items {
 		if err := ctx.Err(); err != nil {
@@ -215,7 +223,7 @@ func evaluate(ctx context.Context, root *torch.Scope, net network, cfg Config, s
 			progress(i+1, set.items)
 		}
 	}
-	return newResult(0, "", set.items, set.header.Classes, confusion), nil
+	return newResult(set.items, set.header, confusion), nil
 }
 
 // predict segments one image, scaled to fit resize, at its own size: [1,H,W]

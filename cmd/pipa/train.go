@@ -44,7 +44,8 @@ func trainCommand() *cli.Command {
 		Usage: "train a network, adapt it to the target, and score it",
 		Description: "A configuration is a preset (see \"pipa presets\"), then a YAML file, then --set. The run directory\n" +
 			"holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An\n" +
-			"interrupt saves the state first. Sides may be given as FORMAT:DIR; \"-\" is a stream on standard input.\n\n" +
+			"interrupt saves the state first. Sides may be given as FORMAT:DIR, own data as folder:MAP.yaml; \"-\" is a\n" +
+			"stream on standard input.\n\n" +
 			"   pipa train --preset gta2cs-daformer-pipa --source data/gta --target data/cityscapes --out runs/pipa",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "preset", Usage: "a published recipe's `NAME`"},
@@ -182,7 +183,7 @@ func trainingConfig(c *cli.Context, out string) (train.Config, error) {
 		if text := c.String(side); text != "" {
 			format, dir := splitFormat(text)
 			if format != "" {
-				set = append(set, side+".format="+format)
+				set = append(set, fmt.Sprintf("%s.format=%q", side, format))
 			}
 			set = append(set, fmt.Sprintf("%s.dir=%q", side, dir)) // quoted, as "-" is a list in YAML
 		}
@@ -206,11 +207,11 @@ func evalCommand() *cli.Command {
 		Usage:     "score runs on a labelled split, side by side",
 		ArgsUsage: "RUN…",
 		Description: "The Cityscapes protocol: intersections and unions over all images, at the labels' resolution, 255\n" +
-			"left out; means over 19, SYNTHIA's 16, and 13 classes.\n\n" +
+			"left out; means over all classes and, for Cityscapes', SYNTHIA's 16 and 13 of them.\n\n" +
 			"   pipa eval runs/source runs/pipa",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "target", Usage: "the dataset's `DIR`", DefaultText: "the run's"},
-			&cli.StringFlag{Name: "split", Usage: "train, val or test", DefaultText: "the run's"},
+			&cli.StringFlag{Name: "target", Usage: "the dataset's `DIR`, or FORMAT:DIR", DefaultText: "the run's"},
+			&cli.StringFlag{Name: "split", Usage: "train, val or test, or one of a class map's", DefaultText: "the run's"},
 			&cli.BoolFlag{Name: "teacher", Usage: "score the teacher instead of the student"},
 			deviceFlag(), jsonFlag(), progressFlag(),
 		},
@@ -225,12 +226,13 @@ func evalCommand() *cli.Command {
 			}
 			var results []*train.Result
 			var names []string
+			format, dir := splitFormat(c.String("target"))
 			for _, run := range runs {
 				bar, err := newProgress(c, "eval "+run, "images", -1)
 				if err != nil {
 					return err
 				}
-				r, err := train.Evaluate(c.Context, lib, run, train.EvalOptions{Teacher: c.Bool("teacher"), Dir: c.String("target"), Split: c.String("split"), Device: device, Progress: bar.setOf})
+				r, err := train.Evaluate(c.Context, lib, run, train.EvalOptions{Teacher: c.Bool("teacher"), Format: format, Dir: dir, Split: c.String("split"), Device: device, Progress: bar.setOf})
 				bar.close()
 				if err != nil {
 					return err

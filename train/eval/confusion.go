@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/pipa-uda/pipa/pipeline"
@@ -76,12 +77,18 @@ var (
 	Synthia13 = []int{0, 1, 2, 6, 7, 8, 10, 11, 12, 13, 15, 17, 18}
 )
 
+// AreCityscapes tells whether the classes are Cityscapes' 19, in their order:
+// the sets of 16 and 13 are of them.
+func AreCityscapes(classes []string) bool {
+	return slices.Equal(classes, pipeline.CityscapesClasses())
+}
+
 // Mean is the mean IoU over some classes, or over all for a nil list. Classes
 // that are NaN do not count.
 func (s Scores) Mean(classes []int) float64 {
 	sum, n := 0.0, 0
 	for k, v := range s.IoU {
-		if math.IsNaN(v) || classes != nil && !contains(classes, k) {
+		if math.IsNaN(v) || classes != nil && !slices.Contains(classes, k) {
 			continue
 		}
 		sum += v
@@ -93,18 +100,9 @@ func (s Scores) Mean(classes []int) float64 {
 	return sum / float64(n)
 }
 
-func contains(list []int, v int) bool {
-	for _, x := range list {
-		if x == v {
-			return true
-		}
-	}
-	return false
-}
-
 // Table formats per-class IoU and accuracy in percent, one class a line, for
-// one or several results side by side, and the means over 19, 16 and 13
-// classes where there are 19.
+// one or several results side by side, and the mean; for Cityscapes' classes
+// those over 19, 16 and 13.
 func Table(classes []string, names []string, scores []Scores) string {
 	width := len("mIoU (19)")
 	for _, c := range classes {
@@ -134,7 +132,7 @@ func Table(classes []string, names []string, scores []Scores) string {
 	for k, c := range classes {
 		line(c, func(s Scores) float64 { return s.IoU[k] })
 	}
-	if len(classes) == 19 {
+	if AreCityscapes(classes) {
 		line("mIoU (19)", func(s Scores) float64 { return s.Mean(nil) })
 		line("mIoU (16)", func(s Scores) float64 { return s.Mean(Synthia16) })
 		line("mIoU (13)", func(s Scores) float64 { return s.Mean(Synthia13) })
