@@ -84,7 +84,7 @@ type Plan struct {
 type Input struct {
 	Format      string        `json:"format"`
 	Map         string        `json:"map,omitempty"` // the class map of own data, its YAML
-	Dir         string        `json:"dir"` // where it lay; another place may be given to Run
+	Dir         string        `json:"dir"`           // where it lay; another place may be given to Run
 	Split       string        `json:"split"`
 	Unlabelled  bool          `json:"unlabelled"`
 	Items       []Item        `json:"items"`
