@@ -5,22 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/pipa-uda/pipa/formats/folder"
 	"github.com/pipa-uda/pipa/formats/png"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/zeebo/xxh3"
 )
 
-// Names are the formats that Open knows.
-func Names() []string { return []string{"gta", "synthia", "cityscapes"} }
+// Names are the published formats that Open knows, and [Own].
+func Names() []string { return []string{"gta", "synthia", "cityscapes", Own} }
 
 // Options says what of a dataset to read.
 type Options struct {
-	// Split is train (the empty string's meaning), val or test.
+	// Split is train (the empty string's meaning), val or test, or one of a class
+	// map's.
 	Split string
 	// Unlabelled reads images alone: a target's labels need not exist.
 	Unlabelled bool
@@ -29,6 +30,8 @@ type Options struct {
 	// Files is the dataset's folder where it does not lie on this machine; dir is
 	// then its name in messages alone.
 	Files fs.FS
+	// Map is the class map of own data; nil reads the file that the format names.
+	Map *folder.Map
 }
 
 // An Entry is one sample's files.
@@ -41,13 +44,16 @@ type Entry struct {
 // A Dataset is a folder of images, matched with their labels. It is safe for
 // concurrent use.
 type Dataset struct {
-	Name    string
+	Name    string // the format's, or the class map's
 	Split   string
 	Classes []string
-	Entries []Entry // sorted by id
+	Colors  [][3]uint8 // of the classes
+	Entries []Entry    // sorted by id
 
+	format    string // as it was opened
 	files     tree
 	missing   []Problem
+	own       *ownLabels // of own data; the next two are those of other formats
 	kind      labelKind
 	ids       *labelMap
 	maxPixels int
@@ -72,28 +78,30 @@ func (p Problem) Unwrap() error { return p.Err }
 
 // Open lists a dataset. Images and labels are matched by name; one without the
 // other is no error yet, but its Read is, and Check reports it.
+//
+// Format is one of Names. Own data are "folder:MAP.yaml", with the path of their
+// class map; their dir may be empty where the map's own root is meant.
 func Open(format, dir string, o Options) (*Dataset, error) {
 	if o.Split == "" {
 		o.Split = "train"
 	}
-	if !slices.Contains([]string{"train", "val", "test"}, o.Split) {
-		return nil, fmt.Errorf("open %s: no split %q: want train, val or test", format, o.Split)
-	}
 	if o.MaxPixels == 0 {
 		o.MaxPixels = pipeline.MaxPixels
+	}
+	if name, mapFile, _ := strings.Cut(format, ":"); name == Own {
+		return openOwn(mapFile, dir, o)
+	}
+	if !slices.Contains([]string{"train", "val", "test"}, o.Split) {
+		return nil, fmt.Errorf("open %s: no split %q: want train, val or test", format, o.Split)
 	}
 	if !slices.Contains(Names(), format) {
 		return nil, fmt.Errorf("no dataset format %q: did you mean %q? (all: %s)", format, pipeline.Nearest(format, Names()), strings.Join(Names(), ", "))
 	}
 	files := tree{dir, o.Files}
-	if files.remote == nil {
-		if info, err := os.Stat(dir); err != nil {
-			return nil, fmt.Errorf("open %s dataset: %w", format, err)
-		} else if !info.IsDir() {
-			return nil, fmt.Errorf("open %s dataset: %s is no folder", format, dir)
-		}
+	if err := files.exists(); err != nil {
+		return nil, fmt.Errorf("open %s dataset: %w", format, err)
 	}
-	d := &Dataset{files: files, Name: format, Split: o.Split, Classes: pipeline.CityscapesClasses(), maxPixels: o.MaxPixels}
+	d := &Dataset{files: files, Name: format, Split: o.Split, Classes: pipeline.CityscapesClasses(), Colors: pipeline.CityscapesColors(), format: format, maxPixels: o.MaxPixels}
 	var images, labels map[string]string
 	var err error
 	switch format {
@@ -140,6 +148,10 @@ func (d *Dataset) match(images, labels map[string]string, unlabelled bool) {
 			}
 		}
 	}
+	d.sort()
+}
+
+func (d *Dataset) sort() {
 	slices.SortFunc(d.Entries, func(a, b Entry) int { return strings.Compare(a.ID, b.ID) })
 	slices.SortFunc(d.missing, func(a, b Problem) int { return strings.Compare(a.File, b.File) })
 }
@@ -208,6 +220,22 @@ func (d *Dataset) cityscapes(o Options) (images, labels map[string]string, err e
 // Len is the number of samples.
 func (d *Dataset) Len() int { return len(d.Entries) }
 
+// Dir is the folder of the dataset, or its name where it lies elsewhere.
+func (d *Dataset) Dir() string { return d.files.dir }
+
+// Map is the class map of own data, nil for other formats.
+func (d *Dataset) Map() *folder.Map {
+	if d.own == nil {
+		return nil
+	}
+	return d.own.Map
+}
+
+// command is how a user calls a command on the dataset.
+func (d *Dataset) command(name string) string {
+	return strings.TrimSpace("pipa " + name + " " + d.format + " " + d.files.dir)
+}
+
 // Labelled tells whether samples have labels.
 func (d *Dataset) Labelled() bool {
 	return slices.ContainsFunc(d.Entries, func(e Entry) bool { return e.Label != "" })
@@ -215,7 +243,7 @@ func (d *Dataset) Labelled() bool {
 
 // Header describes a stream of the dataset's samples.
 func (d *Dataset) Header() pipeline.Header {
-	return pipeline.Header{Kind: pipeline.KindSample, Classes: d.Classes, Datasets: []string{d.Name}, Labelled: d.Labelled()}
+	return pipeline.Header{Kind: pipeline.KindSample, Classes: d.Classes, Colors: d.Colors, Datasets: []string{d.Name}, Labelled: d.Labelled()}
 }
 
 // Encoded is a sample as its files have it.
@@ -257,8 +285,8 @@ func (d *Dataset) Decode(e Encoded) (pipeline.Sample, error) {
 	if e.Label == "" {
 		return s, nil
 	}
-	if s.Label, err = decodeLabel(p, nil, e.Label, e.LabelBytes, d.kind, d.maxPixels); err == nil {
-		err = d.checkLabel(s.Label, s.Image.Height(), s.Image.Width())
+	if s.Label, err = d.decodeLabel(p, nil, e.Label, e.LabelBytes); err == nil {
+		err = sameSize(s.Label, s.Image.Height(), s.Image.Width())
 	}
 	if err != nil {
 		return s, Problem{e.ID, e.Label, err}
@@ -322,9 +350,13 @@ func (d *Dataset) Check(ctx context.Context, workers int, report func(Problem), 
 	return c, nil
 }
 
-// Digest identifies the dataset by its ids and its files' sizes.
+// Digest identifies the dataset by its ids and its files' sizes, and own data by
+// what their class map means.
 func (d *Dataset) Digest() (string, error) {
 	h := xxh3.New()
+	if d.own != nil {
+		fmt.Fprintln(h, d.own.Digest())
+	}
 	for _, e := range d.Entries {
 		fmt.Fprintln(h, e.ID)
 		for _, file := range []string{e.Image, e.Label} {

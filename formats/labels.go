@@ -2,7 +2,6 @@ package formats
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"github.com/pipa-uda/pipa/pipeline"
 )
@@ -69,19 +68,16 @@ func synthiaMap() *labelMap {
 	})
 }
 
-// apply maps ids in place. The error names the first unknown id and its place.
-func (m *labelMap) apply(label pipeline.Raster) error {
-	const bad = 0x100
+// apply maps ids in place. It returns the first pixel with an unknown id, which
+// it leaves as it was, or -1.
+func (m *labelMap) apply(pix []byte) (bad int) {
+	const none = 0x100
 	var table [256]uint16
 	for id, t := range m {
 		table[id] = uint16(uint8(t))
 		if t == unknown {
-			table[id] = bad
+			table[id] = none
 		}
-	}
-	pix := label.Pix()
-	fail := func(i int, id uint8) error {
-		return fmt.Errorf("pixel x %d y %d has id %d, which the format does not have", i%label.Width(), i/label.Width(), id)
 	}
 	// Labels are made of runs: eight ids that are those before need no table.
 	whole := len(pix) &^ 7
@@ -92,8 +88,8 @@ func (m *labelMap) apply(label pipeline.Raster) error {
 			last, mapped = ids, 0
 			for k := range 8 {
 				t := table[uint8(ids>>(8*k))]
-				if t == bad {
-					return fail(i+k, uint8(ids>>(8*k)))
+				if t == none {
+					return i + k
 				}
 				mapped |= uint64(t) << (8 * k)
 			}
@@ -102,10 +98,10 @@ func (m *labelMap) apply(label pipeline.Raster) error {
 	}
 	for i, id := range pix[whole:] {
 		t := table[id]
-		if t == bad {
-			return fail(whole+i, id)
+		if t == none {
+			return whole + i
 		}
 		pix[whole+i] = uint8(t)
 	}
-	return nil
+	return -1
 }

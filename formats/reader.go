@@ -45,11 +45,11 @@ func (r *Reader) Open(ctx context.Context, i int) (s pipeline.Sample, height, wi
 		return s, height, width, nil
 	}
 	if r.files[1], err = d.files.readInto(r.files[1], r.entry.Label); err == nil {
-		s.Label, err = decodeLabel(&r.png, r.label, r.entry.Label, r.files[1], d.kind, d.maxPixels)
+		s.Label, err = d.decodeLabel(&r.png, r.label, r.entry.Label, r.files[1])
 	}
 	if err == nil {
 		r.label = s.Label.Pix()
-		err = d.checkLabel(s.Label, height, width)
+		err = sameSize(s.Label, height, width)
 	}
 	if err != nil {
 		return s, 0, 0, Problem{r.entry.ID, r.entry.Label, err}
@@ -69,12 +69,28 @@ func (r *Reader) Image(first, last int) (pipeline.Raster, error) {
 	return m, nil
 }
 
-// checkLabel maps a label's ids, once its size is known to be the image's.
-func (d *Dataset) checkLabel(label pipeline.Raster, height, width int) error {
+// decodeLabel decodes a label as train IDs, [H,W,1], into buf, which grows where
+// it is too small.
+func (d *Dataset) decodeLabel(p *png.Decoder, buf []byte, path string, data []byte) (pipeline.Raster, error) {
+	if d.own != nil {
+		return d.own.decode(p, buf, path, data, d.maxPixels)
+	}
+	label, err := decodeLabel(p, buf, path, data, d.kind, d.maxPixels)
+	if err != nil {
+		return label, err
+	}
+	if bad := d.ids.apply(label.Pix()); bad >= 0 {
+		return label, fmt.Errorf("pixel x %d y %d has id %d, which the format does not have", bad%label.Width(), bad/label.Width(), label.Pix()[bad])
+	}
+	return label, nil
+}
+
+// sameSize checks a label's size against its image's.
+func sameSize(label pipeline.Raster, height, width int) error {
 	if label.Height() != height || label.Width() != width {
 		return fmt.Errorf("label is %dx%d, image is %dx%d", label.Width(), label.Height(), width, height)
 	}
-	return d.ids.apply(label)
+	return nil
 }
 
 // unmatched is the problem of a sample whose partner file is missing.

@@ -78,13 +78,9 @@ func (d *Dataset) classStats(ctx context.Context, i int) (ClassStats, error) {
 	if e.Label == "" {
 		return s, Problem{e.ID, e.Image, errors.New("the image has no label")}
 	}
-	relative, err := filepath.Rel(d.files.dir, e.Label)
-	if err != nil {
+	var err error
+	if s.File, err = d.statsName(e); err != nil {
 		return s, err
-	}
-	s.File = filepath.ToSlash(relative)
-	if !strings.HasSuffix(s.File, labelNameSuffix) {
-		s.File = strings.TrimSuffix(strings.TrimSuffix(s.File, "_labelIds.png"), ".png") + labelNameSuffix
 	}
 	data, err := d.files.readFile(e.Label)
 	if err != nil {
@@ -92,11 +88,8 @@ func (d *Dataset) classStats(ctx context.Context, i int) (ClassStats, error) {
 	}
 	p := decoders.Get().(*png.Decoder)
 	defer decoders.Put(p)
-	label, err := decodeLabel(p, nil, e.Label, data, d.kind, d.maxPixels)
+	label, err := d.decodeLabel(p, nil, e.Label, data)
 	if err != nil {
-		return s, Problem{e.ID, e.Label, err}
-	}
-	if err := d.ids.apply(label); err != nil {
 		return s, Problem{e.ID, e.Label, err}
 	}
 	var counts [256]int64
@@ -109,6 +102,20 @@ func (d *Dataset) classStats(ctx context.Context, i int) (ClassStats, error) {
 		}
 	}
 	return s, nil
+}
+
+// statsName is what the official files call a label: the converted one's name,
+// or its own where it is own data.
+func (d *Dataset) statsName(e Entry) (string, error) {
+	relative, err := filepath.Rel(d.files.dir, e.Label)
+	if err != nil {
+		return "", err
+	}
+	name := filepath.ToSlash(relative)
+	if d.own == nil && !strings.HasSuffix(name, labelNameSuffix) {
+		name = strings.TrimSuffix(strings.TrimSuffix(name, "_labelIds.png"), ".png") + labelNameSuffix
+	}
+	return name, nil
 }
 
 // pixelsJSON writes class → pixels in the order of the classes, without the
@@ -228,17 +235,38 @@ func parseClassStats(text []byte) ([]ClassStats, error) {
 }
 
 // AlignStats orders statistics as the dataset's samples are. It fails where a
-// sample has none: the statistics are then of other data, or older.
+// sample has none, or a class is none of the dataset's: the statistics are then
+// of other data, or older. Samples of own data are known by their labels' whole
+// names, others by the last part of them.
 func (d *Dataset) AlignStats(stats []ClassStats) ([]ClassStats, error) {
-	byStem := make(map[string]ClassStats, len(stats))
+	stale := func(format string, args ...any) error {
+		return fmt.Errorf("the class statistics are stale: %s; write them anew with: %s --force", fmt.Sprintf(format, args...), d.command("stats"))
+	}
+	byName := make(map[string]ClassStats, len(stats))
 	for _, s := range stats {
-		byStem[s.Stem()] = s
+		for id := range s.Pixels {
+			if int(id) >= len(d.Classes) {
+				return nil, stale("%s has pixels of class %d, and there are %d classes", s.File, id, len(d.Classes))
+			}
+		}
+		if d.own != nil {
+			byName[s.File] = s
+		} else {
+			byName[s.Stem()] = s
+		}
 	}
 	out := make([]ClassStats, len(d.Entries))
 	for i, e := range d.Entries {
-		s, ok := byStem[path.Base(e.ID)]
+		name := path.Base(e.ID)
+		if d.own != nil {
+			var err error
+			if name, err = d.statsName(e); err != nil {
+				return nil, err
+			}
+		}
+		s, ok := byName[name]
 		if !ok {
-			return nil, fmt.Errorf("the class statistics are stale: they list %d files, and not %s; write them anew with: pipa stats %s %s --force", len(stats), e.ID, d.Name, d.files.dir)
+			return nil, stale("they list %d files, and not %s", len(stats), e.ID)
 		}
 		out[i] = s
 	}

@@ -29,6 +29,18 @@ func (t tree) name(path string) string {
 	return strings.TrimPrefix(path, strings.TrimSuffix(t.dir, "/")+"/")
 }
 
+// exists fails where there is no such folder on this machine.
+func (t tree) exists() error {
+	if t.remote != nil {
+		return nil
+	}
+	info, err := os.Stat(t.dir)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is no folder", t.dir)
+	}
+	return err
+}
+
 func (t tree) open(path string) (fs.File, error) {
 	if t.remote != nil {
 		return t.remote.Open(t.name(path))

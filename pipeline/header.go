@@ -14,7 +14,10 @@ type Header struct {
 	Kind    Kind
 	Seed    uint64
 	Classes []string // class names by train ID; at most 254
-	History []Step   // the stages so far, oldest first
+	// Colors are the classes' RGB colours by train ID, one for each class, or
+	// nil, as in streams that were written before they were kept: see Palette.
+	Colors  [][3]uint8
+	History []Step // the stages so far, oldest first
 	// Labelled says that every row has a label. Where it is false rows may
 	// lack one, and labels are stored as nullable binary.
 	Labelled bool
@@ -50,4 +53,12 @@ func (h Header) With(stage string, params any) (Header, error) {
 	}
 	h.History = append(append([]Step(nil), h.History...), Step{Stage: stage, Params: raw})
 	return h, nil
+}
+
+// Palette is the colours of the classes: the header's own, or [Palette]'s.
+func (h Header) Palette() [][3]uint8 {
+	if h.Colors != nil {
+		return h.Colors
+	}
+	return Palette(h.Classes, nil)
 }

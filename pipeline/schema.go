@@ -17,6 +17,7 @@ const (
 	keyVersion  = "pipa.version"
 	keySeed     = "pipa.seed"
 	keyClasses  = "pipa.classes"
+	keyColors   = "pipa.colours" // optional
 	keyIgnore   = "pipa.ignore"
 	keyHistory  = "pipa.history"
 	keyDatasets = "pipa.datasets"
@@ -53,6 +54,9 @@ func (h Header) metadata() (arrow.Metadata, error) {
 	}
 	if h.Pseudo {
 		m[keyPseudo] = "true"
+	}
+	if h.Colors != nil {
+		m[keyColors] = text(h.Colors)
 	}
 	m[keyCheck] = checkOf(m)
 	keys := make([]string, 0, len(m))
@@ -125,13 +129,37 @@ func parseHeader(m map[string]string) (h Header, ours bool, err error) {
 		}
 	}
 	h.Size = Size{size[0], size[1]}
+	if text, ok := m[keyColors]; ok {
+		if h.Colors, err = parseColors(text); err != nil {
+			return h, false, fmt.Errorf("stream's %s: %w", keyColors, err)
+		}
+	}
 	return h, m[keyWriter] == thisWriter, h.Validate()
+}
+
+// parseColors decodes a list of [red, green, blue].
+func parseColors(text string) ([][3]uint8, error) {
+	var list [][]uint16 // so that a list that is too short or long is seen, and a number that is no byte
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return nil, err
+	}
+	colors := make([][3]uint8, len(list))
+	for i, c := range list {
+		if len(c) != 3 || max(c[0], c[1], c[2]) > 255 {
+			return nil, fmt.Errorf("colour %d is %v, want three numbers from 0 to 255", i, c)
+		}
+		colors[i] = [3]uint8{uint8(c[0]), uint8(c[1]), uint8(c[2])}
+	}
+	return colors, nil
 }
 
 // Validate checks what a header can get wrong.
 func (h Header) Validate() error {
 	if len(h.Classes) > 254 {
 		return fmt.Errorf("stream has %d classes, want at most 254", len(h.Classes))
+	}
+	if h.Colors != nil && len(h.Colors) != len(h.Classes) {
+		return fmt.Errorf("stream has %d colours for %d classes", len(h.Colors), len(h.Classes))
 	}
 	if s := h.Size; s.Height < 0 || s.Width < 0 || (s.Height == 0) != (s.Width == 0) || s.Fixed() && s.Height > MaxPixels/s.Width {
 		return fmt.Errorf("stream has size %dx%d", s.Width, s.Height)

@@ -31,9 +31,15 @@ type State struct {
 	Config  string            `json:"config"`
 	Data    map[string]string `json:"data"`
 	Classes []string          `json:"classes"` // names by train ID
+	Colors  [][3]uint8        `json:"colours,omitempty"`
 	// Window is what the next line of metrics has averaged so far.
 	Window WindowState         `json:"window"`
 	Files  map[string]fileSeal `json:"files"`
+}
+
+// Palette is the colours of the classes.
+func (s State) Palette() [][3]uint8 {
+	return pipeline.Header{Classes: s.Classes, Colors: s.Colors}.Palette()
 }
 
 type fileSeal struct {

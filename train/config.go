@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/pipa-uda/pipa/formats"
 )
 
 // Config is everything that decides what a run computes. It is what a preset
@@ -45,8 +47,8 @@ type Config struct {
 // DataConfig says which samples one side of the adaptation sees, and how they
 // are cut (METHOD 3.1).
 type DataConfig struct {
-	Format      string  `yaml:"format"` // gta, synthia or cityscapes
-	Dir         string  `yaml:"dir"`    // dataset root; or a stream: "-" or a precomputed dataset
+	Format      string  `yaml:"format"` // gta, synthia, cityscapes, or folder:MAP.yaml for own data by their class map
+	Dir         string  `yaml:"dir"`    // dataset root, which a class map may say instead; or a stream: "-" or a precomputed dataset
 	Split       string  `yaml:"split"`
 	Batch       int     `yaml:"batch"`
 	Resize      [2]int  `yaml:"resize,flow"` // the image is scaled, keeping its ratio, to fit this; [0, 0] keeps the size
@@ -260,7 +262,7 @@ func (c *Config) Validate() error {
 	}
 	for _, s := range sides {
 		checks = append(checks,
-			check{s.d.Dir != "", s.name + ".dir", s.d.Dir, fmt.Sprintf("the dataset's folder (--%s DIR)", s.name)},
+			check{s.d.given(), s.name + ".dir", s.d.Dir, fmt.Sprintf("the dataset's folder (--%s DIR)", s.name)},
 			check{s.d.Batch > 0, s.name + ".batch", s.d.Batch, "at least 1"},
 			check{s.d.Crop[0] > 0 && s.d.Crop[1] > 0 && s.d.Crop[0]%32 == 0 && s.d.Crop[1]%32 == 0, s.name + ".crop", s.d.Crop, "multiples of 32, the encoder's stride"},
 			check{unit(s.d.Flip), s.name + ".flip", s.d.Flip, "0 to 1"},
@@ -312,7 +314,30 @@ func (c *Config) absolute() error {
 		}
 		*p = abs
 	}
+	for _, p := range []*string{&c.Source.Format, &c.Target.Format} {
+		mapFile, own := ownMap(*p)
+		if !own {
+			continue
+		}
+		abs, err := filepath.Abs(mapFile)
+		if err != nil {
+			return fmt.Errorf("resolve %s: %w", *p, err)
+		}
+		*p = formats.Own + ":" + abs
+	}
 	return nil
+}
+
+// ownMap is the class map of a format of own data.
+func ownMap(format string) (mapFile string, own bool) {
+	return strings.CutPrefix(format, formats.Own+":")
+}
+
+// given tells whether the side has data: a folder or stream, or a class map
+// that says where they lie.
+func (c DataConfig) given() bool {
+	_, own := ownMap(c.Format)
+	return own || c.Dir != ""
 }
 
 // streamed tells whether the samples come as a stream on standard input or

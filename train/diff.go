@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/goccy/go-yaml"
+	"github.com/pipa-uda/pipa/formats"
 	"github.com/zeebo/xxh3"
 )
 
@@ -58,6 +59,11 @@ func diffDocuments(prefix string, a, b document, out *[]string) {
 // state is written, or where it is kept in between.
 func (c Config) hash() (string, error) {
 	c.Source.Dir, c.Target.Dir, c.Patch.Pairs, c.Network.Weights = "", "", "", ""
+	for _, d := range []*DataConfig{&c.Source, &c.Target} {
+		if _, own := ownMap(d.Format); own {
+			d.Format = formats.Own // what the map means is in the data's digest
+		}
+	}
 	c.Checkpoint = CheckpointConfig{}
 	c.LogEvery, c.PanelsEvery, c.Eval.Every = 0, 0, 0
 	c.Network.Checkpointing = false

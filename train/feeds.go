@@ -66,9 +66,18 @@ func (c *collection) add(ctx context.Context, out *pipeline.Builder, i int, stag
 	return stage.AddEncoded(out, s, h, w, r.Image)
 }
 
+// precomputed tells whether the side is a precomputed dataset.
+func (c DataConfig) precomputed() bool {
+	if c.Dir == "" {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(c.Dir, pipeline.ManifestFile))
+	return err == nil
+}
+
 // openCollection opens a dataset folder, precomputed or in its official layout.
 func openCollection(c DataConfig, unlabelled bool) (*collection, error) {
-	if _, err := os.Stat(filepath.Join(c.Dir, pipeline.ManifestFile)); err == nil {
+	if c.precomputed() {
 		d, err := pipeline.OpenDataset(c.Dir)
 		if err != nil {
 			return nil, err
@@ -189,7 +198,7 @@ func openRareClasses(cfg Config, col *collection) (*formats.RareClasses, error) 
 	if col.dataset == nil {
 		return nil, fmt.Errorf("rare class sampling needs a dataset's folder with its statistics, and %s is precomputed: set rare_classes.temperature=0", cfg.Source.Dir)
 	}
-	stats, err := formats.ReadClassStats(cfg.Source.Dir)
+	stats, err := formats.ReadClassStats(col.dataset.Dir())
 	if err != nil {
 		return nil, err
 	}

@@ -71,9 +71,11 @@ func PlanMemory(ctx context.Context, lib *torch.Lib, cfg Config) (*Plan, error) 
 	}
 	p := &Plan{}
 	err := lib.Run(torch.CPU, func(root *torch.Scope) error {
-		t := &trainer{cfg: cfg, lib: lib, root: root, names: pipeline.CityscapesClasses()}
-		t.classes = len(t.names)
-		var err error
+		names, err := plannedClasses(cfg)
+		if err != nil {
+			return err
+		}
+		t := &trainer{cfg: cfg, lib: lib, root: root, names: names, classes: len(names)}
 		if t.networks, err = buildNetworks(root, cfg, t.classes); err != nil {
 			return err
 		}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/pipa-uda/pipa/pipeline"
@@ -23,6 +22,7 @@ type Result struct {
 	Network   string     `json:"network"` // student or teacher
 	Images    int        `json:"images"`
 	Classes   []string   `json:"classes"`
+	Colors    [][3]uint8 `json:"colours,omitempty"` // of the classes; nil means pipeline.Palette's
 	IoU       []Fraction `json:"iou"`
 	Accuracy  []Fraction `json:"accuracy"`
 	AllPixels Fraction   `json:"all_pixels"`
@@ -52,6 +52,11 @@ func (f *Fraction) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*float64)(f))
 }
 
+// Palette is the colours of the classes.
+func (r *Result) Palette() [][3]uint8 {
+	return pipeline.Header{Classes: r.Classes, Colors: r.Colors}.Palette()
+}
+
 // Scores are the result as eval's, for its table.
 func (r *Result) Scores() eval.Scores {
 	s := eval.Scores{AllPixels: float64(r.AllPixels)}
@@ -62,11 +67,11 @@ func (r *Result) Scores() eval.Scores {
 	return s
 }
 
-func newResult(iteration int, network string, images int, classes []string, c *eval.Confusion) *Result {
+func newResult(images int, h pipeline.Header, c *eval.Confusion) *Result {
 	s := c.Scores()
-	r := &Result{Iteration: iteration, Network: network, Images: images, Classes: classes, AllPixels: Fraction(s.AllPixels),
+	r := &Result{Images: images, Classes: h.Classes, Colors: h.Colors, AllPixels: Fraction(s.AllPixels),
 		MIoU: Fraction(s.Mean(nil)), MIoU16: Fraction(math.NaN()), MIoU13: Fraction(math.NaN()), Confusion: c.Counts}
-	if eval.AreCityscapes(classes) {
+	if eval.AreCityscapes(h.Classes) {
 		r.MIoU16, r.MIoU13 = Fraction(s.Mean(eval.Synthia16)), Fraction(s.Mean(eval.Synthia13))
 	}
 	for i := range s.IoU {
@@ -76,13 +81,14 @@ func newResult(iteration int, network string, images int, classes []string, c *e
 	return r
 }
 
-// score evaluates the student on the target's split and logs the result. A
-// source-only run without a target has nothing to be scored on: it returns nil.
-// The time it takes does not count in the metrics.
+// score evaluates the student on the target's split and logs the result. A run
+// without a target, or whose target's class map has no such split with labels,
+// has nothing to be scored on: it returns nil. The time it takes does not count
+// in the metrics.
 func (t *trainer) score(ctx context.Context, log *logs) (*Result, error) {
-	if t.cfg.Target.Dir == "" || t.cfg.Target.streamed() {
+	if !t.scored {
 		if t.iteration == t.cfg.Iterations {
-			t.options.Log.Info("no target folder to score on", "run", t.options.Out)
+			t.options.Log.Info("no target with labels to score on", "run", t.options.Out)
 		}
 		return nil, nil
 	}
@@ -116,8 +122,8 @@ func writeJSON(path string, v any) error {
 // EvalOptions say what to evaluate.
 type EvalOptions struct {
 	Teacher   bool   // the teacher instead of the student
-	Format    string // of the target's folder; empty means the run's
-	Dir       string // the target's folder; empty means the run's
+	Format    string // the target's; empty means the run's
+	Dir       string // the target's folder; empty, with no format, means the run's
 	Split     string // empty means the run's
 	Device    torch.Device
 	Inference Inference // how the network sees the images; the run's is Config.Eval.Inference()
@@ -131,11 +137,10 @@ func Evaluate(ctx context.Context, lib *torch.Lib, t Trained, o EvalOptions) (*R
 		return nil, err
 	}
 	target := t.Config.Target
-	if o.Dir != "" {
-		target.Dir = o.Dir
-	}
 	if o.Format != "" {
-		target.Format = o.Format
+		target.Format, target.Dir = o.Format, o.Dir
+	} else if o.Dir != "" {
+		target.Dir = o.Dir
 	}
 	target.Split = o.Split
 	if target.Split == "" {
@@ -160,16 +165,21 @@ func Evaluate(ctx context.Context, lib *torch.Lib, t Trained, o EvalOptions) (*R
 
 // evaluate scores a network of these classes on a labelled dataset.
 func evaluate(ctx context.Context, root *torch.Scope, p predictor, classes []string, target DataConfig, progress func(done, total int)) (*Result, error) {
-	if _, err := os.Stat(target.Dir); err != nil {
-		return nil, fmt.Errorf("%s dataset: %w", target.Format, err)
+	if !target.given() {
+		return nil, errors.New("there is no target: give one (--target FORMAT:DIR)")
+	}
+	if target.Dir != "" {
+		if _, err := os.Stat(target.Dir); err != nil {
+			return nil, fmt.Errorf("%s dataset: %w", target.Format, err)
+		}
 	}
 	set, err := openCollection(target, false)
 	if err != nil {
 		return nil, err
 	}
 	defer set.close()
-	if !slices.Equal(classes, set.header.Classes) {
-		return nil, fmt.Errorf("the network has the classes %q, %s has %q", classes, target.Dir, set.header.Classes)
+	if err := sameClasses("the network", classes, "the target", set.header.Classes); err != nil {
+		return nil, err
 	}
 	confusion := eval.NewConfusion(len(classes))
 	for i := range set.items {
@@ -194,5 +204,5 @@ func evaluate(ctx context.Context, root *torch.Scope, p predictor, classes []str
 			progress(i+1, set.items)
 		}
 	}
-	return newResult(0, "", set.items, classes, confusion), nil
+	return newResult(set.items, set.header, confusion), nil
 }

@@ -23,7 +23,9 @@ type trainer struct {
 	root      *torch.Scope
 	feeds     *feeds
 	classes   int
-	names     []string // of the classes
+	names     []string   // of the classes
+	colors    [][3]uint8 // of the classes; nil where the source says none
+	scored    bool       // the target has labels to score on
 	teacher   *uda.Teacher
 	optimizer *optim.AdamW
 	schedule  optim.Schedule
@@ -44,8 +46,9 @@ func newTrainer(ctx context.Context, root *torch.Scope, cfg Config, o Options) (
 			err = errors.Join(err, t.feeds.close())
 		}
 	}()
-	t.names = t.feeds.source.Header().Classes
-	t.classes = len(t.names)
+	if err := t.setClasses(); err != nil {
+		return nil, err
+	}
 	if err := t.lib.Seed(pipeline.NewKey(cfg.Seed, 0, "train", "init").Uint64()); err != nil {
 		return nil, err
 	}
@@ -108,7 +111,7 @@ func (t *trainer) save() error {
 			return safetensors.WriteFile(path, nil, list)
 		}
 	}
-	state := State{Iteration: t.iteration, Seed: t.cfg.Seed, Classes: t.names, Config: hash, Data: t.feeds.digests(), Window: t.window.sums()}
+	state := State{Iteration: t.iteration, Seed: t.cfg.Seed, Classes: t.names, Colors: t.colors, Config: hash, Data: t.feeds.digests(), Window: t.window.sums()}
 	return saveCheckpoint(filepath.Join(t.options.Out, checkpointsDir), state, files, t.cfg.Checkpoint.Keep)
 }
 

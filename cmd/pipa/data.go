@@ -81,15 +81,25 @@ func parseDomain(name string) (fixtures.Domain, error) {
 	return 0, usagef("--domains has no %q%s (all: %s)", name, suggestion("", name, names), strings.Join(names, ", "))
 }
 
-const formatUsage = "FORMAT DIR"
+const formatUsage = "FORMAT [DIR]"
 
-// openDataset opens the dataset that a command's two arguments name.
+// formatHelp says what a command's FORMAT may be.
+const formatHelp = "Formats: gta, synthia, cityscapes; or folder:MAP.yaml, own data by their class map, whose DIR may be\n" +
+	"left out where the map says it (see docs/own-data.md).\n\n"
+
+// openDataset opens the dataset that a command's arguments name.
 func openDataset(c *cli.Context) (*formats.Dataset, error) {
 	args, err := arguments(c)
 	if err != nil {
 		return nil, err
 	}
-	return openFormat(c, args[0], args[1], c.Bool("unlabelled"))
+	dir := ""
+	if len(args) > 1 {
+		dir = args[1]
+	} else if !strings.HasPrefix(args[0], formats.Own) {
+		return nil, usagef("%s takes \"FORMAT DIR\", got %q: only folder:MAP.yaml, whose map says where the data lie, needs no DIR; see: %s --help", c.Command.HelpName, args[0], c.Command.HelpName)
+	}
+	return openFormat(c, args[0], dir, c.Bool("unlabelled"))
 }
 
 // openFormat opens a dataset on this machine or in an object store.
@@ -110,7 +120,7 @@ func checkCommand() *cli.Command {
 		Usage:     "decode a whole dataset and list every problem",
 		ArgsUsage: formatUsage,
 		Description: "Reads every pair, its sizes, modes and ids. One line per problem, the counts last; exit code 3\n" +
-			"where there is any. Formats: " + strings.Join(formats.Names(), ", ") + ".\n\n" +
+			"where there is any. " + formatHelp +
 			"   pipa check gta data/gta",
 		Flags: []cli.Flag{splitFlag(), unlabelledFlag(), maxPixelsFlag(), workersFlag(), jsonFlag(), progressFlag()},
 		Action: func(c *cli.Context) error {
@@ -159,6 +169,7 @@ func checkCommand() *cli.Command {
 // readParams is read's entry in a stream's history.
 type readParams struct {
 	Format     string `json:"format"`
+	Map        string `json:"map,omitempty"` // digest of the class map of own data
 	Split      string `json:"split"`
 	Unlabelled bool   `json:"unlabelled"`
 	Shuffle    bool   `json:"shuffle"`
@@ -166,13 +177,20 @@ type readParams struct {
 	Shard      string `json:"shard,omitempty"`
 }
 
+func readParamsOf(c *cli.Context, d *formats.Dataset) readParams {
+	p := readParams{Format: d.Name, Split: d.Split, Unlabelled: c.Bool("unlabelled"), Shuffle: c.Bool("shuffle"), Epoch: c.Uint64("epoch"), Shard: c.String("shard")}
+	if m := d.Map(); m != nil {
+		p.Format, p.Map = formats.Own, m.Digest()
+	}
+	return p
+}
+
 func readCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "read",
 		Usage:     "dataset → sample stream",
 		ArgsUsage: formatUsage,
-		Description: "Decodes images and labels, maps labels to the 19 train IDs, and writes an Arrow IPC stream.\n" +
-			"Formats: " + strings.Join(formats.Names(), ", ") + ".\n\n" +
+		Description: "Decodes images and labels, maps labels to train IDs, and writes an Arrow IPC stream.\n" + formatHelp +
 			"   pipa read gta data/gta --limit 8 | pipa view -o gta.png",
 		Flags: append([]cli.Flag{
 			splitFlag(), unlabelledFlag(),
@@ -205,7 +223,7 @@ func readCommand() *cli.Command {
 			}
 			header := d.Header()
 			header.Seed = seed
-			header, err = header.With("read", readParams{d.Name, d.Split, c.Bool("unlabelled"), c.Bool("shuffle"), epoch, c.String("shard")})
+			header, err = header.With("read", readParamsOf(c, d))
 			if err != nil {
 				return err
 			}
@@ -226,7 +244,7 @@ func statsCommand() *cli.Command {
 		Usage:     "count the class pixels of every label, for rare class sampling",
 		ArgsUsage: formatUsage,
 		Description: "Writes DAFormer's " + formats.StatsFile + " and its two companions into the dataset's folder, or reads\n" +
-			"them where they are there, and prints each class's frequency, probability and eligible files.\n\n" +
+			"them where they are there, and prints each class's frequency, probability and eligible files.\n" + formatHelp +
 			"   pipa stats gta data/gta",
 		Flags: []cli.Flag{
 			splitFlag(), maxPixelsFlag(), workersFlag(),
@@ -236,17 +254,13 @@ func statsCommand() *cli.Command {
 			forceFlag(), jsonFlag(), progressFlag(),
 		},
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c)
+			d, err := openDataset(c)
 			if err != nil {
 				return err
 			}
 			dir := c.String("out")
 			if dir == "" {
-				dir = args[1]
-			}
-			d, err := openDataset(c)
-			if err != nil {
-				return err
+				dir = d.Dir()
 			}
 			if _, err := os.Stat(filepath.Join(dir, formats.StatsFile)); err != nil || c.Bool("force") {
 				if err := writeStats(c, d, dir); err != nil {

@@ -122,7 +122,7 @@ func drawConfusion(file string, results []evaluation) error {
 	var matrices []view.Matrix
 	for _, r := range results {
 		title := fmt.Sprintf("%s · %s · mIoU %.2f %%", r.Name, r.Network, 100*float64(r.MIoU))
-		matrices = append(matrices, view.Matrix{Title: title, Classes: r.Classes, Counts: r.Confusion})
+		matrices = append(matrices, view.Matrix{Title: title, Classes: r.Classes, Colors: r.Palette(), Counts: r.Confusion})
 	}
 	m, err := view.Confusion(matrices...)
 	if err != nil {

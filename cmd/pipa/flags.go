@@ -35,7 +35,7 @@ func outFlag() cli.Flag {
 func forceFlag() cli.Flag { return &cli.BoolFlag{Name: "force", Usage: "replace what is there"} }
 func jsonFlag() cli.Flag  { return &cli.BoolFlag{Name: "json", Usage: "print JSON"} }
 func splitFlag() cli.Flag {
-	return &cli.StringFlag{Name: "split", Value: "train", Usage: "`SPLIT`: train, val or test"}
+	return &cli.StringFlag{Name: "split", Value: "train", Usage: "`SPLIT`: train, val or test, or one of a class map's"}
 }
 func unlabelledFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "unlabelled", Usage: "read images alone, as of a target domain"}
@@ -123,8 +123,18 @@ func parseShard(text string) (shard, error) {
 	return s, nil
 }
 
-// splitFormat reads "FORMAT:DIR"; without a known format it is all folder.
+// splitFormat reads "FORMAT:DIR", or "folder:MAP.yaml" with ":DIR" after it or
+// not; without a known format it is all folder.
 func splitFormat(text string) (format, dir string) {
+	if rest, ok := strings.CutPrefix(text, formats.Own+":"); ok {
+		for _, ext := range []string{".yaml:", ".yml:"} {
+			if at := strings.Index(rest, ext); at >= 0 {
+				end := len(text) - len(rest) + at + len(ext)
+				return text[:end-1], text[end:]
+			}
+		}
+		return text, ""
+	}
 	for _, name := range formats.Names() {
 		if dir, ok := strings.CutPrefix(text, name+":"); ok {
 			return name, dir

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 //	status CODE PROGRAM ARGUMENTS…   the program's exit code
 //	inprocess GTA CITYSCAPES DIR     what the shell pipes do, by the library
 //	flip FILE OFFSET                 changes one byte
+//	camvid DIR                       small scenes in CamVid's layout
 //	[tmpfs]                          a file system may be mounted
 func TestScripts(t *testing.T) {
 	backend, err := filepath.Abs("../../build/libpipatorch.so")
@@ -49,7 +50,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": status, "inprocess": inProcess, "flip": flip,
+			"status": status, "inprocess": inProcess, "flip": flip, "camvid": camvid,
 		},
 		Condition: func(name string) (bool, error) {
 			if name == "tmpfs" {

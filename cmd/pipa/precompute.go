@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
@@ -26,7 +27,7 @@ type jobCommand struct {
 }
 
 func jobCommands() []jobCommand {
-	source := &cli.StringFlag{Name: "source", Usage: "`FORMAT:DIR` of the images, as in gta:data/gta"}
+	source := &cli.StringFlag{Name: "source", Usage: "`FORMAT:DIR` of the images, as in gta:data/gta, or folder:MAP.yaml"}
 	return []jobCommand{
 		{"samples", "samples, as they are or resized and cropped", "samples --source gta:data/gta --resize 720x1280 --crop 640x640 --cat-max-ratio 0.75", pipeline.KindSample,
 			append([]cli.Flag{source, splitFlag(), unlabelledFlag()}, augmentFlags()...)},
@@ -237,9 +238,15 @@ func inputOptions(c *cli.Context, flag string) (precompute.InputOptions, error) 
 	}
 	format, dir := splitFormat(text)
 	if format == "" {
-		return precompute.InputOptions{}, usagef("--%s is %q, want FORMAT:DIR, as in gta:data/gta (formats: %v)", flag, text, formats.Names())
+		return precompute.InputOptions{}, usagef("--%s is %q, want FORMAT:DIR, as in gta:data/gta, or folder:MAP.yaml (formats: %v)", flag, text, formats.Names())
 	}
-	if !storage.IsURL(dir) {
+	if mapFile, own := strings.CutPrefix(format, formats.Own+":"); own {
+		if mapFile, err = filepath.Abs(mapFile); err != nil {
+			return precompute.InputOptions{}, err
+		}
+		format = formats.Own + ":" + mapFile
+	}
+	if dir != "" && !storage.IsURL(dir) {
 		if dir, err = filepath.Abs(dir); err != nil {
 			return precompute.InputOptions{}, err
 		}

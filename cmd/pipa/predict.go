@@ -12,7 +12,6 @@ import (
 
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/view"
 	"github.com/pipa-uda/pipa/train"
 	"github.com/urfave/cli/v2"
 )
@@ -65,7 +64,7 @@ func runPrediction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	outputs := train.Outputs{Dir: c.String("out"), Kinds: kinds, Classes: trained.State.Classes, Colors: view.Palette(trained.State.Classes)}
+	outputs := train.Outputs{Dir: c.String("out"), Kinds: kinds, Classes: trained.State.Classes, Colors: trained.State.Palette()}
 	if err := outputs.Validate(); err != nil {
 		return usageError{err}
 	}

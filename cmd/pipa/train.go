@@ -44,7 +44,8 @@ func trainCommand() *cli.Command {
 		Usage: "train a network, adapt it to the target, and score it",
 		Description: "A configuration is a preset (see \"pipa presets\"), then a YAML file, then --set. The run directory\n" +
 			"holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An\n" +
-			"interrupt saves the state first. Sides may be given as FORMAT:DIR; \"-\" is a stream on standard input.\n\n" +
+			"interrupt saves the state first. Sides may be given as FORMAT:DIR, own data as folder:MAP.yaml; \"-\" is a\n" +
+			"stream on standard input.\n\n" +
 			"   pipa train --preset gta2cs-daformer-pipa --source data/gta --target data/cityscapes --out runs/pipa",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "preset", Usage: "a published recipe's `NAME`"},
@@ -186,7 +187,7 @@ func trainingConfig(c *cli.Context, out string) (train.Config, error) {
 		if text := c.String(side); text != "" {
 			format, dir := splitFormat(text)
 			if format != "" {
-				set = append(set, side+".format="+format)
+				set = append(set, fmt.Sprintf("%s.format=%q", side, format))
 			}
 			set = append(set, fmt.Sprintf("%s.dir=%q", side, dir)) // quoted, as "-" is a list in YAML
 		}

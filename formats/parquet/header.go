@@ -17,6 +17,7 @@ const (
 	keyVersion  = "pipa.version"
 	keySeed     = "pipa.seed"
 	keyClasses  = "pipa.classes"
+	keyColors   = "pipa.colours" // optional
 	keyIgnore   = "pipa.ignore"
 	keyHistory  = "pipa.history"
 	keyDatasets = "pipa.datasets"
@@ -48,6 +49,9 @@ func entries(h pipeline.Header) ([]entry, error) {
 		{keyKind, string(h.Kind)}, {keyVersion, pipeline.FormatVersion}, {keySeed, strconv.FormatUint(h.Seed, 10)},
 		{keyClasses, text(list(h.Classes))}, {keyIgnore, strconv.Itoa(int(pipeline.Ignore))}, {keyHistory, text(list(h.History))},
 		{keyDatasets, text(list(h.Datasets))}, {keySize, text([2]int{h.Size.Height, h.Size.Width})}, {keyLabelled, strconv.FormatBool(h.Labelled)},
+	}
+	if h.Colors != nil {
+		out = append(out, entry{keyColors, text(h.Colors)})
 	}
 	if h.Pseudo {
 		out = append(out, entry{keyPseudo, "true"})
@@ -90,6 +94,11 @@ func headerOf(m map[string]string) (h pipeline.Header, err error) {
 	}
 	if h.Labelled, err = strconv.ParseBool(m[keyLabelled]); err != nil {
 		return h, fmt.Errorf("%s: %w", keyLabelled, err)
+	}
+	if colors, ok := m[keyColors]; ok {
+		if err := json.Unmarshal([]byte(colors), &h.Colors); err != nil {
+			return h, fmt.Errorf("%s: %w", keyColors, err)
+		}
 	}
 	h.Pseudo = m[keyPseudo] == "true"
 	var size [2]int

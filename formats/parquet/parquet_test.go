@@ -71,7 +71,7 @@ func header(kind pipeline.Kind, size pipeline.Size, labelled bool) pipeline.Head
 }
 
 func pseudo(h pipeline.Header) pipeline.Header {
-	h.Pseudo = true
+	h.Pseudo, h.Colors = true, pipeline.Palette(h.Classes, nil)
 	return h
 }
 

@@ -49,6 +49,13 @@ func channelOutput(h Header, channel int) (output, error) {
 	return output{channels: 1, lane: true, offset: 2 * channel, convert: lowBytes}, nil
 }
 
+func gray16Output(h Header) (output, error) {
+	if h.Color != Gray || h.BitDepth != 16 {
+		return output{}, fmt.Errorf("its pixels are %v, not 16-bit grey", h)
+	}
+	return output{channels: 2}, nil
+}
+
 // colorToRGB takes the high byte of red, green and blue from pixels of 4, 6 or
 // 8 bytes.
 func colorToRGB(dst, row []byte, f *file) {

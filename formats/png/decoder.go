@@ -69,6 +69,13 @@ func (d *Decoder) AppendChannel16(dst, data []byte, channel int, rows Rows) ([]b
 	return d.decode(dst, data, rows, func(h Header) (output, error) { return channelOutput(h, channel) })
 }
 
+// AppendGray16 decodes the wanted rows of a 16-bit grey PNG as [rows,W,2] bytes,
+// big-endian samples as the file has them, and appends them to dst. Errors are
+// as those of AppendRGB.
+func (d *Decoder) AppendGray16(dst, data []byte, rows Rows) ([]byte, error) {
+	return d.decode(dst, data, rows, gray16Output)
+}
+
 // ValueError is a sample that does not fit in a byte.
 type ValueError struct {
 	X, Y  int // the pixel

@@ -104,6 +104,37 @@ func ReadHeader(data []byte) (Header, error) {
 	return Header{}, err
 }
 
+// ReadPalette returns the colours of a palette PNG, 1 to 256 of them. It reads
+// up to the end of PLTE and nothing after.
+func ReadPalette(data []byte) ([][3]uint8, error) {
+	at, err := signature(data)
+	var f file
+	for st := atStart; err == nil; {
+		var c chunk
+		if c, err = readChunk(data, at); err != nil {
+			break
+		}
+		if c.name == nameIDAT || c.name == nameIEND {
+			return nil, c.errorf("comes before PLTE")
+		}
+		if st, err = f.take(c, st); err != nil {
+			break
+		}
+		if c.name == namePLTE {
+			if f.Color != Palette {
+				return nil, fmt.Errorf("its pixels are %v, not a palette's", f.Header)
+			}
+			colors := make([][3]uint8, len(c.data)/3)
+			for i := range colors {
+				colors[i] = [3]uint8(c.data[3*i:])
+			}
+			return colors, nil
+		}
+		at = c.next()
+	}
+	return nil, err
+}
+
 // parseIHDR reads a header from its chunk.
 func parseIHDR(c chunk) (Header, error) {
 	b := c.data

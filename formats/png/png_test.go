@@ -2,8 +2,11 @@ package png
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"image"
+	"image/color"
 	stdpng "image/png"
 	"math"
 	"math/rand/v2"
@@ -76,6 +79,78 @@ func TestDecode(t *testing.T) {
 					t.Fatalf("%v: indices: %v", size, err)
 				} else if can && !bytes.Equal(ids, append([]byte("x"), s.channel(0)...)) {
 					t.Fatalf("%v: the indices differ", size)
+				}
+			}
+		})
+	}
+}
+
+// TestGray16: all of 16-bit grey's samples, in whole or in part, and nothing
+// else's.
+func TestGray16(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	var d Decoder
+	for _, h := range headers() {
+		t.Run(h.testName(), func(t *testing.T) {
+			h.Width, h.Height = 37, 23
+			s := random(r, h)
+			got, err := d.AppendGray16(nil, s.encode(), Rows{})
+			if h.Color != Gray || h.BitDepth != 16 {
+				if err == nil || !strings.Contains(err.Error(), h.String()) {
+					t.Errorf("error %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []byte
+			for _, v := range s.values {
+				want = binary.BigEndian.AppendUint16(want, uint16(v))
+			}
+			if !bytes.Equal(got, want) {
+				t.Error("the samples differ")
+			}
+			got, err = d.AppendGray16([]byte("x"), s.encode(), Rows{First: 18, Count: 3})
+			if err != nil || !bytes.Equal(got, append([]byte("x"), want[18*37*2:21*37*2]...)) {
+				t.Errorf("three rows: %v", err)
+			}
+		})
+	}
+}
+
+// TestReadPalette: the palette that image/png sees.
+func TestReadPalette(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	for _, h := range headers() {
+		t.Run(h.testName(), func(t *testing.T) {
+			h.Width, h.Height = 9, 5
+			s := random(r, h)
+			data := s.encode()
+			got, err := ReadPalette(data)
+			m, stdErr := stdpng.Decode(bytes.NewReader(data))
+			if stdErr != nil {
+				t.Fatal(stdErr)
+			}
+			p, ok := m.(*image.Paletted)
+			if !ok {
+				if err == nil {
+					t.Errorf("%d colours", len(got))
+				}
+				return
+			}
+			at := bytes.Index(data, []byte("PLTE"))
+			if n := int(binary.BigEndian.Uint32(data[at-4:])) / 3; err != nil || len(got) != n {
+				t.Fatalf("%d colours, want %d: %v", len(got), n, err) // image/png's go on to the depth's limit
+			}
+			for i, c := range got {
+				if want := color.NRGBAModel.Convert(p.Palette[i]).(color.NRGBA); c != [3]uint8{want.R, want.G, want.B} {
+					t.Errorf("colour %d is %v, want %v", i, c, want)
+				}
+			}
+			for n := range at + 4 + 3*len(got) + 4 {
+				if _, err := ReadPalette(data[:n]); err == nil {
+					t.Fatalf("the first %d bytes have a palette", n)
 				}
 			}
 		})

@@ -11,7 +11,7 @@ import (
 
 // InputOptions name a dataset of a job.
 type InputOptions struct {
-	Format, Dir, Split string
+	Format, Dir, Split string // as formats.Open takes them
 	Unlabelled         bool
 	// Report are the problems that a check of the same dataset has found. With
 	// it the plan hashes the files and trusts the report; without it (nil) it
@@ -97,6 +97,11 @@ func survey(ctx context.Context, in InputOptions, o Options, maxBad int) (out In
 		return out, 0, err
 	}
 	out = Input{Format: in.Format, Dir: in.Dir, Split: d.Split, Unlabelled: in.Unlabelled, Items: []Item{}, Quarantined: []Quarantined{}}
+	if m := d.Map(); m != nil {
+		// The plan has the map inside, and its root as it is now.
+		out.Format, out.Map, out.Dir = formats.Own, m.Text(), d.Dir()
+		out.Unlabelled = in.Unlabelled || m.Splits[d.Split].Labels == ""
+	}
 	reported := map[string]Quarantined{}
 	for _, q := range in.Report {
 		reported[q.ID] = q

@@ -83,7 +83,8 @@ type Plan struct {
 // An Input is one dataset as it was when the plan was made.
 type Input struct {
 	Format      string        `json:"format"`
-	Dir         string        `json:"dir"` // where it lay; another place may be given to Run
+	Map         string        `json:"map,omitempty"` // the class map of own data, its YAML
+	Dir         string        `json:"dir"`           // where it lay; another place may be given to Run
 	Split       string        `json:"split"`
 	Unlabelled  bool          `json:"unlabelled"`
 	Items       []Item        `json:"items"`

@@ -10,6 +10,7 @@ import (
 	"github.com/pipa-uda/pipa/classmix"
 	"github.com/pipa-uda/pipa/crops"
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/formats/folder"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/storage"
 )
@@ -40,7 +41,15 @@ func openInput(ctx context.Context, in Input, dir string) (*input, error) {
 	}
 	// A split's list of samples may need labels that are gone; those that the
 	// plan wants are checked by name.
-	set, err := openSet(ctx, in.Format, in.Dir, formats.Options{Split: in.Split, Unlabelled: in.Unlabelled})
+	options := formats.Options{Split: in.Split, Unlabelled: in.Unlabelled}
+	if in.Map != "" {
+		m, err := folder.Parse([]byte(in.Map))
+		if err != nil {
+			return nil, fmt.Errorf("the plan's class map: %w", err)
+		}
+		options.Map = m
+	}
+	set, err := openSet(ctx, in.Format, in.Dir, options)
 	if err != nil {
 		return nil, err
 	}
@@ -59,11 +68,11 @@ func openInput(ctx context.Context, in Input, dir string) (*input, error) {
 // openSet opens a dataset by its folder's path or URL.
 func openSet(ctx context.Context, format, dir string, o formats.Options) (*formats.Dataset, error) {
 	if storage.IsURL(dir) {
-		folder, err := storage.Open(ctx, dir)
+		files, err := storage.Open(ctx, dir)
 		if err != nil {
 			return nil, err
 		}
-		o.Files = folder
+		o.Files = files
 	}
 	return formats.Open(format, dir, o)
 }

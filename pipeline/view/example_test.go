@@ -34,10 +34,3 @@ func ExampleSheet() {
 	fmt.Println(sheet.Bounds().Dx() > 3*256) // image, label and overlay side by side
 	// Output: true
 }
-
-// A class of one's own gets a colour of its own.
-func ExamplePalette() {
-	colors := view.Palette([]string{"road", "tram stop"})
-	fmt.Println(colors[0])
-	// Output: [128 64 128]
-}

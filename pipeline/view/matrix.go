@@ -13,7 +13,8 @@ import (
 type Matrix struct {
 	Title   string
 	Classes []string
-	Counts  []int64 // [len(Classes)*len(Classes)] pixels, by label (rows) and prediction (columns)
+	Colors  [][3]uint8 // of the classes
+	Counts  []int64    // [len(Classes)*len(Classes)] pixels, by label (rows) and prediction (columns)
 }
 
 // Validate names the matrix whose counts do not fit its classes.
@@ -21,6 +22,9 @@ func (m Matrix) Validate() error {
 	n := len(m.Classes)
 	if n == 0 || len(m.Counts) != n*n {
 		return fmt.Errorf("draw confusion of %s: %d counts for %d classes, want %d", m.Title, len(m.Counts), n, n*n)
+	}
+	if len(m.Colors) != n {
+		return fmt.Errorf("draw confusion of %s: %d colours for %d classes", m.Title, len(m.Colors), n)
 	}
 	return nil
 }
@@ -83,11 +87,10 @@ func (f typefaces) matrix(m Matrix) *image.NRGBA {
 	f.body.draw(dst, left, margin+f.title.height+4, columns, ink)
 	f.body.draw(dst, left+f.body.width(columns+"   "), margin+f.title.height+4, note, faint)
 	f.body.draw(dst, left-8-f.body.width(rows), top-f.body.height-4, rows, ink)
-	colors := Palette(m.Classes)
 	for i, name := range m.Classes {
 		middle := i*matrixCell + matrixCell/2
 		swatch := func(x, y int) {
-			c := colors[i]
+			c := m.Colors[i]
 			r := image.Rect(x, y, x+swatchSize, y+swatchSize)
 			fill(dst, r, contrast)
 			fill(dst, r.Inset(1), color.NRGBA{c[0], c[1], c[2], 255})

@@ -22,8 +22,7 @@ type Options struct {
 	// Width is that of one picture in pixels, 32..2048; 0 chooses by the
 	// number of rows. Heights follow from the first row's picture.
 	Width int
-	// Colors are the classes' colours by train ID; nil means Palette of the
-	// stream's classes.
+	// Colors are the classes' colours by train ID; nil means the stream's.
 	Colors [][3]uint8
 	// Opacity is that of labels over images, 0..1; 0 means 0.5.
 	Opacity float64
@@ -64,7 +63,7 @@ func Sheet(ctx context.Context, stream pipeline.Stream, o Options) (image.Image,
 		o.Opacity = 0.5
 	}
 	if o.Colors == nil {
-		o.Colors = Palette(stream.Header.Classes)
+		o.Colors = stream.Header.Palette()
 	}
 	faces, err := loadTypefaces()
 	if err != nil {

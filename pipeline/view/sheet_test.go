@@ -129,7 +129,7 @@ func has(m image.Image, c [3]uint8) int {
 }
 
 func TestSheetShowsEveryKind(t *testing.T) {
-	road := Palette(testClasses)[0]
+	road := pipeline.Palette(testClasses, nil)[0]
 	for _, c := range []struct {
 		name     string
 		kind     pipeline.Kind

@@ -82,8 +82,8 @@ var (
 	Synthia13 = []int{0, 1, 2, 6, 7, 8, 10, 11, 12, 13, 15, 17, 18}
 )
 
-// AreCityscapes tells whether the means over SYNTHIA's classes apply: these are
-// the 19 of Cityscapes.
+// AreCityscapes tells whether the classes are Cityscapes' 19, in their order:
+// the sets of 16 and 13 are of them.
 func AreCityscapes(classes []string) bool {
 	return slices.Equal(classes, pipeline.CityscapesClasses())
 }

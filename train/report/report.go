@@ -12,8 +12,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pipa-uda/pipa/pipeline/view"
 	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/eval"
 )
 
 //go:embed page.html
@@ -126,7 +126,7 @@ func tiles(metrics []train.Metrics, final *train.Result) []tile {
 	var t []tile
 	if final != nil {
 		t = append(t, tile{"mIoU, " + fmt.Sprint(len(final.Classes)) + " classes", percent(final.MIoU) + " %"})
-		if len(final.Classes) == 19 {
+		if eval.AreCityscapes(final.Classes) {
 			t = append(t, tile{"mIoU, 16 classes", percent(final.MIoU16) + " %"}, tile{"mIoU, 13 classes", percent(final.MIoU13) + " %"})
 		}
 	}
@@ -204,7 +204,7 @@ func keys(metrics []train.Metrics, of func(train.Metrics) map[string]float64) []
 }
 
 func classRows(r *train.Result) []classRow {
-	colors := view.Palette(r.Classes)
+	colors := r.Palette()
 	var rows []classRow
 	for i, name := range r.Classes {
 		width := 100 * float64(r.IoU[i])

@@ -1,20 +1,25 @@
-package view
+package pipeline
 
-import (
-	"math"
+import "math"
 
-	"github.com/pipa-uda/pipa/pipeline"
-)
-
-// Palette returns a colour for each class: the published one for names that
-// Cityscapes has, and a generated one, distinct from its neighbours in the
-// list, for all others. Equal names give equal colours.
-func Palette(classes []string) [][3]uint8 {
+// Palette returns a colour for each class: the one that is given for its name,
+// else the published one for names that Cityscapes has, and a generated one,
+// distinct from all others, where there is neither or another class was given
+// it. The same arguments give the same colours. given may be nil.
+func Palette(classes []string, given map[string][3]uint8) [][3]uint8 {
 	known := map[string][3]uint8{}
-	taken := map[[3]uint8]bool{}
-	for i, name := range pipeline.CityscapesClasses() {
-		known[name] = pipeline.CityscapesColors()[i]
-		taken[known[name]] = true
+	taken := map[[3]uint8]bool{{0, 0, 0}: true} // black is what is ignored
+	for _, c := range given {
+		taken[c] = true
+	}
+	for i, name := range CityscapesClasses() {
+		if c := CityscapesColors()[i]; !taken[c] {
+			known[name] = c
+			taken[c] = true
+		}
+	}
+	for name, c := range given {
+		known[name] = c
 	}
 	out := make([][3]uint8, len(classes))
 	next := 0

@@ -1,56 +1,11 @@
 package view
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 
 	"github.com/pipa-uda/pipa/pipeline"
 )
-
-func TestPaletteOfCityscapesIsThePublishedOne(t *testing.T) {
-	if got := Palette(pipeline.CityscapesClasses()); !slices.Equal(got, pipeline.CityscapesColors()) {
-		t.Errorf("got %v", got)
-	}
-	// Classes are known by name, wherever they stand.
-	got := Palette([]string{"sky", "lawn", "road"})
-	if got[0] != [3]uint8{70, 130, 180} || got[2] != [3]uint8{128, 64, 128} {
-		t.Errorf("sky, lawn, road: got %v", got)
-	}
-}
-
-func TestPaletteIsDistinct(t *testing.T) {
-	for _, n := range []int{1, 11, 60, 254} {
-		classes := pipeline.CityscapesClasses()[:n%19]
-		for i := len(classes); i < n; i++ {
-			classes = append(classes, fmt.Sprintf("class %d", i))
-		}
-		seen := map[[3]uint8]int{}
-		for i, c := range Palette(classes) {
-			if j, ok := seen[c]; ok {
-				t.Errorf("%d classes: %d and %d are both %v", n, j, i, c)
-			}
-			seen[c] = i
-			if c == ignored || c == unknown {
-				t.Errorf("%d classes: class %d has the colour %v of pixels without a class", n, i, c)
-			}
-		}
-	}
-	// A handful of classes must be easy to tell apart.
-	colors := Palette([]string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"})
-	for i, a := range colors {
-		for j, b := range colors[:i] {
-			sum := 0
-			for c := range 3 {
-				d := int(a[c]) - int(b[c])
-				sum += d * d
-			}
-			if sum < 40*40 {
-				t.Errorf("colours %d %v and %d %v are close", j, b, i, a)
-			}
-		}
-	}
-}
 
 func plane(t *testing.T, h, w, c int, pix ...byte) pipeline.Raster {
 	t.Helper()

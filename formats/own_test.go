@@ -1,0 +1,310 @@
+package formats_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/pipeline"
+)
+
+const ownIDs = `
+name: yard
+labels: ids
+classes: [{name: lawn, ids: [0, 9], colour: [10, 200, 20]}, {name: kerb, id: 1, colour: [1, 1, 1]}, {name: far, id: 200}]
+ignore: [255]
+splits:
+  train: {images: "photos/*.*", labels: "marks/{stem}.png"}
+  target: {images: "photos/*.*"}
+`
+
+const ownWide = `
+name: yard
+labels: ids
+classes: [{name: lawn, ids: [0, 9]}, {name: kerb, id: 300}, {name: far, id: 65535}]
+ignore: [255]
+splits: {train: {images: "photos/*.*", labels: "marks/{stem}.png"}}
+`
+
+const ownColours = `
+name: yard
+labels: colours
+classes: [{name: lawn, colours: [[10, 200, 20], [0, 0, 0]]}, {name: kerb, colour: [90, 90, 90]}, {name: far, colour: [1, 2, 3]}]
+ignore: [[255, 255, 255]]
+splits: {train: {images: "photos/*.*", labels: "marks/{stem}.png"}}
+`
+
+// yard writes a map and the files of one folder beside it.
+func yard(t testing.TB, text string, files map[string][]byte) (mapFile string) {
+	t.Helper()
+	dir := t.TempDir()
+	mapFile = filepath.Join(dir, "yard.yaml")
+	for name, data := range files {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(mapFile, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return mapFile
+}
+
+func pngOf(t testing.TB, m image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// drawn is an image of width 4, for which a label's values come row by row.
+func drawn[T any](m interface {
+	image.Image
+	Set(x, y int, c color.Color)
+}, values []T, c func(T) color.Color) image.Image {
+	for i, v := range values {
+		m.Set(i%4, i/4, c(v))
+	}
+	return m
+}
+
+var twoRows = image.Rect(0, 0, 4, 2)
+
+func gray8(values ...uint8) image.Image {
+	return drawn(image.NewGray(twoRows), values, func(v uint8) color.Color { return color.Gray{Y: v} })
+}
+
+func gray16(values ...uint16) image.Image {
+	return drawn(image.NewGray16(twoRows), values, func(v uint16) color.Color { return color.Gray16{Y: v} })
+}
+
+func rgb(values ...[3]uint8) image.Image {
+	return drawn(image.NewNRGBA(twoRows), values, func(v [3]uint8) color.Color { return color.NRGBA{v[0], v[1], v[2], 255} })
+}
+
+func paletted(palette []color.Color, indices ...uint8) image.Image {
+	m := image.NewPaletted(twoRows, palette)
+	copy(m.Pix, indices)
+	return m
+}
+
+func photo(t testing.TB) []byte {
+	return pngOf(t, rgb([3]uint8{1, 2, 3}, [3]uint8{4, 5, 6}))
+}
+
+func jpegPhoto(t testing.TB) []byte {
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, rgb([3]uint8{100, 100, 100}), nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestOwnLabels(t *testing.T) {
+	lawn, black, kerb, far, white := [3]uint8{10, 200, 20}, [3]uint8{}, [3]uint8{90, 90, 90}, [3]uint8{1, 2, 3}, [3]uint8{255, 255, 255}
+	// In the palette the colours stand in another order than the classes.
+	palette := color.Palette{color.NRGBA{255, 255, 255, 255}, color.NRGBA{90, 90, 90, 255}, color.NRGBA{10, 200, 20, 255}, color.NRGBA{1, 2, 3, 255}, color.NRGBA{7, 7, 7, 255}}
+	want := []uint8{0, 0, 1, 1, 255, 2, 0, 255}
+	for _, c := range []struct {
+		name, text string
+		label      image.Image
+		want       []uint8
+		fails      string
+	}{
+		{"grey of 8 bits", ownIDs, gray8(0, 9, 1, 1, 255, 200, 0, 255), want, ""},
+		{"grey of 16 bits", ownWide, gray16(0, 9, 300, 300, 255, 65535, 0, 255), want, ""},
+		{"a palette's indices", strings.Replace(ownIDs, "id: 200", "id: 3", 1), paletted(palette, 0, 0, 1, 1, 3, 3, 0, 1), []uint8{0, 0, 1, 1, 2, 2, 0, 1}, ""},
+		{"RGB", ownColours, rgb(lawn, black, kerb, kerb, white, far, black, white), want, ""},
+		{"a palette's colours", ownColours, paletted(palette, 2, 2, 1, 1, 0, 3, 2, 0), want, ""},
+		{"grey as colours", ownColours, gray8(0, 0, 90, 90, 255, 0, 0, 255), []uint8{0, 0, 1, 1, 255, 0, 0, 255}, ""},
+		{"an unknown id", ownIDs, gray8(0, 9, 1, 1, 255, 2, 0, 255), nil, "pixel x 1 y 1 has id 2, which the class map yard does not have: add it to a class or to ignore"},
+		{"an unknown id of 16 bits", ownWide, gray16(0, 9, 301), nil, "pixel x 2 y 0 has id 301, which the class map yard"},
+		{"an unknown colour", ownColours, rgb(lawn, [3]uint8{10, 200, 21}), nil, "pixel x 1 y 0 has colour [10 200 21], which the class map yard"},
+		{"an unknown colour of a palette", ownColours, paletted(palette, 1, 1, 1, 4), nil, "pixel x 3 y 0 has colour [7 7 7], which the class map yard"},
+		{"another id where others are ignored", strings.Replace(ownIDs, "[255]", "others", 1), gray8(0, 9, 1, 1, 255, 77, 0, 255), []uint8{0, 0, 1, 1, 255, 255, 0, 255}, ""},
+		{"another colour where others are ignored", strings.Replace(ownColours, "[[255, 255, 255]]", "others", 1), rgb(lawn, black, kerb, kerb, white, [3]uint8{66, 6, 6}, black, white), []uint8{0, 0, 1, 1, 255, 255, 0, 255}, ""},
+		{"RGB for ids", ownIDs, rgb(lawn), nil, "its pixels are 8-bit RGB"},
+		{"16 bits for colours", ownColours, gray16(0), nil, "its pixels are 16-bit grey; where labels is colours in the class map they are to be of at most 8 bits"},
+		{"another size", ownIDs, image.NewGray(image.Rect(0, 0, 4, 3)), nil, "label is 4x3, image is 4x2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			mapFile := yard(t, c.text, map[string][]byte{"photos/a.png": photo(t), "marks/a.png": pngOf(t, c.label)})
+			d, err := formats.Open("folder:"+mapFile, "", formats.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := d.Read(context.Background(), 0)
+			r := d.NewReader()
+			reused, _, _, readerErr := r.Open(context.Background(), 0)
+			if c.fails != "" {
+				for _, err := range []error{err, readerErr} {
+					if err == nil || !strings.Contains(err.Error(), c.fails) || !strings.Contains(err.Error(), filepath.Join("marks", "a.png")) {
+						t.Errorf("error %v, want %q and the file", err, c.fails)
+					}
+				}
+				return
+			}
+			if err != nil || readerErr != nil {
+				t.Fatal(err, readerErr)
+			}
+			if !slices.Equal(s.Label.Pix(), c.want) || !slices.Equal(reused.Label.Pix(), c.want) {
+				t.Errorf("read %v and %v, want %v", s.Label.Pix(), reused.Label.Pix(), c.want)
+			}
+			if s.ID != "yard/train/a" || s.Dataset != "yard" || s.Validate() != nil {
+				t.Errorf("%s of %s: %v", s.ID, s.Dataset, s.Validate())
+			}
+		})
+	}
+}
+
+// A palette may be shorter than the indices that its pixels have: the file is
+// made from a good one by hand.
+func TestOwnLabelsBeyondAPalette(t *testing.T) {
+	data := pngOf(t, paletted(color.Palette{color.NRGBA{90, 90, 90, 255}, color.NRGBA{10, 200, 20, 255}, color.NRGBA{1, 2, 3, 255}}, 1, 0, 2))
+	at := bytes.Index(data, []byte("PLTE"))
+	short := append([]byte(nil), data[:at-4]...)
+	chunk := append([]byte("PLTE"), data[at+4:at+10]...) // two colours of three
+	short = binary.BigEndian.AppendUint32(short, 6)
+	short = append(short, chunk...)
+	short = binary.BigEndian.AppendUint32(short, crc32.ChecksumIEEE(chunk))
+	short = append(short, data[at+4+9+4:]...)
+	mapFile := yard(t, ownColours, map[string][]byte{"photos/a.png": photo(t), "marks/a.png": short})
+	d, err := formats.Open("folder:"+mapFile, "", formats.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Read(context.Background(), 0); err == nil || !strings.Contains(err.Error(), "pixel x 2 y 0 has index 2 beyond its palette") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestOwnData(t *testing.T) {
+	label := pngOf(t, gray8(0, 0, 0, 1, 1, 255, 255, 255))
+	mapFile := yard(t, ownIDs, map[string][]byte{
+		"photos/a.png": photo(t), "photos/b.jpg": jpegPhoto(t), "photos/c.png": photo(t),
+		"marks/a.png": label, "marks/b.png": label, "marks/d.png": label,
+	})
+	d, err := formats.Open("folder:"+mapFile, "", formats.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := d.Header()
+	if !slices.Equal(h.Classes, []string{"lawn", "kerb", "far"}) || h.Colors[0] != [3]uint8{10, 200, 20} || len(h.Colors) != 3 || !h.Labelled || h.Validate() != nil {
+		t.Errorf("header %+v", h)
+	}
+	var problems []string
+	if _, err := d.Check(context.Background(), 2, func(p formats.Problem) { problems = append(problems, filepath.Base(p.File)+": "+p.Err.Error()) }, nil); err != nil {
+		t.Fatal(err)
+	}
+	missing := filepath.Join(filepath.Dir(mapFile), "marks", "c.png")
+	if want := []string{"d.png: the label has no image", "c.png: the image has no label: " + missing + " is missing"}; !slices.Equal(problems, want) {
+		t.Errorf("problems %q, want %q", problems, want)
+	}
+
+	// Statistics name the labels as they lie there.
+	if _, err := d.ClassStats(context.Background(), 1, nil); err == nil {
+		t.Error("statistics of a dataset with a label missing")
+	}
+	for _, name := range []string{"photos/c.png", "marks/d.png"} {
+		if err := os.Remove(filepath.Join(filepath.Dir(mapFile), name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d, err = formats.Open("folder:"+mapFile, "", formats.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	stats, err := d.ClassStats(context.Background(), 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(stats) != 2 || stats[1].File != "marks/b.png" || stats[1].Pixels[0] != 3 || stats[1].Pixels[1] != 2 || len(stats[1].Pixels) != 2 {
+		t.Errorf("statistics %+v", stats)
+	}
+	if _, err := d.AlignStats(stats); err != nil {
+		t.Error(err)
+	}
+	stats[0].Pixels[pipeline.TrainID(3)] = 1
+	if _, err := d.AlignStats(stats); err == nil || !strings.Contains(err.Error(), "class 3, and there are 3 classes; write them anew with: pipa stats folder:"+mapFile) {
+		t.Errorf("statistics of a class that is not there: %v", err)
+	}
+}
+
+func TestOwnDataIsListedAnywhere(t *testing.T) {
+	label := pngOf(t, gray8(0, 0, 0, 1, 1, 255, 255, 255))
+	mapFile := yard(t, ownIDs, map[string][]byte{"photos/a.png": photo(t), "marks/a.png": label})
+	empty := filepath.Dir(yard(t, ownIDs, map[string][]byte{"photos/a": nil, "marks/a": nil}))
+	far := formats.Options{Files: os.DirFS(filepath.Dir(mapFile))}
+	for _, c := range []struct {
+		name, format, dir string
+		o                 formats.Options
+		fails             string
+	}{
+		{"where the map lies", "folder:" + mapFile, "", formats.Options{}, ""},
+		{"elsewhere", "folder:" + mapFile, filepath.Dir(mapFile), formats.Options{}, ""},
+		{"in another store", "folder:" + mapFile, "s3://bucket/yard", far, ""},
+		{"without labels", "folder:" + mapFile, "", formats.Options{Split: "target"}, ""},
+		{"without a map", "folder", "data", formats.Options{}, "the format folder needs a class map: folder:MAP.yaml"},
+		{"a map that is not there", "folder:none.yaml", "", formats.Options{}, "none.yaml"},
+		{"a folder that is not there", "folder:" + mapFile, "none", formats.Options{}, "open yard dataset: stat none"},
+		{"a folder without such images", "folder:" + mapFile, empty, formats.Options{}, "no images of split train: nothing under " + empty + " is photos/*.*"},
+		{"another split", "folder:" + mapFile, "", formats.Options{Split: "test"}, `no split "test"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, err := formats.Open(c.format, c.dir, c.o)
+			if c.fails != "" {
+				if err == nil || !strings.Contains(err.Error(), c.fails) {
+					t.Fatalf("error %v, want %q", err, c.fails)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := d.Read(context.Background(), 0)
+			if err != nil || d.Labelled() == s.Label.Empty() || s.Label.Empty() != (c.o.Split == "target") {
+				t.Errorf("label is empty: %v, dataset is labelled: %v, %v", s.Label.Empty(), d.Labelled(), err)
+			}
+		})
+	}
+}
+
+func TestOwnDataFollowsNoLinkOut(t *testing.T) {
+	label := pngOf(t, gray8(0))
+	mapFile := yard(t, ownIDs, map[string][]byte{"photos/a.png": photo(t), "marks/b.png": label})
+	secret := filepath.Join(t.TempDir(), "a.png")
+	if err := os.WriteFile(secret, label, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(secret, filepath.Join(filepath.Dir(mapFile), "marks", "a.png")); err != nil {
+		t.Fatal(err)
+	}
+	d, err := formats.Open("folder:"+mapFile, "", formats.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, read := range map[string]func() error{
+		"Read":   func() error { _, err := d.Read(context.Background(), 0); return err },
+		"Reader": func() error { _, _, _, err := d.NewReader().Open(context.Background(), 0); return err },
+		"Digest": func() error { _, err := d.Digest(); return err },
+	} {
+		if err := read(); err == nil || !strings.Contains(err.Error(), "a link leads out of") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
