@@ -5,8 +5,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 

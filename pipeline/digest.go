@@ -45,10 +45,10 @@ func (h *hasher) flag(b bool) {
 	}
 }
 
-func (s *Sample) digest() uint64 {
+func (s *Sample) digest(pseudo bool) uint64 {
 	h := newHasher()
 	s.hash(&h)
-	if s.Confidence != 0 { // rows of streams without it keep their digests
+	if pseudo {
 		h.number(uint64(math.Float32bits(s.Confidence)))
 	}
 	return h.h.Sum64()
