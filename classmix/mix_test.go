@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,6 +117,58 @@ func stream(dataset string, n, rows int, labelled bool) pipeline.Stream {
 	return pipeline.Generate(context.Background(), h, n, rows, 1, func(_ context.Context, i int) (pipeline.Sample, error) {
 		return sample(fmt.Sprintf("%s/%d", dataset, i), 6, 7, labelled, 9), nil
 	}, nil)
+}
+
+// TestAPseudoLabelWeighsByItsConfidence: the target's weight is the option's
+// times the confidence of a target that has one.
+func TestAPseudoLabelWeighsByItsConfidence(t *testing.T) {
+	target := func(pseudo bool) pipeline.Stream {
+		s := stream("cityscapes", 4, 4, true)
+		s.Header.Pseudo = pseudo
+		rows := func(yield func(pipeline.Sample, error) bool) {
+			for i := range 4 {
+				row := sample(fmt.Sprintf("cityscapes/%d", i), 6, 7, true, 9)
+				row.Confidence = float32(i) / 4
+				if !yield(row, nil) {
+					return
+				}
+			}
+		}
+		return pipeline.Collect(s.Header, 2, rows)
+	}
+	for _, c := range []struct {
+		pseudo bool
+		want   []float32
+	}{{true, []float32{0, 0.125, 0.25, 0.375}}, {false, []float32{0.5, 0.5, 0.5, 0.5}}} {
+		s, err := Streams(t.Context(), stream("gta", 4, 2, true), target(c.pseudo), Options{Weight: 0.5}, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []float32
+		for b, err := range s.Batches {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range b.Len() {
+				m, err := b.Mix(i)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, m.Weight)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("pseudo-labels %v: weights %v, want %v", c.pseudo, got, c.want)
+		}
+	}
+}
+
+func TestLabelsOfOtherClassesAreNotMixed(t *testing.T) {
+	target := stream("cityscapes", 2, 2, true)
+	target.Header.Classes = []string{"lawn"}
+	if _, err := Streams(t.Context(), stream("gta", 2, 2, true), target, Options{}, 1); err == nil || !strings.Contains(err.Error(), `has ["lawn"]`) {
+		t.Errorf("error %v", err)
+	}
 }
 
 func TestStreamsGiveTheSameBytesForAnyWorkers(t *testing.T) {

@@ -108,7 +108,7 @@ func (b *Batch) digest(i int) (digest uint64, id string, err error) {
 	switch b.header.Kind {
 	case KindSample:
 		s, err := b.Sample(i)
-		return s.Digest(), s.ID, err
+		return s.Digest(b.header.Pseudo), s.ID, err
 	case KindMix:
 		m, err := b.Mix(i)
 		return m.Digest(), m.ID, err

@@ -168,10 +168,8 @@ func (b *Builder) appendSample(s Sample, inPlace bool) error {
 	}
 	if b.header.Pseudo {
 		r.float(s.Confidence)
-	} else {
-		s.Confidence = 0
 	}
-	r.finish(s.Digest())
+	r.finish(s.Digest(b.header.Pseudo))
 	return nil
 }
 

@@ -46,11 +46,11 @@ func (h *hasher) flag(b bool) {
 }
 
 // Digest is the xxh3-64 of the row's pixels and fields, which streams carry in
-// their digest column.
-func (s *Sample) Digest() uint64 {
+// their digest column; with the confidence where the stream is pseudo-labelled.
+func (s *Sample) Digest(pseudo bool) uint64 {
 	h := newHasher()
 	s.hash(&h)
-	if s.Confidence != 0 { // rows of streams without it keep their digests
+	if pseudo {
 		h.number(uint64(math.Float32bits(s.Confidence)))
 	}
 	return h.h.Sum64()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -33,6 +34,18 @@ func testSample(i, h, w int, labelled bool) Sample {
 		s.Label = testRaster(id+"l", h, w, 1)
 	}
 	return s
+}
+
+func testPseudo(i, h, w int) Sample {
+	s := testSample(i, h, w, true)
+	s.Confidence = float32(i) / 64
+	return s
+}
+
+func pseudoHeader(size Size) Header {
+	h := testHeader(KindSample, size, true)
+	h.Pseudo = true
+	return h
 }
 
 func testMix(i, h, w int) Mix {
@@ -70,6 +83,8 @@ var streamCases = []struct {
 	{"labelled samples of varying size", testHeader(KindSample, Size{}, true), func(b *Builder, i int) error { return b.AppendSample(testSample(i, 4+i, 6, true)) }},
 	{"samples of one size", testHeader(KindSample, Size{4, 6}, true), func(b *Builder, i int) error { return b.AppendSample(testSample(i, 4, 6, true)) }},
 	{"unlabelled samples of one size", testHeader(KindSample, Size{4, 6}, false), func(b *Builder, i int) error { return b.AppendSample(testSample(i, 4, 6, false)) }},
+	{"pseudo-labelled samples of varying size", pseudoHeader(Size{}), func(b *Builder, i int) error { return b.AppendSample(testPseudo(i, 4+i, 6)) }},
+	{"pseudo-labelled samples of one size", pseudoHeader(Size{4, 6}), func(b *Builder, i int) error { return b.AppendSample(testPseudo(i, 4, 6)) }},
 	{"mixes of varying size", testHeader(KindMix, Size{}, true), func(b *Builder, i int) error { return b.AppendMix(testMix(i, 4+i, 6)) }},
 	{"mixes of one size", testHeader(KindMix, Size{4, 6}, true), func(b *Builder, i int) error { return b.AppendMix(testMix(i, 4, 6)) }},
 	{"labelled pairs", testHeader(KindPair, Size{8, 8}, true), func(b *Builder, i int) error { return b.AppendPair(testPair(i, 8, true)) }},
@@ -151,6 +166,9 @@ func TestStreamsComeBackAsWritten(t *testing.T) {
 			switch c.h.Kind {
 			case KindSample:
 				want = testSample(5, rows[5].(Sample).Image.Height(), 6, c.h.Labelled)
+				if c.h.Pseudo {
+					want = testPseudo(5, rows[5].(Sample).Image.Height(), 6)
+				}
 			case KindMix:
 				want = testMix(5, rows[5].(Mix).Image.Height(), 6)
 			default:
@@ -163,6 +181,62 @@ func TestStreamsComeBackAsWritten(t *testing.T) {
 				t.Error("written twice, the bytes differ")
 			}
 		})
+	}
+}
+
+func TestOnlyStreamsOfPseudoLabelsKeepConfidence(t *testing.T) {
+	h := testHeader(KindSample, Size{4, 6}, true)
+	bytesOf := func(s Sample) []byte {
+		return encode(t, testStream(t, h, func(b *Builder, _ int) error { return b.AppendSample(s) }, 1, 1))
+	}
+	if !bytes.Equal(bytesOf(testSample(3, 4, 6, true)), bytesOf(testPseudo(3, 4, 6))) {
+		t.Error("a confidence changed the bytes of a stream that has none")
+	}
+	for name, h := range map[string]Header{
+		"unlabelled": func() Header { h := pseudoHeader(Size{}); h.Labelled = false; return h }(),
+		"mixes":      func() Header { h := pseudoHeader(Size{}); h.Kind = KindMix; return h }(),
+	} {
+		if h.Validate() == nil {
+			t.Errorf("%s: a header with pseudo-labels was accepted", name)
+		}
+	}
+	for _, c := range []float32{-0.1, 1.1, float32(math.NaN())} {
+		s := testPseudo(1, 4, 6)
+		s.Confidence = c
+		if NewBuilder(pseudoHeader(Size{4, 6})).AppendSample(s) == nil {
+			t.Errorf("a confidence of %v was accepted", c)
+		}
+	}
+}
+
+// TestRowsOutliveTheirStream collects the rows of a stream again, once its
+// batches are gone.
+func TestRowsOutliveTheirStream(t *testing.T) {
+	c := streamCases[len(streamCases)-6]
+	if !c.h.Pseudo {
+		t.Fatalf("case %q has no pseudo-labels", c.name)
+	}
+	data := encode(t, testStream(t, c.h, c.row, 3, 2))
+	s, err := Read(t.Context(), bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []Sample
+	for row, err := range Rows(s) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, row)
+	}
+	again := func(yield func(Sample, error) bool) {
+		for _, row := range rows {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+	if !bytes.Equal(encode(t, Collect(s.Header, 2, again)), data) {
+		t.Error("collected again, the bytes differ")
 	}
 }
 

@@ -119,7 +119,7 @@ func (p predictor) pass(s *torch.Scope, image pipeline.Raster, mirrored bool, h,
 	if p.how.Window[0] > 0 {
 		y = model.Slide(x, p.how.Window, p.how.Stride, max(p.how.Batch, 1), logits)
 	} else {
-		y = logits(x)
+		y = s.Tidy(func(c *torch.Scope) *torch.Tensor { return logits(x.In(c)) })
 	}
 	y = y.UpsampleBilinear(h, w, false).Softmax(1)
 	if mirrored {

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -30,6 +34,8 @@ func TestMain(m *testing.M) {
 //	inprocess GTA CITYSCAPES DIR     what the shell pipes do, by the library
 //	flip FILE OFFSET                 changes one byte
 //	camvid DIR                       small scenes in CamVid's layout
+//	score LABELS CITYSCAPES JSON     label files of the split val have the confusion of eval's JSON
+//	weights FILE WEIGHT              every mix has this weight
 //	[tmpfs]                          a file system may be mounted
 func TestScripts(t *testing.T) {
 	backend, err := filepath.Abs("../../build/libpipatorch.so")
@@ -50,7 +56,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": status, "inprocess": inProcess, "flip": flip, "camvid": camvid,
+			"status": status, "inprocess": inProcess, "flip": flip, "camvid": camvid, "score": score, "weights": mixWeights,
 		},
 		Condition: func(name string) (bool, error) {
 			if name == "tmpfs" {
@@ -124,4 +130,57 @@ func inProcess(ts *testscript.TestScript, _ bool, args []string) {
 	pairs, err := pipeline.Run(ctx, read("cityscapes", args[1], true), stage, 3)
 	ts.Check(err)
 	save(filepath.Join(args[2], "pairs.arrow"), pairs)
+}
+
+// score counts the confusion of predicted label files with a dataset's labels
+// and compares it with what pipa eval --json printed.
+func score(ts *testscript.TestScript, _ bool, args []string) {
+	d, err := formats.Open("cityscapes", ts.MkAbs(args[1]), formats.Options{Split: "val"})
+	ts.Check(err)
+	got := make([]int64, 19*19)
+	for i, e := range d.Entries {
+		sample, err := d.Read(context.Background(), i)
+		ts.Check(err)
+		f, err := os.Open(filepath.Join(ts.MkAbs(args[0]), filepath.Base(e.Image)))
+		ts.Check(err)
+		m, err := png.Decode(f)
+		ts.Check(errors.Join(err, f.Close()))
+		predicted := m.(*image.Paletted).Pix
+		for k, label := range sample.Label.Pix() {
+			if label != pipeline.Ignore {
+				got[int(label)*19+int(predicted[k])]++
+			}
+		}
+	}
+	text, err := os.ReadFile(ts.MkAbs(args[2]))
+	ts.Check(err)
+	var want []struct{ Confusion []int64 }
+	ts.Check(json.Unmarshal(text, &want))
+	if !slices.Equal(got, want[0].Confusion) {
+		ts.Fatalf("the label files' confusion is not that of %s", args[2])
+	}
+}
+
+// mixWeights compares every mix's weight.
+func mixWeights(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.ParseFloat(args[1], 32)
+	ts.Check(err)
+	s, closeStream, err := pipeline.Open(context.Background(), ts.MkAbs(args[0]))
+	ts.Check(err)
+	rows := 0
+	for b, err := range s.Batches {
+		ts.Check(err)
+		for i := range b.Len() {
+			m, err := b.Mix(i)
+			ts.Check(err)
+			if rows++; m.Weight != float32(want) {
+				ts.Fatalf("mix %s has weight %v, want %v", m.ID, m.Weight, want)
+			}
+		}
+		b.Release()
+	}
+	ts.Check(closeStream())
+	if rows == 0 {
+		ts.Fatalf("%s has no mixes", args[0])
+	}
 }

@@ -27,11 +27,12 @@ func predictCommand() *cli.Command {
 			"train IDs), ids (PNGs of Cityscapes ids, for the benchmark's server), colour, overlay, and scores\n" +
 			"(safetensors: the classes' probabilities, F16 [C,H,W]).\n\n" +
 			"Without --write they become a sample stream of pseudo-labels, each with its confidence: the share of\n" +
-			"its pixels whose probability reaches --threshold, by which \"pipa classmix\" weighs a target.\n\n" +
+			"its pixels whose probability reaches --threshold, by which \"pipa classmix\" weighs a target. Crops\n" +
+			"are best shown as they are, with --resize original.\n\n" +
 			"   pipa predict runs/pipa photos --write overlay,labels --out predicted\n" +
 			"   pipa predict runs/pipa cityscapes:data/cityscapes --split test --write ids --out submission\n" +
 			"   pipa read cityscapes data/cityscapes --unlabelled | pipa augment --crop 512x512 |\n" +
-			"     pipa predict runs/pipa --teacher > target.arrow",
+			"     pipa predict runs/pipa --teacher --resize original > target.arrow",
 		Flags: append(append([]cli.Flag{
 			&cli.StringFlag{Name: "write", Usage: "`KINDS` of files, with commas between: " + strings.Join(train.OutputKinds(), ", ")},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the files' folder, or the stream's file, `PATH`", DefaultText: "standard output"},

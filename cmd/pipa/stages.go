@@ -193,7 +193,8 @@ func classmixCommand() *cli.Command {
 		Usage:     "source stream + target stream → mix stream",
 		ArgsUsage: "[FILE]",
 		Description: "Pastes the pixels of ceil(n/2) of a source sample's n classes into a target sample. The streams are\n" +
-			"taken row by row until the shorter one ends; both need the same size.\n\n" +
+			"taken row by row until the shorter one ends; both need the same size. A target with pseudo-labels (\"pipa\n" +
+			"predict\") weighs --weight times its confidence.\n\n" +
 			"   pipa read gta data/gta | pipa augment --crop 512x512 |\n" +
 			"     pipa classmix --target <(pipa read cityscapes data/cityscapes --unlabelled | pipa augment --crop 512x512) |\n" +
 			"     pipa view -o mixed.png",

@@ -141,7 +141,7 @@ func (r *row) derive(h pipeline.Header) error {
 	switch h.Kind {
 	case pipeline.KindSample:
 		s := r.sample()
-		r.digest = s.Digest()
+		r.digest = s.Digest(h.Pseudo)
 	case pipeline.KindMix:
 		m := r.mix()
 		r.digest = m.Digest()

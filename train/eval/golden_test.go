@@ -60,12 +60,49 @@ func TestTableNamesEveryClassAndMean(t *testing.T) {
 	c.Counts[0] = 10
 	c.Counts[1] = 10
 	table := Table(pipeline.CityscapesClasses(), []string{"source", "pipa"}, []Scores{c.Scores(), c.Scores()})
-	for _, want := range []string{"road             50.00    50.00", "bicycle              -        -", "mIoU (16)", "source"} {
+	for _, want := range []string{"road             50.00    50.00", "bicycle              -        -", "mIoU (16)", "mIoU* (13)", "source"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("lacks %q:\n%s", want, table)
 		}
 	}
 	if math.IsNaN(c.Scores().Mean(nil)) {
 		t.Error("the mean of one seen class is NaN")
+	}
+	alone := Table([]string{"lawn", "path"}, []string{"run"}, []Scores{{IoU: []float64{0.25, 0.5}, Accuracy: []float64{0.75, 1}, AllPixels: 0.5}})
+	want := `run, in %       IoU  accuracy
+lawn          25.00     75.00
+path          50.00    100.00
+mIoU          37.50     87.50
+all pixels    50.00         -
+`
+	if alone != want {
+		t.Errorf("one result is\n%s\nwant\n%s", alone, want)
+	}
+}
+
+// TestMeansOverSynthiasClasses: they are taken from the confusion of all 19, so
+// that what is taken for terrain counts as missed; and where the three absent
+// classes score 0, they are the published mIoU19 * 19/16.
+func TestMeansOverSynthiasClasses(t *testing.T) {
+	const terrain, vegetation = 9, 8
+	c := NewConfusion(19)
+	for k := range 19 {
+		c.Counts[k*19+k] = 90
+		c.Counts[k*19+(k+1)%19] = 10
+	}
+	for _, absent := range []int{terrain, 14, 16} { // in the labels, never predicted right
+		c.Counts[absent*19+absent] = 0
+		c.Counts[absent*19+vegetation] += 90
+	}
+	s := c.Scores()
+	if got, want := s.Mean(Synthia16), s.Mean(nil)*19/16; math.Abs(got-want) > 1e-12 {
+		t.Errorf("mIoU over 16 is %v, 19/16 of that over 19 is %v", got, want)
+	}
+	if s.IoU[vegetation] >= 0.9 {
+		t.Errorf("vegetation scores %v: what it takes from absent classes does not count", s.IoU[vegetation])
+	}
+	three := s.IoU[3] + s.IoU[4] + s.IoU[5] // wall, fence, pole
+	if got, want := s.Mean(Synthia13), (16*s.Mean(Synthia16)-three)/13; math.Abs(got-want) > 1e-12 {
+		t.Errorf("mIoU over 13 is %v, want %v", got, want)
 	}
 }
