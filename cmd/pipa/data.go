@@ -11,7 +11,7 @@ import (
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/storage"
+	"github.com/pipa-uda/pipa/pipeline/precompute"
 	"github.com/urfave/cli/v2"
 )
 
@@ -100,12 +100,7 @@ func openDataset(c *cli.Context) (*formats.Dataset, error) {
 		return nil, usagef("%s takes \"FORMAT DIR\", got %q: only folder:MAP.yaml, whose map says where the data lie, needs no DIR; see: %s --help", c.Command.HelpName, args[0], c.Command.HelpName)
 	}
 	o := formats.Options{Split: c.String("split"), Unlabelled: c.Bool("unlabelled"), MaxPixels: c.Int("max-pixels")}
-	if storage.IsURL(dir) {
-		if o.Files, err = storage.Open(c.Context, dir); err != nil {
-			return nil, err
-		}
-	}
-	return formats.Open(args[0], dir, o)
+	return precompute.OpenSet(c.Context, args[0], dir, o)
 }
 
 func checkCommand() *cli.Command {

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -243,7 +244,7 @@ func (m *Map) classes(f file) error {
 	m.ids, m.colors = map[int]pipeline.TrainID{}, map[[3]uint8]pipeline.TrainID{}
 	shown := map[string][3]uint8{}
 	for i, c := range f.Classes {
-		if c.Name == "" || strings.ContainsFunc(c.Name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) {
+		if c.Name == "" || strings.ContainsFunc(c.Name, func(r rune) bool { return !unicode.IsPrint(r) || r == '\uFFFD' }) {
 			return fmt.Errorf("classes: the name of number %d is %q, want text in one line", i, c.Name)
 		}
 		if slices.Contains(m.Classes, c.Name) {
