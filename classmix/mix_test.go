@@ -111,6 +111,32 @@ func TestMixExplains(t *testing.T) {
 	}
 }
 
+func TestLabelsOfOtherClassesAreNotMixed(t *testing.T) {
+	header := func(labelled bool, classes ...string) pipeline.Header {
+		return pipeline.Header{Kind: pipeline.KindSample, Classes: classes, Labelled: labelled}
+	}
+	for _, c := range []struct {
+		name   string
+		target pipeline.Header
+		want   string
+	}{
+		{"the same classes", header(true, "road", "sky"), ""},
+		{"another order", header(true, "sky", "road"), "want the same, or a target without labels"},
+		{"another number", header(true, "road"), "want the same, or a target without labels"},
+		{"others without labels", header(false, "lawn"), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			mixed, err := Header(header(true, "road", "sky"), c.target, Options{})
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+			if err == nil && len(mixed.Classes) != 2 {
+				t.Errorf("the mixes have the classes %q", mixed.Classes)
+			}
+		})
+	}
+}
+
 func stream(dataset string, n, rows int, labelled bool) pipeline.Stream {
 	h := pipeline.Header{Kind: pipeline.KindSample, Seed: 5, Datasets: []string{"gta"}, Size: pipeline.Size{Height: 6, Width: 7}, Labelled: labelled}
 	return pipeline.Generate(context.Background(), h, n, rows, 1, func(_ context.Context, i int) (pipeline.Sample, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/precompute"
+	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/urfave/cli/v2"
 )
 
@@ -250,6 +251,9 @@ func statsCommand() *cli.Command {
 			dir := c.String("out")
 			if dir == "" {
 				dir = d.Dir()
+			}
+			if storage.IsURL(dir) {
+				return usagef("%s is not on this machine: give a folder for the statistics, --out DIR", dir)
 			}
 			if _, err := os.Stat(filepath.Join(dir, formats.StatsFile)); err != nil || c.Bool("force") {
 				if err := writeStats(c, d, dir); err != nil {
