@@ -112,7 +112,7 @@ func Header(source, target pipeline.Header, o Options) (pipeline.Header, error) 
 		return pipeline.Header{}, fmt.Errorf("classmix: the streams are of %s and %s, want samples", source.Kind.Plural(), target.Kind.Plural())
 	}
 	if target.Labelled && !slices.Equal(source.Classes, target.Classes) {
-		return pipeline.Header{}, fmt.Errorf("classmix: the source has the classes %q, the labelled target has %q", source.Classes, target.Classes)
+		return pipeline.Header{}, fmt.Errorf("classmix: the source's classes are %q, the labelled target's %q: want the same, or a target without labels (pipa read --unlabelled)", source.Classes, target.Classes)
 	}
 	header, err := source.With("classmix", struct {
 		Options

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"image/color"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
 )
@@ -307,4 +309,54 @@ func TestOwnDataFollowsNoLinkOut(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// BenchmarkLabels decodes labels of 2048x1024 by a class map, and as Cityscapes'
+// are for comparison. MB are of train IDs.
+func BenchmarkLabels(b *testing.B) {
+	const height, width = 1024, 2048
+	_, label := fixtures.Scene(fixtures.Cityscapes, 3, 0, height, width)
+	palette, ids, colours := color.Palette{}, "", ""
+	for i, c := range pipeline.CityscapesColors() {
+		palette = append(palette, color.NRGBA{c[0], c[1], c[2], 255})
+		ids += fmt.Sprintf("{name: c%d, id: %d}, ", i, i)
+		colours += fmt.Sprintf("{name: c%d, colour: [%d, %d, %d]}, ", i, c[0], c[1], c[2])
+	}
+	text := func(labels, classes string) string {
+		return "{name: city, labels: " + labels + ", classes: [" + classes + `], ignore: others, splits: {train: {images: "i/*.png", labels: "l/{stem}.png"}}}`
+	}
+	all := image.Rect(0, 0, width, height)
+	gray, wide, indexed, rgb := image.NewGray(all), image.NewGray16(all), image.NewPaletted(all, append(palette, color.NRGBA{A: 255})), image.NewNRGBA(all)
+	for p, t := range label.Pix() {
+		i := min(int(t), len(palette))
+		gray.Pix[p], wide.Pix[2*p+1], indexed.Pix[p] = t, t, uint8(i)
+		c := indexed.Palette[i].(color.NRGBA)
+		copy(rgb.Pix[4*p:], []byte{c.R, c.G, c.B, 255})
+	}
+	run := func(name string, d func() (*formats.Dataset, error)) {
+		b.Run(name, func(b *testing.B) {
+			set, err := d()
+			if err != nil {
+				b.Fatal(err)
+			}
+			r := set.NewReader()
+			b.SetBytes(height * width)
+			for b.Loop() {
+				if _, _, _, err := r.Open(context.Background(), 0); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	tiny := pngOf(b, image.NewGray(all))
+	own := func(name, text string, label image.Image) {
+		mapFile := yard(b, text, map[string][]byte{"i/a.png": tiny, "l/a.png": pngOf(b, label)})
+		run(name, func() (*formats.Dataset, error) { return formats.Open("folder:"+mapFile, "", formats.Options{}) })
+	}
+	city := filepath.Dir(yard(b, ownIDs, map[string][]byte{"leftImg8bit/train/ulm/a_leftImg8bit.png": tiny, "gtFine/train/ulm/a_gtFine_labelTrainIds.png": pngOf(b, gray)}))
+	run("cityscapes", func() (*formats.Dataset, error) { return formats.Open("cityscapes", city, formats.Options{}) })
+	own("ids", text("ids", ids), gray)
+	own("ids of 16 bits", text("ids", ids), wide)
+	own("colours of a palette", text("colours", colours), indexed)
+	own("colours in RGB", text("colours", colours), rgb)
 }

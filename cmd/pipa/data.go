@@ -11,6 +11,7 @@ import (
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/precompute"
 	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/urfave/cli/v2"
 )
@@ -105,13 +106,7 @@ func openDataset(c *cli.Context) (*formats.Dataset, error) {
 // openFormat opens a dataset on this machine or in an object store.
 func openFormat(c *cli.Context, format, dir string, unlabelled bool) (*formats.Dataset, error) {
 	o := formats.Options{Split: c.String("split"), Unlabelled: unlabelled, MaxPixels: c.Int("max-pixels")}
-	if storage.IsURL(dir) {
-		var err error
-		if o.Files, err = storage.Open(c.Context, dir); err != nil {
-			return nil, err
-		}
-	}
-	return formats.Open(format, dir, o)
+	return precompute.OpenSet(c.Context, format, dir, o)
 }
 
 func checkCommand() *cli.Command {
@@ -261,6 +256,9 @@ func statsCommand() *cli.Command {
 			dir := c.String("out")
 			if dir == "" {
 				dir = d.Dir()
+			}
+			if storage.IsURL(dir) {
+				return usagef("%s is not on this machine: give a folder for the statistics, --out DIR", dir)
 			}
 			if _, err := os.Stat(filepath.Join(dir, formats.StatsFile)); err != nil || c.Bool("force") {
 				if err := writeStats(c, d, dir); err != nil {

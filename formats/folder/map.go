@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -21,7 +22,7 @@ import (
 const MaxClasses = 254
 
 // maxMapBytes bounds a map; one of 254 classes has about 20 kB.
-const maxMapBytes = 1 << 20
+const maxMapBytes = 64 << 10
 
 // MaxID is the largest id of a label's pixel: that of a 16-bit PNG.
 const MaxID = 1<<16 - 1
@@ -130,6 +131,9 @@ func Parse(text []byte) (*Map, error) {
 	if len(text) > maxMapBytes {
 		return nil, fmt.Errorf("it has %d bytes, the limit is %d", len(text), maxMapBytes)
 	}
+	if err := refuseNesting(text); err != nil {
+		return nil, err
+	}
 	if err := refuseAliases(text); err != nil {
 		return nil, err
 	}
@@ -149,6 +153,35 @@ func Parse(text []byte) (*Map, error) {
 		return nil, err
 	}
 	return m, m.classes(f)
+}
+
+// maxNesting is far beyond a map's five levels.
+const maxNesting = 64
+
+// refuseNesting keeps the YAML parser from texts whose nesting takes it the
+// square of their length. It looks at brackets, and at dashes that lines begin
+// with, and need not know what stands in quotes.
+func refuseNesting(text []byte) error {
+	brackets, dashes, begins := 0, 0, true
+	for _, c := range text {
+		switch c {
+		case '[', '{':
+			brackets++
+		case ']', '}':
+			brackets = max(brackets-1, 0)
+		case '\n', '\r':
+			dashes, begins = 0, true
+			continue
+		case '-', '?':
+			if begins {
+				dashes++
+			}
+		}
+		if begins = begins && (c == '-' || c == '?' || c == ' ' || c == '\t'); max(brackets, dashes) > maxNesting {
+			return fmt.Errorf("it nests more than %d lists or mappings", maxNesting)
+		}
+	}
+	return nil
 }
 
 // refuseAliases keeps small texts from standing for large ones: a map needs no
@@ -243,7 +276,7 @@ func (m *Map) classes(f file) error {
 	m.ids, m.colors = map[int]pipeline.TrainID{}, map[[3]uint8]pipeline.TrainID{}
 	shown := map[string][3]uint8{}
 	for i, c := range f.Classes {
-		if c.Name == "" || strings.ContainsFunc(c.Name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) {
+		if c.Name == "" || strings.ContainsFunc(c.Name, func(r rune) bool { return !unicode.IsPrint(r) || r == '\uFFFD' }) {
 			return fmt.Errorf("classes: the name of number %d is %q, want text in one line", i, c.Name)
 		}
 		if slices.Contains(m.Classes, c.Name) {

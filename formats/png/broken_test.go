@@ -27,6 +27,20 @@ func compareDecode(t *testing.T, d *Decoder, data []byte) {
 	case err == nil && !bytes.Equal(got, rgbOf(m)):
 		t.Fatal("the pixels differ from image/png's")
 	}
+	if err != nil {
+		return
+	}
+	wide, wideErr := d.AppendGray16(nil, data, Rows{})
+	if h, _ := ReadHeader(data); (wideErr == nil) != (h.Color == Gray && h.BitDepth == 16) {
+		t.Fatalf("16-bit samples of %v: %v", h, wideErr)
+	} else if _, err := ReadPalette(data); err != nil && h.Color == Palette {
+		t.Fatalf("the palette: %v", err)
+	}
+	for i := range len(wide) / 2 {
+		if wide[2*i] != got[3*i] {
+			t.Fatalf("16-bit sample %d begins with %d, the picture has %d", i, wide[2*i], got[3*i])
+		}
+	}
 }
 
 // streamEndOf is what follows the deflate stream of a file.

@@ -92,7 +92,7 @@ func New(ctx context.Context, job Job, o Options) (*Plan, error) {
 // survey lists an input's good samples with their seals, and its bad ones.
 // bytes is what the largest sample's pixels take.
 func survey(ctx context.Context, in InputOptions, o Options, maxBad int) (out Input, bytes int64, err error) {
-	d, err := openSet(ctx, in.Format, in.Dir, formats.Options{Split: in.Split, Unlabelled: in.Unlabelled, MaxPixels: o.MaxPixels})
+	d, err := OpenSet(ctx, in.Format, in.Dir, formats.Options{Split: in.Split, Unlabelled: in.Unlabelled, MaxPixels: o.MaxPixels})
 	if err != nil {
 		return out, 0, err
 	}

@@ -315,6 +315,60 @@ func TestInputsAndOutputsMayLieInAnObjectStore(t *testing.T) {
 	}
 }
 
+// TestOwnDataMayLieInAnObjectStore reads own data from a bucket by a map that
+// lies here, and once the plan is made needs the map no more.
+func TestOwnDataMayLieInAnObjectStore(t *testing.T) {
+	storagetest.Server(t, "images")
+	mapFile := filepath.Join(t.TempDir(), "yard.yaml")
+	text := `{name: yard, labels: ids, classes: [{name: road, ids: [6, 7, 8]}], ignore: others, splits: {train: {images: "a/images/*.png", labels: "a/labels/{stem}.png"}}}`
+	if err := os.WriteFile(mapFile, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	folder, err := storage.Open(t.Context(), "s3://images/yard")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"images", "labels"} {
+		files, err := filepath.Glob(filepath.Join(data(t), "gta", kind, "*.png"))
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		for _, file := range files {
+			if err := folder.Put("a/"+kind+"/"+filepath.Base(file), func(w io.Writer) error {
+				content, err := os.ReadFile(file)
+				if err == nil {
+					_, err = w.Write(content)
+				}
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	p, err := precompute.New(t.Context(), precompute.Job{Kind: pipeline.KindSample, Epochs: 1}, precompute.Options{
+		Source: precompute.InputOptions{Format: "folder:" + mapFile, Dir: "s3://images/yard"}, Shards: 2, Workers: 2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Source.Map != text || p.Source.Format != "folder" || p.Source.Dir != "s3://images/yard" {
+		t.Errorf("the plan's source is %s at %s with the map %q", p.Source.Format, p.Source.Dir, p.Source.Map)
+	}
+	if err := os.Remove(mapFile); err != nil {
+		t.Fatal(err)
+	}
+	there := filepath.Join(t.TempDir(), "yard")
+	build(t, p, there, 1, 2)
+	d, err := pipeline.OpenDataset(there)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if h := d.Header(); !slices.Equal(h.Classes, []string{"road"}) || len(h.Colors) != 1 || d.Len() != len(p.Source.Items) {
+		t.Errorf("%d rows of classes %q in %v", d.Len(), h.Classes, h.Colors)
+	}
+}
+
 func TestASecondProcessIsRefused(t *testing.T) {
 	p, err := jobs(t)["pairs"]()
 	if err != nil {

@@ -49,7 +49,7 @@ func openInput(ctx context.Context, in Input, dir string) (*input, error) {
 		}
 		options.Map = m
 	}
-	set, err := openSet(ctx, in.Format, in.Dir, options)
+	set, err := OpenSet(ctx, in.Format, in.Dir, options)
 	if err != nil {
 		return nil, err
 	}
@@ -65,12 +65,17 @@ func openInput(ctx context.Context, in Input, dir string) (*input, error) {
 	return o, nil
 }
 
-// openSet opens a dataset by its folder's path or URL.
-func openSet(ctx context.Context, format, dir string, o formats.Options) (*formats.Dataset, error) {
+// OpenSet is formats.Open for a folder given by its path or URL.
+func OpenSet(ctx context.Context, format, dir string, o formats.Options) (*formats.Dataset, error) {
 	if storage.IsURL(dir) {
 		files, err := storage.Open(ctx, dir)
 		if err != nil {
 			return nil, err
+		}
+		// A folder on this machine is better known by its path: links that lead
+		// out of own data are refused there.
+		if path, local := storage.Local(files); local {
+			return formats.Open(format, path, o)
 		}
 		o.Files = files
 	}

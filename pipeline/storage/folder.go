@@ -59,6 +59,12 @@ func Open(ctx context.Context, name string) (Folder, error) {
 	return nil, fmt.Errorf("open folder: %s: want a path, or a URL with file://, s3:// or gs://", name)
 }
 
+// Local is the path of a folder on this machine; others are not ok.
+func Local(f Folder) (path string, ok bool) {
+	d, ok := f.(dir)
+	return string(d), ok
+}
+
 // dir is a folder on this machine.
 type dir string
 

@@ -7,13 +7,15 @@ import (
 	"image/color"
 	"image/draw"
 	"math"
+
+	"github.com/pipa-uda/pipa/pipeline"
 )
 
 // A Matrix is a table of how often each label was taken for each class.
 type Matrix struct {
 	Title   string
 	Classes []string
-	Colors  [][3]uint8 // of the classes
+	Colors  [][3]uint8 // of the classes; nil means pipeline.Palette's
 	Counts  []int64    // [len(Classes)*len(Classes)] pixels, by label (rows) and prediction (columns)
 }
 
@@ -23,7 +25,7 @@ func (m Matrix) Validate() error {
 	if n == 0 || len(m.Counts) != n*n {
 		return fmt.Errorf("draw confusion of %s: %d counts for %d classes, want %d", m.Title, len(m.Counts), n, n*n)
 	}
-	if len(m.Colors) != n {
+	if m.Colors != nil && len(m.Colors) != n {
 		return fmt.Errorf("draw confusion of %s: %d colours for %d classes", m.Title, len(m.Colors), n)
 	}
 	return nil
@@ -87,10 +89,11 @@ func (f typefaces) matrix(m Matrix) *image.NRGBA {
 	f.body.draw(dst, left, margin+f.title.height+4, columns, ink)
 	f.body.draw(dst, left+f.body.width(columns+"   "), margin+f.title.height+4, note, faint)
 	f.body.draw(dst, left-8-f.body.width(rows), top-f.body.height-4, rows, ink)
+	colors := pipeline.Header{Classes: m.Classes, Colors: m.Colors}.Palette()
 	for i, name := range m.Classes {
 		middle := i*matrixCell + matrixCell/2
 		swatch := func(x, y int) {
-			c := m.Colors[i]
+			c := colors[i]
 			r := image.Rect(x, y, x+swatchSize, y+swatchSize)
 			fill(dst, r, contrast)
 			fill(dst, r.Inset(1), color.NRGBA{c[0], c[1], c[2], 255})

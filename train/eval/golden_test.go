@@ -65,6 +65,12 @@ func TestTableNamesEveryClassAndMean(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", want, table)
 		}
 	}
+	// The sets of 16 and 13 are Cityscapes' classes, not any 19.
+	others := pipeline.CityscapesClasses()
+	others[3] = "hedge"
+	if table := Table(others, []string{"source"}, []Scores{c.Scores()}); strings.Contains(table, "mIoU (") || !strings.Contains(table, "mIoU  ") {
+		t.Errorf("the means of other classes:\n%s", table)
+	}
 	if math.IsNaN(c.Scores().Mean(nil)) {
 		t.Error("the mean of one seen class is NaN")
 	}

@@ -103,6 +103,10 @@ func short(v float64) string {
 	return fmt.Sprintf("%.4g", v)
 }
 
+// manyClasses make a matrix of so many cells that those without pixels are left
+// out.
+const manyClasses = 40
+
 // matrix draws the confusion matrix: rows are labels, shaded by the share of
 // their pixels that each prediction has.
 func matrix(r *train.Result) template.HTML {
@@ -125,6 +129,9 @@ func matrix(r *train.Result) template.HTML {
 			share := 0.0
 			if total > 0 {
 				share = float64(r.Confusion[i*n+j]) / float64(total)
+			}
+			if n > manyClasses && share < 0.0005 {
+				continue
 			}
 			fmt.Fprintf(&b, `<rect class="cell" x="%d" y="%d" width="%d" height="%d" style="--share:%.3f"><title>%s taken for %s: %.1f %%</title></rect>`,
 				matrixLabel+j*matrixCell, matrixHead+i*matrixCell, matrixCell-2, matrixCell-2, share, template.HTMLEscapeString(r.Classes[i]), template.HTMLEscapeString(r.Classes[j]), 100*share)

@@ -1,0 +1,74 @@
+package train
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/pipa-uda/pipa/pipeline"
+)
+
+func TestSameClasses(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		a, b []string
+		want string
+	}{
+		{"the same", []string{"road", "sky"}, []string{"road", "sky"}, ""},
+		{"another order", []string{"road", "sky"}, []string{"sky", "road"}, `number 0 is "road" in one and "sky" in the other`},
+		{"one more", []string{"road"}, []string{"road", "sky"}, `a has 1 classes and b has 2, and number 1 is none in one and "sky" in the other`},
+		{"none", []string{"road"}, nil, `number 0 is "road" in one and none in the other`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := sameClasses("a", c.a, "b", c.b)
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// The recipes' things are numbers of Cityscapes' classes: with others they are
+// asked for, even where such numbers exist.
+func TestThingsAreOfTheSourcesClasses(t *testing.T) {
+	many := make([]string, 30)
+	for i := range many {
+		many[i] = string(rune('a'+i%26)) + strings.Repeat("'", i/26)
+	}
+	for _, c := range []struct {
+		name  string
+		names []string
+		set   string
+		want  string
+	}{
+		{"Cityscapes", pipeline.CityscapesClasses(), "seed=0", ""},
+		{"others, as many and more", many, "seed=0", "the things among Cityscapes' classes, and the source has others"},
+		{"others, named", many, "feature_distance.classes=[3, 29]", ""},
+		{"a number too high", many, "feature_distance.classes=[30]", "class 30, want 0 to 29; the source's classes are: 0 a, 1 b"},
+		{"none", many, "feature_distance.classes=[]", "no classes"},
+		{"switched off", many, "feature_distance.weight=0", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg, err := Resolve("gta2cs-daformer", "", []string{c.set})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = cfg.checkThings(c.names)
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestWhatASideIs(t *testing.T) {
+	dir := DataConfig{Format: "cityscapes"}
+	if dir.given() {
+		t.Error("a side without a folder is given")
+	}
+	if dir.Dir = "data"; !dir.given() {
+		t.Error("a side with a folder is not given")
+	}
+	if own := (DataConfig{Format: "folder:data/camvid.yaml"}); !own.given() || own.precomputed() {
+		t.Error("a class map's own folder is not given, or is precomputed")
+	}
+}
