@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // anyFolders is the wildcard that stands for any number of folders.
@@ -80,7 +81,7 @@ func (g *glob) fixed() string {
 // find lists the files that the glob stands for.
 func (g *glob) find(files fs.FS) ([]string, error) {
 	var found []string
-	err := walk(files, ".", g.segments, func(name string) {
+	err := walk(files, ".", g.segments, false, func(name string) {
 		if g.whole.MatchString(name) {
 			found = append(found, name)
 		}
@@ -88,19 +89,23 @@ func (g *glob) find(files fs.FS) ([]string, error) {
 	return found, err
 }
 
-// walk finds the files below a folder. Links to folders are not followed by
-// wildcards, which might go round in circles.
-func walk(files fs.FS, folder string, segments []string, found func(string)) error {
+// walk finds the files below a folder, which below a wildcard need not be there.
+// Links to folders are not followed by wildcards, which might go round in
+// circles.
+func walk(files fs.FS, folder string, segments []string, below bool, found func(string)) error {
 	s, last := segments[0], len(segments) == 1
 	if !last && !strings.Contains(s, "*") {
-		return walk(files, path.Join(folder, s), segments[1:], found)
+		return walk(files, path.Join(folder, s), segments[1:], below, found)
 	}
 	if s == anyFolders {
-		if err := walk(files, folder, segments[1:], found); err != nil {
+		if err := walk(files, folder, segments[1:], true, found); err != nil {
 			return err
 		}
 	}
 	entries, err := fs.ReadDir(files, folder)
+	if below && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -112,7 +117,7 @@ func walk(files fs.FS, folder string, segments []string, found func(string)) err
 		}
 		full := path.Join(folder, name)
 		if s == anyFolders {
-			err = walk(files, full, segments, found)
+			err = walk(files, full, segments, true, found)
 		} else if ok, _ := path.Match(s, name); !ok { // the pattern has nothing but stars
 			continue
 		} else if !fs.ValidPath(full) {
@@ -120,7 +125,7 @@ func walk(files fs.FS, folder string, segments []string, found func(string)) err
 		} else if last {
 			found(full)
 		} else {
-			err = walk(files, full, segments[1:], found)
+			err = walk(files, full, segments[1:], true, found)
 		}
 		if err != nil {
 			return err

@@ -59,6 +59,8 @@ func TestList(t *testing.T) {
 			files: []string{"img/0.png", "img/a/1.png", "img/a/b/2.png", "img/.a/3.png", "gt/0.png", "gt/a/b/2.png", "gt/a/b/9.png"},
 			want:  []string{"0 img/0.png gt/0.png", "a/1 img/a/1.png ?gt/a/1.png", "a/b/2 img/a/b/2.png gt/a/b/2.png"}, strays: []string{"gt/a/b/9.png"}},
 		{name: "an extension of any kind", images: "p/*.*", labels: "l/{1}.png", files: []string{"p/1.jpg", "p/2.png", "l/1.png", "l/2.png"}, want: []string{"1 p/1.jpg l/1.png", "2 p/2.png l/2.png"}},
+		{name: "a folder in some folders", images: "*/img/*.png", labels: "{1}/gt/{2}.png", files: []string{"a/img/1.png", "a/gt/1.png", "b/img/2.png", "c/d/3.png"},
+			want: []string{"a/img/1 a/img/1.png a/gt/1.png", "b/img/2 b/img/2.png ?b/gt/2.png"}},
 		{name: "no labels", images: "*.png", files: []string{"1.png"}, want: []string{"1 1.png "}},
 		{name: "one name twice", images: "*.*", files: []string{"1.jpg", "1.png"}, fails: "1.jpg and 1.png have the same name"},
 		{name: "one label twice", images: "*/*.png", labels: "l/{stem}.gt", files: []string{"a/1.png", "b/1.png", "l/1.gt"}, fails: "have the same label, l/1.gt"},
@@ -190,5 +192,23 @@ func TestRootStaysBelowTheMap(t *testing.T) {
 		if got != c.want || (err == nil) != (c.fails == "") || err != nil && !strings.Contains(err.Error(), c.fails) {
 			t.Errorf("root %q, given %q: %q, %v", c.root, c.given, got, err)
 		}
+	}
+}
+
+// A file where a wildcard's folder would have a folder is no match.
+func TestFilesAreNoFolders(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"a/img/1.png", "b/img"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := &Map{Root: ".", Name: "m", Splits: map[string]Split{"all": {Images: "*/img/*.png"}}}
+	pairs, _, err := m.List(Dir(root), "all", true)
+	if err != nil || len(pairs) != 1 || pairs[0].Image != "a/img/1.png" {
+		t.Errorf("%v, %v", pairs, err)
 	}
 }
