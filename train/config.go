@@ -244,7 +244,7 @@ func (c *Config) Validate() error {
 		{c.Network.HRDA.Crop[0]%32 == 0 && c.Network.HRDA.Crop[1]%32 == 0 && (c.Network.HRDA.Crop[0] > 0) == (c.Network.HRDA.Crop[1] > 0), "network.hrda.crop", c.Network.HRDA.Crop, "two multiples of 32, or zeros"},
 		{c.Network.HRDA.Crop[0] <= c.Source.Crop[0] && c.Network.HRDA.Crop[1] <= c.Source.Crop[1], "network.hrda.crop", c.Network.HRDA.Crop, "at most source.crop"},
 		{unit(c.Network.HRDA.DetailWeight), "network.hrda.detail_weight", c.Network.HRDA.DetailWeight, "0 to 1"},
-		{c.Eval.Window == [2]int{} || c.Eval.Window[0] > 0 && c.Eval.Window[1] > 0 && c.Eval.Stride[0] > 0 && c.Eval.Stride[1] > 0, "eval.window and eval.stride", [2][2]int{c.Eval.Window, c.Eval.Stride}, "two sizes of at least 1, or a zero window"},
+		{c.Eval.Inference().Validate() == nil, "eval.resize, eval.window and eval.stride", [3][2]int{c.Eval.Resize, c.Eval.Window, c.Eval.Stride}, "sizes of at least 1, the stride no larger than the window; or a zero resize, or a zero window"},
 		{c.Eval.Every >= 0, "eval.every", c.Eval.Every, "0 or more"},
 		{c.Checkpoint.Every > 0, "checkpoint.every", c.Checkpoint.Every, "at least 1"},
 		{c.Checkpoint.Keep > 0, "checkpoint.keep", c.Checkpoint.Keep, "at least 1"},

@@ -8,6 +8,13 @@
 //	cfg.Source.Dir, cfg.Target.Dir = "fx/gta", "fx/cityscapes"
 //	err = train.Run(ctx, lib, cfg, train.Options{Out: "runs/pipa"})
 //
+// What a run has learnt is used by its checkpoints:
+//
+//	trained, err := train.OpenTrained("runs/pipa")
+//	how := trained.Config.Eval.Inference()
+//	result, err := train.Evaluate(ctx, lib, trained, train.EvalOptions{Inference: how})
+//	for p, err := range train.Predict(ctx, lib, trained, train.PredictOptions{Inference: how}, samples) { … }
+//
 // The step itself is in step.go and reads in the order of the method: teacher,
 // source, feature distance, pseudo-label, mix, patches, update. What the parts
 // compute lives below: networks in model, losses in loss, the rules of

@@ -185,6 +185,7 @@ func TestInferenceNamesWhatCannotWork(t *testing.T) {
 		"stride is [5 6]":    {Window: [2]int{5, 5}, Stride: [2]int{5, 6}},
 		"a scale is 0":       {Scales: []float64{1, 0}},
 		"a scale is NaN":     {Scales: []float64{math.NaN()}},
+		"stride is [1 0]":    {Window: [2]int{5, 5}, Stride: [2]int{1, 0}},
 		"batch is -1":        {Batch: -1},
 		"a scale is +Inf, w": {Scales: []float64{math.Inf(1)}},
 	} {

@@ -86,6 +86,9 @@ func (t *tiler) tile(b *pipeline.Batch, i int) (tile, error) {
 
 func (t *tiler) sample(s *pipeline.Sample) (tile, error) {
 	out := tile{notes: []string{s.ID}, pictures: []picture{t.photo(s.Image)}}
+	if t.header.Pseudo {
+		out.notes = append(out.notes, fmt.Sprintf("confidence %.2f", s.Confidence))
+	}
 	if !t.header.Labelled {
 		return out, nil
 	}
