@@ -1,0 +1,314 @@
+package torch
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unsafe"
+)
+
+// A Group is the processes that train one network together. Each calls the
+// same collective operations in the same order. A nil Group is this process
+// alone: sums are what they are given.
+type Group struct {
+	lib    *Lib
+	launch Launch
+	handle uintptr
+	pulse  *pulse
+}
+
+// The backends of c10d, as pt_group_backends or-s them.
+const (
+	gloo = 1
+	nccl = 2
+)
+
+// Backends names the backends of libtorch's c10d that the library has: gloo,
+// for tensors on the CPU, and nccl, for those on CUDA devices.
+func (l *Lib) Backends() []string {
+	have, names := int32(l.invoke(l.fn.groupBackends)), []string{}
+	if have&gloo != 0 {
+		names = append(names, "gloo")
+	}
+	if have&nccl != 0 {
+		names = append(names, "nccl")
+	}
+	return names
+}
+
+// Join meets the other ranks of a launch, within timeout. The result is nil for
+// a process alone; else Leave ends it.
+func (l *Lib) Join(launch Launch, device Device, timeout time.Duration) (*Group, error) {
+	if launch.Alone() {
+		return nil, nil
+	}
+	backend := gloo
+	if strings.HasPrefix(string(device), "cuda") {
+		backend = nccl
+	}
+	e, host, attempt := &errorText{}, cString(launch.Host), cString(launch.Attempt)
+	h := l.invoke(l.fn.groupJoin, uintptr(unsafe.Pointer(&host[0])), uintptr(launch.Port), boolWord(launch.Serve), uintptr(unsafe.Pointer(&attempt[0])),
+		uintptr(launch.Rank), uintptr(launch.Ranks), uintptr(backend), uintptr(timeout.Milliseconds()), e.address(), e.length())
+	runtime.KeepAlive(host)
+	runtime.KeepAlive(attempt)
+	if h == 0 {
+		return nil, fmt.Errorf("rank %d of %d: meet the others at %s: %s", launch.Rank, launch.Ranks, launch.Address(), e)
+	}
+	g := &Group{lib: l, launch: launch, handle: h}
+	g.pulse = newPulse(g)
+	return g, nil
+}
+
+// Leave ends the group. Every rank does so after its last collective, or after
+// an error.
+func (g *Group) Leave() {
+	if g == nil {
+		return
+	}
+	if g.pulse.end() {
+		g.lib.invoke(g.lib.fn.groupLeave, g.handle)
+	}
+	// After an error operations may hang on; they, and what they use, end with
+	// the process.
+}
+
+// Rank is this process's number, from 0.
+func (g *Group) Rank() int {
+	if g == nil {
+		return 0
+	}
+	return g.launch.Rank
+}
+
+// Size is the number of processes, at least 1.
+func (g *Group) Size() int {
+	if g == nil {
+		return 1
+	}
+	return g.launch.Ranks
+}
+
+// Sum adds t up over the ranks. It may be differentiated: the gradient of the
+// sum of all ranks' losses reaches each rank's t.
+func (g *Group) Sum(t *Tensor) *Tensor {
+	if g == nil {
+		return t
+	}
+	e := &t.scope.buf.err
+	h := g.lib.invoke(g.lib.fn.groupSum, g.handle, t.live(), boolWord(t.scope.grad), e.address(), e.length())
+	if h == 0 {
+		panic(&OpError{Op: "sum over ranks", Shapes: []string{t.String()}, Message: g.verdict(e.String())})
+	}
+	return t.scope.adopt(h)
+}
+
+// Place is a tensor of total rows with t's from row first on, and the other
+// ranks' at theirs. No two ranks may place the same row. No gradient passes.
+func (g *Group) Place(t *Tensor, first, total int) *Tensor {
+	if g == nil {
+		return t.Detach()
+	}
+	n, shape := t.Dim(0), t.Shape()
+	shape[0] = int64(total)
+	all := t.scope.Call("zeros", shape, t.DType(), nil, string(t.Device()))[0]
+	if n > 0 {
+		all.Narrow(0, first, n).CopyInPlace(t.Detach())
+	}
+	return g.Sum(all)
+}
+
+// Gather joins the ranks' equally many rows, in the order of the ranks. No
+// gradient passes.
+func (g *Group) Gather(t *Tensor) *Tensor { return g.Place(t, g.Rank()*t.Dim(0), g.Size()*t.Dim(0)) }
+
+// Total adds numbers up over the ranks.
+func (g *Group) Total(s *Scope, values []float64) (sums []float64, err error) {
+	if g == nil || len(values) == 0 {
+		return values, nil
+	}
+	err = s.NoGrad(func(c *Scope) error {
+		sums = g.Sum(c.FromFloat64(values, len(values))).Float64s()
+		return nil
+	})
+	return sums, err
+}
+
+// Any tells whether it is so on any rank.
+func (g *Group) Any(s *Scope, so bool) (bool, error) {
+	v := 0.0
+	if so {
+		v = 1
+	}
+	sums, err := g.Total(s, []float64{v})
+	return err == nil && sums[0] > 0, err
+}
+
+// Broadcast replaces t's values by those of rank 0.
+func (g *Group) Broadcast(t *Tensor) {
+	if g == nil {
+		return
+	}
+	e := &t.scope.buf.err
+	if int32(g.lib.invoke(g.lib.fn.groupBroadcast, g.handle, t.live(), e.address(), e.length())) < 0 {
+		panic(&OpError{Op: "broadcast from rank 0", Shapes: []string{t.String()}, Message: g.verdict(e.String())})
+	}
+}
+
+// verdict is a failed collective's message, with the ranks that are gone.
+func (g *Group) verdict(message string) string {
+	text := fmt.Sprintf("rank %d of %d", g.Rank(), g.Size())
+	if lost := g.pulse.lost(); len(lost) > 0 {
+		text += fmt.Sprintf(": lost rank %s", strings.Trim(fmt.Sprint(lost), "[]"))
+	}
+	return text + ": " + message
+}
+
+// add adds to a counter that all ranks share, and returns it.
+func (g *Group) add(key string, amount int64) (int64, error) {
+	e, k := &errorText{}, cString(key)
+	n := int64(g.lib.invoke(g.lib.fn.groupAdd, g.handle, uintptr(unsafe.Pointer(&k[0])), uintptr(amount), e.address(), e.length()))
+	runtime.KeepAlive(k)
+	if n == math.MinInt64 {
+		return 0, fmt.Errorf("rank %d of %d: reach the store at %s: %s", g.Rank(), g.Size(), g.launch.Address(), e)
+	}
+	return n, nil
+}
+
+func (g *Group) abort(reason string) {
+	r := cString(reason)
+	g.lib.invoke(g.lib.fn.groupAbort, g.handle, uintptr(unsafe.Pointer(&r[0])))
+	runtime.KeepAlive(r)
+}
+
+// A rank beats once in beat. One that has not for silence is taken for dead,
+// though its connections may still stand, as when its host lost its power.
+const (
+	beat    = time.Second
+	silence = 15 * time.Second
+)
+
+// pulse tells the dead ranks from the slow ones: each counts on in the store,
+// and watches the others do so.
+type pulse struct {
+	group   *Group
+	stop    chan struct{}
+	stopped sync.WaitGroup
+
+	mu       sync.Mutex
+	answered time.Time   // when the store last did
+	counts   []int64     // by rank
+	changed  []time.Time // when the count last did
+	gone     []int       // ranks found dead
+}
+
+func newPulse(g *Group) *pulse {
+	now := time.Now()
+	p := &pulse{group: g, stop: make(chan struct{}), answered: now, counts: make([]int64, g.Size()), changed: slices.Repeat([]time.Time{now}, g.Size())}
+	p.stopped.Add(2)
+	go p.every(p.beat)
+	go p.every(p.watch)
+	return p
+}
+
+// every calls f at each beat until it returns false.
+func (p *pulse) every(f func() bool) {
+	defer p.stopped.Done()
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for f() {
+		select {
+		case <-p.stop:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// beat counts on and reads the others' counts, and which ranks have been found
+// dead by one of them. It ends where the store does.
+func (p *pulse) beat() bool {
+	for r := range p.counts {
+		own := int64(0)
+		if r == p.group.Rank() {
+			own = 1
+		}
+		n, err := p.group.add(fmt.Sprintf("beat %d", r), own)
+		if err != nil {
+			return false
+		}
+		found, err := p.group.add(fmt.Sprintf("lost %d", r), 0)
+		if err != nil {
+			return false
+		}
+		p.mu.Lock()
+		p.answered = time.Now()
+		if n != p.counts[r] {
+			p.counts[r], p.changed[r] = n, p.answered
+		}
+		if found > 0 && !slices.Contains(p.gone, r) {
+			p.gone = append(p.gone, r)
+		}
+		p.mu.Unlock()
+	}
+	return true
+}
+
+// watch aborts the group where a rank, or the store, has fallen silent.
+func (p *pulse) watch() bool {
+	if lost := p.silent(silence); len(lost) > 0 {
+		p.group.abort(fmt.Sprintf("no sign of life for %v", silence))
+		return false
+	}
+	return true
+}
+
+// silent lists the ranks that have not counted on for a time, or rank 0 where
+// the store it keeps has not answered.
+func (p *pulse) silent(since time.Duration) []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.gone) > 0 {
+		return slices.Clone(p.gone)
+	}
+	if time.Since(p.answered) > since {
+		return []int{0}
+	}
+	var lost []int
+	for r, at := range p.changed {
+		if r != p.group.Rank() && time.Since(at) > since {
+			lost = append(lost, r)
+		}
+	}
+	return lost
+}
+
+// lost names the dead after a collective has failed, for which it waits until a
+// living one must have counted on. The first to find out tells the others, so
+// that none takes a rank for dead that only ended because of it.
+func (p *pulse) lost() []int {
+	time.Sleep(4 * beat)
+	lost := p.silent(3 * beat)
+	for _, r := range lost {
+		_, _ = p.group.add(fmt.Sprintf("lost %d", r), 1) // the store may be what is lost
+	}
+	time.Sleep(2 * beat) // for the others to read it, before this rank, too, is gone
+	return lost
+}
+
+// end stops the pulse. It reports false where the store hangs, or a rank is
+// lost.
+func (p *pulse) end() bool {
+	close(p.stop)
+	done := make(chan struct{})
+	go func() { p.stopped.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(2 * beat):
+		return false
+	}
+	return len(p.silent(silence)) == 0
+}
