@@ -92,7 +92,7 @@ func (t *trainer) score(ctx context.Context, log *logs) (*Result, error) {
 	}
 	begun := time.Now()
 	r, err := evaluate(ctx, t.root, t.student, t.cfg, t.cfg.Eval.Split, nil)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return nil, errors.Join(ErrInterrupted, t.save())
 	}
 	if err != nil {
@@ -100,6 +100,9 @@ func (t *trainer) score(ctx context.Context, log *logs) (*Result, error) {
 	}
 	t.window.start = t.window.start.Add(time.Since(begun))
 	r.Iteration, r.Network = t.iteration, "student"
+	if log == nil {
+		return r, nil
+	}
 	t.options.Log.Info(fmt.Sprintf("%d/%d", t.iteration, t.cfg.Iterations), "mIoU", fmt.Sprintf("%.2f %%", 100*float64(r.MIoU)))
 	return r, log.score(r)
 }
@@ -181,7 +184,9 @@ func loadSegmentor(s *torch.Scope, c NetworkConfig, classes int, weights *safete
 	return net, store.Load(weights.Without("cls_head.", "proj_head.", "project.", "classifier."))
 }
 
-// evaluate scores a network on a split of the target.
+// evaluate scores a network on a split of the target, whose images its ranks
+// share. Where ctx ends on one of
+// them it fails on all, with context.Canceled on the others.
 func evaluate(ctx context.Context, root *torch.Scope, net network, cfg Config, split string, progress func(done, total int)) (*Result, error) {
 	c := cfg.Target
 	c.Split = split
@@ -194,9 +199,9 @@ func evaluate(ctx context.Context, root *torch.Scope, net network, cfg Config, s
 	}
 	defer set.close()
 	confusion := eval.NewConfusion(len(set.header.Classes))
-	for i := range set.items {
-		if err := ctx.Err(); err != nil {
-			return nil, context.Cause(ctx)
+	for i := net.group.Rank(); i < set.items; i += net.group.Size() {
+		if ctx.Err() != nil {
+			break
 		}
 		sample, err := set.read(ctx, i)
 		if err != nil {
@@ -214,6 +219,18 @@ func evaluate(ctx context.Context, root *torch.Scope, net network, cfg Config, s
 		if progress != nil {
 			progress(i+1, set.items)
 		}
+	}
+	stopped, err := net.group.Any(root, ctx.Err() != nil)
+	if err != nil {
+		return nil, fmt.Errorf("evaluate: %w", err)
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, cause
+	} else if stopped {
+		return nil, context.Canceled
+	}
+	if err := confusion.Total(root, net.group); err != nil {
+		return nil, fmt.Errorf("evaluate: %w", err)
 	}
 	return newResult(0, "", set.items, set.header.Classes, confusion), nil
 }

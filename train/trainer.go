@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/loss"
+	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/optim"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/uda"
+	"github.com/zeebo/xxh3"
 )
 
 // trainer is a run in progress.
@@ -21,6 +25,8 @@ type trainer struct {
 	options   Options
 	lib       *torch.Lib
 	root      *torch.Scope
+	group     *torch.Group   // the ranks that train together; nil is this process alone
+	reducer   *torch.Reducer // of the student's gradients
 	feeds     *feeds
 	classes   int
 	names     []string // of the classes
@@ -33,7 +39,7 @@ type trainer struct {
 }
 
 // newTrainer builds a run's networks, opens its data and, resuming, restores
-// its last good checkpoint.
+// its last good checkpoint. It talks to no other rank.
 func newTrainer(ctx context.Context, root *torch.Scope, cfg Config, o Options) (_ *trainer, err error) {
 	t := &trainer{cfg: cfg, options: o, lib: root.Lib(), root: root, window: newWindow()}
 	if t.feeds, err = openFeeds(ctx, cfg, o); err != nil {
@@ -52,6 +58,7 @@ func newTrainer(ctx context.Context, root *torch.Scope, cfg Config, o Options) (
 	if t.networks, err = buildNetworks(root, cfg, t.classes); err != nil {
 		return nil, err
 	}
+	t.student.syncBatchNorm, t.networks.teacher.syncBatchNorm = cfg.Network.SyncBatchNorm, cfg.Network.SyncBatchNorm
 	if cfg.Adapt.Enabled {
 		if t.teacher, err = uda.NewTeacher(root, t.teacherStore, t.studentStore, cfg.Adapt.EMA); err != nil {
 			return nil, err
@@ -92,8 +99,77 @@ const (
 	bankFile      = "bank.safetensors"
 )
 
-// save writes a checkpoint of the state between two steps.
+// join makes the trainer one of a group: all begin with the same state. close
+// ends it.
+func (t *trainer) join(group *torch.Group) (close func(), err error) {
+	t.group, t.student.group, t.networks.teacher.group = group, group, group
+	if group == nil {
+		return func() {}, nil
+	}
+	if err := t.agree(); err != nil {
+		return nil, err
+	}
+	err = t.root.NoGrad(func(s *torch.Scope) error {
+		for _, store := range []*nn.Store{t.studentStore, t.teacherStore, t.frozenStore} {
+			if store == nil {
+				continue
+			}
+			for _, e := range store.Entries() {
+				group.Broadcast(e.Tensor.In(s))
+			}
+		}
+		var parameters []*torch.Tensor
+		for _, e := range t.studentStore.Parameters() {
+			parameters = append(parameters, e.Tensor)
+		}
+		t.reducer = group.NewReducer(t.root, parameters)
+		return nil
+	})
+	return t.reducer.Free, err
+}
+
+// agree fails unless all ranks have rank 0's configuration and data, and go on
+// from its iteration.
+func (t *trainer) agree() error {
+	config, err := t.cfg.hash()
+	if err != nil {
+		return err
+	}
+	digests := t.feeds.digests()
+	things := []struct {
+		name string
+		hash uint64
+	}{{"configuration", xxh3.HashString(config)}, {"checkpoint", uint64(t.iteration)}}
+	for _, side := range slices.Sorted(maps.Keys(digests)) {
+		things = append(things, struct {
+			name string
+			hash uint64
+		}{side + " data", xxh3.HashString(digests[side])})
+	}
+	row := make([]int64, len(things))
+	for i, thing := range things {
+		row[i] = int64(thing.hash)
+	}
+	return t.root.NoGrad(func(s *torch.Scope) error {
+		all := t.group.Gather(s.FromInt64(row, 1, len(row))).Int64s()
+		for rank := range t.group.Size() {
+			for i, thing := range things {
+				if all[rank*len(row)+i] != all[i] {
+					return fmt.Errorf("rank %d has another %s than rank 0: start all ranks with the same command, on the same data and run directory", rank, thing.name)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// save writes a checkpoint of the state between two steps, on rank 0: it is the
+// same on all, but for the running statistics of batch norms that are not
+// synchronised.
 func (t *trainer) save() error {
+	if t.group.Rank() != 0 {
+		return nil
+	}
 	hash, err := t.cfg.hash()
 	if err != nil {
 		return err

@@ -101,7 +101,7 @@ func (g *Group) Sum(t *Tensor) *Tensor {
 	e := &t.scope.buf.err
 	h := g.lib.invoke(g.lib.fn.groupSum, g.handle, t.live(), boolWord(t.scope.grad), e.address(), e.length())
 	if h == 0 {
-		panic(&OpError{Op: "sum over ranks", Shapes: []string{t.String()}, Message: g.verdict(e.String())})
+		panic(&OpError{Op: "sum over ranks", Shapes: []string{t.String()}, Message: e.String()})
 	}
 	return t.scope.adopt(h)
 }
@@ -124,6 +124,16 @@ func (g *Group) Place(t *Tensor, first, total int) *Tensor {
 // Gather joins the ranks' equally many rows, in the order of the ranks. No
 // gradient passes.
 func (g *Group) Gather(t *Tensor) *Tensor { return g.Place(t, g.Rank()*t.Dim(0), g.Size()*t.Dim(0)) }
+
+// Assemble is Place where the gradient reaches t: of a function that every
+// rank computes of all rows, each rank adds the gradient of its own.
+func (g *Group) Assemble(t *Tensor, first, total int) *Tensor {
+	if g == nil {
+		return t
+	}
+	all, end := g.Place(t, first, total), first+t.Dim(0)
+	return Cat(0, all.Narrow(0, 0, first), t, all.Narrow(0, end, total-end))
+}
 
 // Total adds numbers up over the ranks.
 func (g *Group) Total(s *Scope, values []float64) (sums []float64, err error) {
@@ -154,17 +164,22 @@ func (g *Group) Broadcast(t *Tensor) {
 	}
 	e := &t.scope.buf.err
 	if int32(g.lib.invoke(g.lib.fn.groupBroadcast, g.handle, t.live(), e.address(), e.length())) < 0 {
-		panic(&OpError{Op: "broadcast from rank 0", Shapes: []string{t.String()}, Message: g.verdict(e.String())})
+		panic(&OpError{Op: "broadcast from rank 0", Shapes: []string{t.String()}, Message: e.String()})
 	}
 }
 
-// verdict is a failed collective's message, with the ranks that are gone.
-func (g *Group) verdict(message string) string {
+// Explain adds to an error that may be that of a collective which ranks are
+// dead. It takes some seconds: the others must have had time to show that they
+// live.
+func (g *Group) Explain(err error) error {
+	if g == nil || err == nil {
+		return err
+	}
 	text := fmt.Sprintf("rank %d of %d", g.Rank(), g.Size())
 	if lost := g.pulse.lost(); len(lost) > 0 {
 		text += fmt.Sprintf(": lost rank %s", strings.Trim(fmt.Sprint(lost), "[]"))
 	}
-	return text + ": " + message
+	return fmt.Errorf("%s: %w", text, err)
 }
 
 // add adds to a counter that all ranks share, and returns it.

@@ -66,7 +66,7 @@ func (r *Reducer) Finish() (early int) {
 	e := &r.scope.buf.err
 	early = int(int32(r.group.lib.invoke(r.group.lib.fn.reducerFinish, r.handle, e.address(), e.length())))
 	if early < 0 {
-		panic(&OpError{Op: "reduce gradients", Message: r.group.verdict(e.String())})
+		panic(&OpError{Op: "reduce gradients", Message: e.String()})
 	}
 	return early
 }
