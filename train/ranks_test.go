@@ -166,11 +166,17 @@ func (r *ranks) succeed() {
 func ranksConfig(t *testing.T, set ...string) Config {
 	return config(t, append([]string{
 		"iterations=20", "log_every=1", "checkpoint.every=20", "source.batch=4", "target.batch=4", "patch.batch=4", "masked.weight=1", "masked.block=16",
-		"adapt.threshold=0.1", "patch.start=3", "patch.threshold=0.01", "network.drop_path=0.1", "optimizer.lr=1e-4", "optimizer.warmup=0", "panels_every=0",
+		"adapt.threshold=0.1", "patch.start=3", "patch.threshold=0.01", "network.drop_path=0.1", "optimizer.lr=5e-5", "optimizer.warmup=0", "panels_every=0",
 	}, set...)...)
 }
 
-// checkpointTensors are all of the last checkpoint's tensors, by file and name.
+// rounding are the parameters whose gradient is rounding and nothing else, which
+// Adam makes steps of full size of: the bias of a convolution that a batch norm
+// follows, and takes away again.
+var rounding = []string{"proj_head.proj.0.bias", "proj_head.proj.1.0.running_mean"}
+
+// checkpointTensors are the last checkpoint's tensors of floats, by file and
+// name, but for those.
 func checkpointTensors(t *testing.T, run string) map[string][]float32 {
 	t.Helper()
 	dir, _, _, err := latestCheckpoint(filepath.Join(run, checkpointsDir))
@@ -188,7 +194,7 @@ func checkpointTensors(t *testing.T, run string) map[string][]float32 {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if x.DType == "F32" {
+			if x.DType == "F32" && !slices.Contains(rounding, name) {
 				if out[file+" "+name], err = x.Float32s(); err != nil {
 					t.Fatal(err)
 				}
@@ -198,7 +204,8 @@ func checkpointTensors(t *testing.T, run string) map[string][]float32 {
 	return out
 }
 
-// furthest is the largest difference between two checkpoints, and where it is.
+// furthest is the largest difference between two checkpoints, relative where
+// the numbers exceed 1, and where it is.
 func furthest(a, b map[string][]float32) (difference float64, where string) {
 	for name, x := range a {
 		y := b[name]
@@ -206,7 +213,7 @@ func furthest(a, b map[string][]float32) (difference float64, where string) {
 			return math.Inf(1), name
 		}
 		for i := range x {
-			if d := math.Abs(float64(x[i]) - float64(y[i])); d > difference || math.IsNaN(d) {
+			if d := math.Abs(float64(x[i])-float64(y[i])) / max(1, math.Abs(float64(x[i]))); d > difference || math.IsNaN(d) {
 				difference, where = d, name
 			}
 		}
@@ -242,6 +249,16 @@ func TestRanksEqualOneProcessWithTheWholeBatch(t *testing.T) {
 							t.Errorf("%d ranks, iteration %d: loss %s is %v, want %v", n, m.Iteration, name, m.Losses[name], l)
 						}
 					}
+				}
+				if n == 2 && c.set == nil {
+					// What the comparison is worth: each rank for itself is another network.
+					cfg.Network.SyncBatchNorm = false
+					apart := filepath.Join(dir, "apart")
+					startRanks(t, n, cfg, apart, false).succeed()
+					if d, _ := furthest(want, checkpointTensors(t, apart)); d < 1e-4 {
+						t.Errorf("without synchronised batch norms the weights differ by %.2g only", d)
+					}
+					cfg.Network.SyncBatchNorm = true
 				}
 				var a, b Result
 				readJSON(t, filepath.Join(alone, resultFile), &a)

@@ -101,7 +101,7 @@ func (g *Group) Sum(t *Tensor) *Tensor {
 	e := &t.scope.buf.err
 	h := g.lib.invoke(g.lib.fn.groupSum, g.handle, t.live(), boolWord(t.scope.grad), e.address(), e.length())
 	if h == 0 {
-		panic(&OpError{Op: "sum over ranks", Shapes: []string{t.String()}, Message: e.String()})
+		t.must("sum over ranks", -1)
 	}
 	return t.scope.adopt(h)
 }
@@ -163,9 +163,7 @@ func (g *Group) Broadcast(t *Tensor) {
 		return
 	}
 	e := &t.scope.buf.err
-	if int32(g.lib.invoke(g.lib.fn.groupBroadcast, g.handle, t.live(), e.address(), e.length())) < 0 {
-		panic(&OpError{Op: "broadcast from rank 0", Shapes: []string{t.String()}, Message: e.String()})
-	}
+	t.must("broadcast from rank 0", int32(g.lib.invoke(g.lib.fn.groupBroadcast, g.handle, t.live(), e.address(), e.length())))
 }
 
 // Explain adds to an error that may be that of a collective which ranks are
@@ -203,7 +201,7 @@ func (g *Group) abort(reason string) {
 // though its connections may still stand, as when its host lost its power.
 const (
 	beat    = time.Second
-	silence = 15 * time.Second
+	silence = 20 * time.Second
 )
 
 // pulse tells the dead ranks from the slow ones: each counts on in the store,
