@@ -82,7 +82,7 @@ func Run(ctx context.Context, lib *torch.Lib, cfg Config, o Options) (*Result, e
 		result, err = run(ctx, root, group, cfg, o)
 		return err
 	})
-	if err == nil || group == nil || errors.Is(err, ErrInterrupted) {
+	if collective := (*torch.OpError)(nil); group == nil || !errors.As(err, &collective) || errors.Is(err, ErrInterrupted) {
 		return result, err
 	}
 	err = group.Explain(err)
