@@ -92,10 +92,6 @@ func Run(ctx context.Context, lib *torch.Lib, cfg Config, o Options) (*Result, e
 	return nil, err
 }
 
-// joinTimeout is how long the ranks wait for each other to start: a cluster may
-// start them minutes apart.
-const joinTimeout = 10 * time.Minute
-
 // run is Run, as one of a group.
 func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg Config, o Options) (result *Result, err error) {
 	var t *trainer
@@ -127,9 +123,6 @@ func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg Config,
 	defer end()
 	return t.loop(ctx)
 }
-
-// errElsewhere ends a rank where another one fails.
-var errElsewhere = errors.New("another rank failed, and says why")
 
 // openRun creates the run directory, or checks that the one to resume was
 // made with the same configuration.
@@ -239,31 +232,6 @@ func (t *trainer) loop(ctx context.Context) (result *Result, err error) {
 		return result, nil
 	}
 	return result, writeJSON(filepath.Join(t.options.Out, resultFile), result)
-}
-
-// proceed decides, with the other ranks, whether the next step is taken. Where
-// ctx has ended on one of them the state is saved and all stop; err is what
-// kept this rank from its batch.
-func (t *trainer) proceed(ctx context.Context, err error) error {
-	interrupted, failed := 0.0, 0.0
-	switch {
-	case ctx.Err() != nil:
-		interrupted = 1
-	case err != nil:
-		failed = 1
-	}
-	sums, lost := t.group.Total(t.root, []float64{interrupted, failed})
-	switch {
-	case lost != nil:
-		return fmt.Errorf("iteration %d: %w", t.iteration, errors.Join(err, lost))
-	case sums[0] > 0:
-		return errors.Join(ErrInterrupted, t.save())
-	case failed > 0:
-		return fmt.Errorf("iteration %d: %w", t.iteration, err)
-	case sums[1] > 0:
-		return fmt.Errorf("iteration %d: %w", t.iteration, errElsewhere)
-	}
-	return nil
 }
 
 // advance is one step with what a bad loss and the step's picture ask for.

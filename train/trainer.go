@@ -4,18 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
-	"slices"
 
 	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/loss"
-	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/optim"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/uda"
-	"github.com/zeebo/xxh3"
 )
 
 // trainer is a run in progress.
@@ -98,70 +94,6 @@ const (
 	optimizerFile = "optimizer.safetensors"
 	bankFile      = "bank.safetensors"
 )
-
-// join makes the trainer one of a group: all begin with the same state. close
-// ends it.
-func (t *trainer) join(group *torch.Group) (close func(), err error) {
-	t.group, t.student.group, t.networks.teacher.group = group, group, group
-	if group == nil {
-		return func() {}, nil
-	}
-	if err := t.agree(); err != nil {
-		return nil, err
-	}
-	err = t.root.NoGrad(func(s *torch.Scope) error {
-		for _, store := range []*nn.Store{t.studentStore, t.teacherStore, t.frozenStore} {
-			if store == nil {
-				continue
-			}
-			for _, e := range store.Entries() {
-				group.Broadcast(e.Tensor.In(s))
-			}
-		}
-		var parameters []*torch.Tensor
-		for _, e := range t.studentStore.Parameters() {
-			parameters = append(parameters, e.Tensor)
-		}
-		t.reducer = group.NewReducer(t.root, parameters)
-		return nil
-	})
-	return t.reducer.Free, err
-}
-
-// agree fails unless all ranks have rank 0's configuration and data, and go on
-// from its iteration.
-func (t *trainer) agree() error {
-	config, err := t.cfg.hash()
-	if err != nil {
-		return err
-	}
-	digests := t.feeds.digests()
-	things := []struct {
-		name string
-		hash uint64
-	}{{"configuration", xxh3.HashString(config)}, {"checkpoint", uint64(t.iteration)}}
-	for _, side := range slices.Sorted(maps.Keys(digests)) {
-		things = append(things, struct {
-			name string
-			hash uint64
-		}{side + " data", xxh3.HashString(digests[side])})
-	}
-	row := make([]int64, len(things))
-	for i, thing := range things {
-		row[i] = int64(thing.hash)
-	}
-	return t.root.NoGrad(func(s *torch.Scope) error {
-		all := t.group.Gather(s.FromInt64(row, 1, len(row))).Int64s()
-		for rank := range t.group.Size() {
-			for i, thing := range things {
-				if all[rank*len(row)+i] != all[i] {
-					return fmt.Errorf("rank %d has another %s than rank 0: start all ranks with the same command, on the same data and run directory", rank, thing.name)
-				}
-			}
-		}
-		return nil
-	})
-}
 
 // save writes a checkpoint of the state between two steps, on rank 0: it is the
 // same on all, but for the running statistics of batch norms that are not
