@@ -86,6 +86,10 @@ type NetworkConfig struct {
 	// again in the backward pass: less memory, more time, the same result.
 	Checkpointing bool `yaml:"checkpointing"`
 
+	// SyncBatchNorm gives batch norms the statistics of the whole batch, not of
+	// each rank's part of it.
+	SyncBatchNorm bool `yaml:"sync_batch_norm"`
+
 	HRDA HRDAConfig `yaml:"hrda"`
 }
 

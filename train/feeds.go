@@ -260,6 +260,9 @@ func (c DataConfig) augmentation() augment.Options {
 
 // streamFeed takes a side's stream as it comes.
 func streamFeed(ctx context.Context, name string, c DataConfig, o Options, closers *[]func() error) (data.Feed, error) {
+	if !o.Launch.Alone() {
+		return nil, fmt.Errorf("%s: %d ranks cannot share a stream: give a folder, or a precomputed dataset", name, o.Launch.Ranks)
+	}
 	s, close, err := openStream(ctx, c.Dir, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -292,7 +295,7 @@ func drawnFeed(name string, c DataConfig, seed uint64, o Options, unlabelled boo
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	feed := &data.Drawn{
-		Name: name, Seed: seed, Items: col.items, Batch: c.Batch, Workers: o.Workers, RowHeader: header, Identity: col.identity,
+		Name: name, Seed: seed, Items: col.items, Batch: c.Batch, Workers: o.Workers, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks, RowHeader: header, Identity: col.identity,
 		Append: func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error {
 			stage, err := augment.New(options, seed, epoch)
 			if err != nil {

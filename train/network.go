@@ -18,6 +18,18 @@ type network struct {
 	hrda     *model.HRDA // nil at one scale
 	autocast bool        // bfloat16 where that is safe
 	tape     *nn.Tape    // of training passes; nil keeps their activations
+
+	group         *torch.Group // the ranks that share a batch
+	syncBatchNorm bool
+}
+
+// mode is m with what the network adds to it.
+func (n network) mode(m nn.Mode) nn.Mode {
+	if m.Dropout {
+		m.Tape = n.tape
+	}
+	m.Group, m.SyncBatchNorm = n.group, n.syncBatchNorm
+	return m
 }
 
 // decoders are the names that network.decoder may have.
@@ -58,10 +70,7 @@ func (c NetworkConfig) newNetwork(p nn.Path, classes int) (network, error) {
 // forward is one pass at one scale. Features and the fused map may be
 // bfloat16, logits are float32: what losses compute is.
 func (n network) forward(x *torch.Tensor, m nn.Mode) (out model.Output) {
-	if m == nn.Training {
-		m.Tape = n.tape
-	}
-	x.Scope().Autocast(n.autocast, func() { out = n.Segmentor.Forward(x, m) })
+	x.Scope().Autocast(n.autocast, func() { out = n.Segmentor.Forward(x, n.mode(m)) })
 	out.Logits = out.Logits.To(torch.Float32)
 	return out
 }
@@ -122,7 +131,7 @@ func (n network) predict(x *torch.Tensor, m nn.Mode) *torch.Tensor {
 	}
 	var logits *torch.Tensor
 	if n.hrda != nil {
-		x.Scope().Autocast(n.autocast, func() { logits = n.hrda.Forward(x, m).Logits })
+		x.Scope().Autocast(n.autocast, func() { logits = n.hrda.Forward(x, n.mode(m)).Logits })
 	} else {
 		logits = n.forward(x, m).Logits
 	}
@@ -147,30 +156,30 @@ type pass struct {
 	fine     model.Output     // where there is detail: of the detail's box
 	box      pipeline.Box     // the detail's, empty at one scale
 	twoScale bool
+	ranks    int // that share the batch
 }
 
 // train runs a training pass. box is the detail's, unused at one scale.
 func (n network) train(x *torch.Tensor, box pipeline.Box) pass {
 	if n.hrda == nil {
 		out := n.forward(x, nn.Training)
-		return pass{logits: out.Logits, coarse: out.Features, fine: out}
+		return pass{logits: out.Logits, coarse: out.Features, fine: out, ranks: n.group.Size()}
 	}
-	mode := nn.Training
-	mode.Tape = n.tape
 	var out model.MultiScale
-	x.Scope().Autocast(n.autocast, func() { out = n.hrda.ForwardCrop(x, box, mode) })
+	x.Scope().Autocast(n.autocast, func() { out = n.hrda.ForwardCrop(x, box, n.mode(nn.Training)) })
 	out.Detail.Logits = out.Detail.Logits.To(torch.Float32)
-	return pass{logits: out.Logits.To(torch.Float32), coarse: out.Context.Features, fine: out.Detail, box: box, twoScale: true}
+	return pass{logits: out.Logits.To(torch.Float32), coarse: out.Context.Features, fine: out.Detail, box: box, twoScale: true, ranks: n.group.Size()}
 }
 
 // supervise adds a pass's cross entropy to parts, and at two scales the
-// detail's.
+// detail's: this rank's share, as the mean is over equally many pixels on each.
 func (p pass) supervise(parts map[string]*torch.Tensor, name string, label, weight *torch.Tensor, detailWeight float64) {
 	if !p.twoScale {
-		parts[name] = loss.CrossEntropy(p.logits, label, weight)
+		parts[name] = loss.CrossEntropy(p.logits, label, weight).Div(float64(p.ranks))
 		return
 	}
-	parts[name], parts[name+"_detail"] = loss.MultiScale(p.logits, p.fine.Logits, label, weight, p.box, detailWeight)
+	whole, part := loss.MultiScale(p.logits, p.fine.Logits, label, weight, p.box, detailWeight)
+	parts[name], parts[name+"_detail"] = whole.Div(float64(p.ranks)), part.Div(float64(p.ranks))
 }
 
 // cropLabel is the part of a label [N,H,W] that fine shows.

@@ -32,6 +32,7 @@ func pairFeed(cfg Config, o Options, closers *[]func() error) (feed *data.Drawn,
 		return nil, err
 	}
 	feed.Name, feed.Seed, feed.Batch, feed.Workers = pairsName, cfg.Seed, cfg.Patch.Batch, o.Workers
+	feed.Rank, feed.Ranks = o.Launch.Rank, o.Launch.Ranks
 	return feed, feed.Validate()
 }
 

@@ -19,9 +19,9 @@ import (
 // panelsDir holds the pictures of steps.
 const panelsDir = "panels"
 
-// picturing tells whether this iteration is drawn.
+// picturing tells whether this iteration is drawn, of the images of rank 0.
 func (t *trainer) picturing() bool {
-	return t.cfg.PanelsEvery > 0 && t.iteration%t.cfg.PanelsEvery == 0
+	return t.group.Rank() == 0 && t.cfg.PanelsEvery > 0 && t.iteration%t.cfg.PanelsEvery == 0
 }
 
 // notePanel keeps what a step shows: the source, the target with its

@@ -22,9 +22,10 @@ type Options struct {
 	Resume   bool   // continue the run in Out from its last good checkpoint
 	Workers  int    // goroutines that prepare batches; 0 means 2
 	Device   torch.Device
-	Stdin    io.Reader // the source stream where the source's dir is "-"
+	Launch   torch.Launch // this process's place among those that train together; the zero value is alone
+	Stdin    io.Reader    // the source stream where the source's dir is "-"
 	Log      *slog.Logger
-	Progress func(m Metrics, total int) // called with every line of metrics; nil is silent
+	Progress func(m Metrics, total int) // called with every line of metrics, on rank 0; nil is silent
 }
 
 // The entries of a run directory.
@@ -44,6 +45,12 @@ var ErrInterrupted = errors.New("interrupted, state saved")
 // returns the scores, which also lie in Out/result.json. The run directory is
 // enough to resume or to repeat the run. When ctx ends, Run writes a
 // checkpoint and returns ErrInterrupted.
+//
+// Several processes train together where their options differ in Launch alone:
+// they share each batch, and take the same steps as one process would. Rank 0
+// writes the run directory, which all must see to resume. When the ctx of one
+// ends, all stop after the same step; when one dies, the others' Run fails
+// within half a minute and says which it was.
 func Run(ctx context.Context, lib *torch.Lib, cfg Config, o Options) (*Result, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -57,26 +64,64 @@ func Run(ctx context.Context, lib *torch.Lib, cfg Config, o Options) (*Result, e
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	unlock, err := openRun(cfg, o)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
 	if cfg.Threads > 0 {
 		if err := lib.SetThreads(cfg.Threads); err != nil {
 			return nil, err
 		}
 	}
+	if !o.Launch.Alone() {
+		o.Log.Info(fmt.Sprintf("rank %d of %d: meeting the others", o.Launch.Rank, o.Launch.Ranks), "at", o.Launch.Address())
+	}
+	group, err := lib.Join(o.Launch, o.Device, joinTimeout)
+	if err != nil {
+		return nil, err
+	}
+	defer group.Leave()
 	var result *Result
-	err = lib.Run(o.Device, func(root *torch.Scope) error {
-		t, err := newTrainer(ctx, root, cfg, o)
-		if err != nil {
-			return err
-		}
-		result, err = t.loop(ctx)
+	err = lib.Run(o.Device, func(root *torch.Scope) (err error) {
+		result, err = run(ctx, root, group, cfg, o)
 		return err
 	})
-	return result, err
+	if collective := (*torch.OpError)(nil); group == nil || !errors.As(err, &collective) || errors.Is(err, ErrInterrupted) {
+		return result, err
+	}
+	err = group.Explain(err)
+	if all, _ := checkpoints(filepath.Join(o.Out, checkpointsDir)); len(all) > 0 {
+		err = fmt.Errorf("%w; the last checkpoint is %s: start all ranks again with --resume", err, all[len(all)-1])
+	}
+	return nil, err
+}
+
+// run is Run, as one of a group.
+func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg Config, o Options) (result *Result, err error) {
+	var t *trainer
+	unlock := func() {}
+	defer func() { unlock() }()
+	begin := func() (err error) {
+		if group.Rank() == 0 {
+			if unlock, err = openRun(cfg, o); err != nil {
+				unlock = func() {}
+				return err
+			}
+		}
+		t, err = newTrainer(ctx, root, cfg, o)
+		return err
+	}
+	err = begin()
+	if t != nil {
+		defer func() { err = errors.Join(err, t.feeds.close()) }()
+	}
+	if failed, e := group.Any(root, err != nil); err != nil || e != nil {
+		return nil, errors.Join(err, e)
+	} else if failed {
+		return nil, errElsewhere
+	}
+	end, err := t.join(group)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	return t.loop(ctx)
 }
 
 // openRun creates the run directory, or checks that the one to resume was
@@ -147,12 +192,13 @@ func sameConfig(now, before Config) error {
 // loop runs the steps from t.iteration to the end, logging, scoring and saving
 // on the way, and returns the last score.
 func (t *trainer) loop(ctx context.Context) (result *Result, err error) {
-	defer func() { err = errors.Join(err, t.feeds.close()) }()
-	log, err := t.openLogs()
-	if err != nil {
-		return nil, err
+	var log *logs
+	if t.group.Rank() == 0 {
+		if log, err = t.openLogs(); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, log.close()) }()
 	}
-	defer func() { err = errors.Join(err, log.close()) }()
 	feeds := t.feeds.start(ctx, t.iteration, t.cfg.Adapt.Start, t.cfg.Patch.Start)
 	defer feeds.stop()
 	for t.iteration < t.cfg.Iterations {
@@ -166,12 +212,9 @@ func (t *trainer) loop(ctx context.Context) (result *Result, err error) {
 		waiting := time.Now()
 		batch, err := feeds.next(t.iteration)
 		t.window.waited += time.Since(waiting)
-		if ctx.Err() != nil {
+		if err := t.proceed(ctx, err); err != nil {
 			batch.release()
-			return nil, errors.Join(ErrInterrupted, t.save())
-		}
-		if err != nil {
-			return nil, fmt.Errorf("iteration %d: %w", t.iteration, err)
+			return nil, err
 		}
 		err = t.advance(ctx, batch)
 		batch.release()
@@ -184,6 +227,9 @@ func (t *trainer) loop(ctx context.Context) (result *Result, err error) {
 	}
 	if result, err = t.score(ctx, log); err != nil || result == nil {
 		return nil, err
+	}
+	if t.group.Rank() != 0 {
+		return result, nil
 	}
 	return result, writeJSON(filepath.Join(t.options.Out, resultFile), result)
 }
@@ -202,7 +248,7 @@ func (t *trainer) advance(ctx context.Context, batch stepBatch) error {
 	if err := t.drawPanel(ctx, values.panel, batch); err != nil {
 		return err
 	}
-	t.window.samples += batch.images()
+	t.window.samples += batch.images() * t.group.Size()
 	t.window.add(values)
 	t.iteration++
 	return nil
@@ -213,10 +259,12 @@ func (t *trainer) record(log *logs) error {
 	last := t.iteration == t.cfg.Iterations
 	if t.iteration%t.cfg.LogEvery == 0 || last {
 		m := t.window.metrics(t.iteration)
-		if err := log.write(m); err != nil {
-			return err
+		if log != nil {
+			if err := log.write(m); err != nil {
+				return err
+			}
 		}
-		if t.options.Progress != nil {
+		if t.options.Progress != nil && t.group.Rank() == 0 {
 			t.options.Progress(m, t.cfg.Iterations)
 		}
 		t.window = newWindow()

@@ -96,7 +96,7 @@ func (t *trainer) score(ctx context.Context, log *logs) (*Result, error) {
 	target := t.cfg.Target
 	target.Split = t.cfg.Eval.Split
 	r, err := evaluate(ctx, t.root, predictor{t.student, t.cfg.Eval.Inference()}, t.names, target, nil)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return nil, errors.Join(ErrInterrupted, t.save())
 	}
 	if err != nil {
@@ -104,6 +104,9 @@ func (t *trainer) score(ctx context.Context, log *logs) (*Result, error) {
 	}
 	t.window.start = t.window.start.Add(time.Since(begun))
 	r.Iteration, r.Network = t.iteration, "student"
+	if log == nil {
+		return r, nil
+	}
 	t.options.Log.Info(fmt.Sprintf("%d/%d", t.iteration, t.cfg.Iterations), "mIoU", fmt.Sprintf("%.2f %%", 100*float64(r.MIoU)))
 	return r, log.score(r)
 }
@@ -163,7 +166,9 @@ func Evaluate(ctx context.Context, lib *torch.Lib, t Trained, o EvalOptions) (*R
 	return r, nil
 }
 
-// evaluate scores a network of these classes on a labelled dataset.
+// evaluate scores a network of these classes on a labelled dataset, whose images
+// its ranks share. Where ctx ends on one of them it fails on all, with
+// context.Canceled on the others.
 func evaluate(ctx context.Context, root *torch.Scope, p predictor, classes []string, target DataConfig, progress func(done, total int)) (*Result, error) {
 	if !target.given() {
 		return nil, errors.New("there is no target: give one (--target FORMAT:DIR)")
@@ -182,9 +187,10 @@ func evaluate(ctx context.Context, root *torch.Scope, p predictor, classes []str
 		return nil, err
 	}
 	confusion := eval.NewConfusion(len(classes))
-	for i := range set.items {
-		if err := ctx.Err(); err != nil {
-			return nil, context.Cause(ctx)
+	group := p.net.group
+	for i := group.Rank(); i < set.items; i += group.Size() {
+		if ctx.Err() != nil {
+			break
 		}
 		sample, err := set.read(ctx, i)
 		if err != nil {
@@ -203,6 +209,18 @@ func evaluate(ctx context.Context, root *torch.Scope, p predictor, classes []str
 		if progress != nil {
 			progress(i+1, set.items)
 		}
+	}
+	stopped, err := group.Any(root, ctx.Err() != nil)
+	if err != nil {
+		return nil, err
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, cause
+	} else if stopped {
+		return nil, context.Canceled
+	}
+	if err := confusion.Total(root, group); err != nil {
+		return nil, err
 	}
 	return newResult(set.items, set.header, confusion), nil
 }

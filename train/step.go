@@ -23,6 +23,7 @@ type stepValues struct {
 	panel     []pipeline.Sample  // what the step's picture shows, where it is drawn
 	confident float64
 	lr        float64
+	last      string // the loss whose backward pass is the step's last
 }
 
 // inputs are what one step computes on: normalised tensors on the device. The
@@ -70,7 +71,9 @@ func (p *pairs) in(s *torch.Scope) *pairs {
 	return &out
 }
 
-// draws are a step's random choices that are made on the host.
+// draws are a step's random choices that are made on the host. They are drawn
+// for the images of all ranks, and those of other ranks' dropped, but for the
+// negatives.
 type draws struct {
 	classes                [][]pipeline.TrainID // that ClassMix pastes, by image
 	strong                 uda.Draws
@@ -104,7 +107,8 @@ func (t *trainer) step(b stepBatch) (stepValues, error) {
 	return v, t.optimizer.Step(v.lr)
 }
 
-// draw makes the step's choices from its keys.
+// draw makes the step's choices from its keys. Every rank draws for the whole
+// batch, so that an image's choices do not depend on the number of ranks.
 func (t *trainer) draw(in inputs) draws {
 	d := draws{anchors: t.key("pixel").Rand()}
 	h, w := in.source.image.Dim(2), in.source.image.Dim(3)
@@ -114,31 +118,58 @@ func (t *trainer) draw(in inputs) draws {
 		d.maskedBox = hrda.CropBox(h, w, t.key("masked box").Rand().IntN)
 	}
 	n := in.source.image.Dim(0)
+	first, all := t.group.Rank()*n, t.group.Size()*n
 	strong := uda.StrongAugmentation{Jitter: t.cfg.Adapt.Jitter, JitterChance: t.cfg.Adapt.JitterChance, BlurChance: t.cfg.Adapt.BlurChance}
 	if in.target != nil {
-		d.classes = uda.ChooseClasses(in.source.labels, n, t.key("classmix").Rand())
-		d.strong = strong.Draw(n, t.key("strong").Rand())
+		d.classes = uda.ChooseClasses(t.labelsPresent(in.source), all, t.key("classmix").Rand())[first : first+n]
+		d.strong = strong.Draw(all, t.key("strong").Rand()).Of(first, n)
 	}
 	if m := t.cfg.Masked; m.Weight > 0 {
-		d.masked = strong.Draw(n, t.key("masked").Rand())
-		d.blocks = uda.BlockMask{Block: m.Block, Ratio: m.Ratio}.Draw(n, h, w, t.key("blocks").Rand())
+		d.masked = strong.Draw(all, t.key("masked").Rand()).Of(first, n)
+		d.blocks = uda.BlockMask{Block: m.Block, Ratio: m.Ratio}.Draw(all, h, w, t.key("blocks").Rand()).Of(first, n)
 	}
 	if in.pairs != nil {
 		side := in.pairs.a.image.Dim(2) / patchStride
 		if t.cfg.Patch.Mode == "official" && t.student.hrda != nil {
 			side = in.pairs.a.image.Dim(2) / 2
 		}
-		cells := in.pairs.a.image.Dim(0) * side * side
+		cells := t.group.Size() * in.pairs.a.image.Dim(0) * side * side
 		d.negativesA = sample(t.key("patch a").Rand(), cells, min(t.cfg.Patch.Negatives, cells))
 		d.negativesB = sample(t.key("patch b").Rand(), cells, min(t.cfg.Patch.Negatives, cells))
 	}
 	return d
 }
 
+// labelsPresent are the labels that any image of the batch has, on any rank.
+func (t *trainer) labelsPresent(source images) []uint8 {
+	if t.group == nil {
+		return source.labels
+	}
+	var present []uint8
+	for label, n := range t.group.Sum(source.label.Reshape(-1).BinCount(256)).Int64s() {
+		if n > 0 {
+			present = append(present, uint8(label))
+		}
+	}
+	return present
+}
+
 // gradients is the method, in its order: teacher, source, feature distance,
 // pseudo-label, mix, patches. The gradients of the losses add up over the
-// backward passes, each of which frees its activations before the next begins.
+// backward passes, each of which frees its activations before the next begins,
+// and over the ranks, during the last.
 func (t *trainer) gradients(s *torch.Scope, in inputs, d draws, v *stepValues) error {
+	masked := t.cfg.Masked.Weight > 0 && (in.target != nil || !t.cfg.Adapt.Enabled)
+	switch {
+	case in.pairs != nil:
+		v.last = "patch"
+	case masked:
+		v.last = "masked"
+	case in.target != nil:
+		v.last = "mixed"
+	default:
+		v.last = "source"
+	}
 	if t.cfg.Adapt.Enabled {
 		if err := t.teacher.Update(t.iteration); err != nil {
 			return err
@@ -151,7 +182,7 @@ func (t *trainer) gradients(s *torch.Scope, in inputs, d draws, v *stepValues) e
 	switch {
 	case in.target != nil:
 		err = t.targetLosses(s, in, d, v)
-	case t.cfg.Masked.Weight > 0 && !t.cfg.Adapt.Enabled:
+	case masked:
 		err = s.Run(func(c *torch.Scope) error {
 			source := in.source.in(c)
 			t.maskedLoss(source.image, source.label, nil, d, v)
@@ -173,7 +204,20 @@ func (t *trainer) gradients(s *torch.Scope, in inputs, d draws, v *stepValues) e
 			return err
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(v.losses)) {
+	t.reducer.Finish()
+	names := slices.Sorted(maps.Keys(v.losses))
+	shares := make([]float64, len(names))
+	for i, name := range names {
+		shares[i] = v.losses[name]
+	}
+	sums, err := t.group.Total(s, shares)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		v.losses[name] = sums[i]
+	}
+	for _, name := range names {
 		if l := v.losses[name]; math.IsNaN(l) || math.IsInf(l, 0) {
 			return badLossError{name, l}
 		}
@@ -195,8 +239,14 @@ func (e badLossError) Error() string {
 }
 
 // finite tells whether everything the student carries from step to step still
-// is: a batch norm's running statistics, say, are spoilt by a single NaN.
+// is, on all ranks: a batch norm's running statistics, say, are spoilt by a
+// single NaN.
 func (t *trainer) finite() bool {
+	spoilt, err := t.group.Any(t.root, !t.finiteHere())
+	return err == nil && !spoilt
+}
+
+func (t *trainer) finiteHere() bool {
 	for _, e := range t.studentStore.Entries() {
 		if e.Tensor.DType() != torch.Float32 {
 			continue
@@ -306,7 +356,7 @@ func (t *trainer) sourceLosses(source images, d draws, v *stepValues) error {
 		parts["pixel"] = l.Mul(t.cfg.Pixel.Weight)
 	}
 	if t.cfg.FeatureDistance.Weight > 0 {
-		distance := loss.FeatureDistance{Classes: t.cfg.FeatureDistance.Classes, Ratio: t.cfg.FeatureDistance.Ratio, Labels: t.classes}
+		distance := loss.FeatureDistance{Classes: t.cfg.FeatureDistance.Classes, Ratio: t.cfg.FeatureDistance.Ratio, Labels: t.classes, Group: t.group}
 		image := source.image
 		if t.student.hrda != nil {
 			image = t.student.hrda.Context(image)
@@ -324,14 +374,14 @@ func (t *trainer) sourceLosses(source images, d draws, v *stepValues) error {
 // with the label of the whole image (METHOD D10).
 func (t *trainer) pixelLoss(out pass, label *torch.Tensor, rng *rand.Rand) (*torch.Tensor, error) {
 	p := t.cfg.Pixel
-	contrast := loss.PixelContrast{Temperature: p.Temperature, BaseTemperature: p.BaseTemperature, MaxSamples: p.MaxSamples, MaxViews: p.MaxViews, IgnoreAsClass: p.Mode == "official"}
+	contrast := loss.PixelContrast{Temperature: p.Temperature, BaseTemperature: p.BaseTemperature, MaxSamples: p.MaxSamples, MaxViews: p.MaxViews, IgnoreAsClass: p.Mode == "official", Group: t.group}
 	logits := out.fine.Logits
 	var embed *torch.Tensor
 	t.autocast(logits, func() {
 		joined := model.JoinFeatures(out.fine.Features)
-		embed = t.pixelHead.Forward(joined, nn.Training).To(torch.Float32)
+		embed = t.pixelHead.Forward(joined, t.student.mode(nn.Training)).To(torch.Float32)
 		if t.pixelClassifier != nil {
-			logits = t.pixelClassifier.Forward(joined.Detach(), nn.Training)
+			logits = t.pixelClassifier.Forward(joined.Detach(), t.student.mode(nn.Training))
 		}
 	})
 	if t.pixelClassifier == nil {
@@ -340,7 +390,7 @@ func (t *trainer) pixelLoss(out pass, label *torch.Tensor, rng *rand.Rand) (*tor
 	h, w := embed.Dim(2), embed.Dim(3)
 	low := label.Unsqueeze(1).To(torch.Float32).UpsampleNearest(h, w).Squeeze(1).To(torch.Uint8)
 	predicted := logits.Argmax(1, false).To(torch.Uint8)
-	both := torch.Stack(0, low, predicted).Bytes() // the one wait for the device
+	both := t.group.Gather(torch.Stack(1, low, predicted)).Transpose(0, 1).Contiguous().Bytes() // the one wait for the device
 	anchors, err := contrast.Sample(both[:len(both)/2], both[len(both)/2:], h*w, rng)
 	if err != nil {
 		return nil, err
@@ -375,7 +425,7 @@ func (t *trainer) targetLosses(s *torch.Scope, in inputs, d draws, v *stepValues
 // label is the teacher's verdict on target images.
 func (t *trainer) label(in inputs) uda.PseudoLabels {
 	a := t.cfg.Adapt
-	pseudo := uda.Label(t.networks.teacher.predict(in.target, nn.Teaching), a.Threshold, a.IgnoreTop, a.IgnoreBottom)
+	pseudo := uda.Label(t.networks.teacher.predict(in.target, nn.Teaching), a.Threshold, a.IgnoreTop, a.IgnoreBottom, t.group)
 	if in.valid != nil {
 		pseudo.Weight = pseudo.Weight.Mul(in.valid)
 	}
@@ -420,7 +470,7 @@ func (t *trainer) patchLoss(in *pairs, d draws, v *stepValues) (*loss.BankEntry,
 	} else {
 		a, b = t.paperMaps(torch.Cat(0, in.a.image, in.b.image)).halves()
 	}
-	contrast := loss.PatchContrast{Temperature: p.Temperature, Threshold: p.Threshold, Stride: patchStride, Steps: p.Steps}
+	contrast := loss.PatchContrast{Temperature: p.Temperature, Threshold: p.Threshold, Stride: patchStride, Steps: p.Steps, Group: t.group}
 	r, err := contrast.Loss(a.view(in.a, d.negativesA), b.view(in.b, d.negativesB), t.bank)
 	if err != nil {
 		return nil, err
@@ -435,7 +485,9 @@ type patchMaps struct{ embed, class, confidence *torch.Tensor }
 func (t *trainer) paperMaps(crops *torch.Tensor) patchMaps {
 	judged := t.networks.teacher.forward(crops, nn.Teaching).Logits.Softmax(1).AvgPool2d(2, 2)
 	confidence, class := judged.MaxDim(1, false)
-	fused := t.student.forward(crops, nn.Training).Fused.AvgPool2d(2, 2)
+	twice := nn.Training
+	twice.Views = 2
+	fused := t.student.forward(crops, twice).Fused.AvgPool2d(2, 2)
 	return patchMaps{t.project(fused), class, confidence}
 }
 
@@ -512,6 +564,10 @@ func (t *trainer) backward(parts map[string]*torch.Tensor, v *stepValues) {
 		}
 	}
 	if total.RequiresGrad() {
+		// What a tape recomputes is not in the graph: it is reduced afterwards.
+		if _, last := parts[v.last]; last && t.student.tape == nil {
+			t.reducer.Arm(total)
+		}
 		total.Backward()
 	}
 	t.student.backward(total.Scope(), false)
@@ -536,6 +592,7 @@ func (t *trainer) encoderNorm(l *torch.Tensor) float64 {
 	t.studentStore.ClearGrads()
 	l.BackwardRetain()
 	t.student.backward(s, true)
+	t.reducer.Finish()
 	sum := 0.0
 	for i, e := range parameters {
 		if g := e.Tensor.Grad(s); g != nil && strings.HasPrefix(e.Name, "backbone.") {

@@ -37,6 +37,9 @@ var fixtureDir = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if os.Getenv(rankRun) != "" {
+		os.Exit(runRank())
+	}
 	code := m.Run()
 	if dir, err := fixtureDir(); err == nil {
 		os.RemoveAll(dir)

@@ -21,6 +21,8 @@ type trainer struct {
 	options   Options
 	lib       *torch.Lib
 	root      *torch.Scope
+	group     *torch.Group   // the ranks that train together; nil is this process alone
+	reducer   *torch.Reducer // of the student's gradients
 	feeds     *feeds
 	classes   int
 	names     []string   // of the classes
@@ -35,7 +37,7 @@ type trainer struct {
 }
 
 // newTrainer builds a run's networks, opens its data and, resuming, restores
-// its last good checkpoint.
+// its last good checkpoint. It talks to no other rank.
 func newTrainer(ctx context.Context, root *torch.Scope, cfg Config, o Options) (_ *trainer, err error) {
 	t := &trainer{cfg: cfg, options: o, lib: root.Lib(), root: root, window: newWindow()}
 	if t.feeds, err = openFeeds(ctx, cfg, o); err != nil {
@@ -55,6 +57,7 @@ func newTrainer(ctx context.Context, root *torch.Scope, cfg Config, o Options) (
 	if t.networks, err = buildNetworks(root, cfg, t.classes); err != nil {
 		return nil, err
 	}
+	t.student.syncBatchNorm, t.networks.teacher.syncBatchNorm = cfg.Network.SyncBatchNorm, cfg.Network.SyncBatchNorm
 	if cfg.Adapt.Enabled {
 		if t.teacher, err = uda.NewTeacher(root, t.teacherStore, t.studentStore, cfg.Adapt.EMA); err != nil {
 			return nil, err
@@ -95,8 +98,13 @@ const (
 	bankFile      = "bank.safetensors"
 )
 
-// save writes a checkpoint of the state between two steps.
+// save writes a checkpoint of the state between two steps, on rank 0: it is the
+// same on all, but for the running statistics of batch norms that are not
+// synchronised.
 func (t *trainer) save() error {
+	if t.group.Rank() != 0 {
+		return nil
+	}
 	hash, err := t.cfg.hash()
 	if err != nil {
 		return err

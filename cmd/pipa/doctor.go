@@ -27,6 +27,8 @@ type backing struct {
 	Version string `json:"version"`
 	Threads int    `json:"threads"`
 	CUDA    int    `json:"cuda_devices"`
+	// Ranks are the c10d backends by which several processes train together.
+	Ranks []string `json:"c10d_backends"`
 }
 
 func doctorCommand() *cli.Command {
@@ -44,7 +46,7 @@ func doctorCommand() *cli.Command {
 			if err != nil {
 				h.Problem = err.Error()
 			} else {
-				h.Torch = &backing{lib.Path(), lib.Version(), lib.Threads(), lib.CUDADevices()}
+				h.Torch = &backing{lib.Path(), lib.Version(), lib.Threads(), lib.CUDADevices(), lib.Backends()}
 			}
 			if c.Bool("json") {
 				if err := printJSON(h); err != nil {
@@ -75,6 +77,11 @@ func (h health) text() string {
 	}
 	line("libtorch", "%s, %s", h.Torch.Version, count(h.Torch.Threads, "CPU thread"))
 	line("backend", "%s", h.Torch.Path)
+	if len(h.Torch.Ranks) > 0 {
+		line("c10d", "%s", strings.Join(h.Torch.Ranks, ", "))
+	} else {
+		line("c10d", "none: one process at a time (for more, install Gloo's headers, Debian's libgloo-dev, or NCCL's, and rebuild the backend)")
+	}
 	if h.Torch.CUDA > 0 {
 		line("devices", "cpu, %s", count(h.Torch.CUDA, "CUDA device"))
 	} else {

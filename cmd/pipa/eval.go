@@ -87,7 +87,7 @@ func evaluateAll(c *cli.Context, paths []string) ([]evaluation, error) {
 			return nil, fmt.Errorf("%s and %s have different classes: score them on their own", all[0].Name, t.Name)
 		}
 	}
-	lib, device, err := backend(c)
+	lib, device, err := backend(c, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -156,6 +156,9 @@ func exitCode(err, cause error) int {
 	case errors.As(cause, &s) && (errors.Is(err, cause) || errors.Is(err, context.Canceled) || errors.Is(err, train.ErrInterrupted)):
 		slog.Error(err.Error())
 		return 128 + int(s.signal)
+	case errors.Is(err, train.ErrInterrupted): // by a signal to another rank
+		slog.Error(err.Error())
+		return 128 + int(syscall.SIGTERM)
 	case errors.As(err, &usage):
 		slog.Error(err.Error())
 		return exitUsage

@@ -95,7 +95,7 @@ func runPrediction(c *cli.Context) error {
 			}
 		}
 	}
-	lib, device, err := backend(c)
+	lib, device, err := backend(c, 0)
 	if err != nil {
 		return err
 	}

@@ -23,17 +23,22 @@ func deviceFlag() cli.Flag {
 	return &cli.StringFlag{Name: "device", Value: "auto", Usage: "cpu, cuda, cuda:1, …; auto takes a GPU where there is one"}
 }
 
-// backend loads libtorch and chooses the device.
-func backend(c *cli.Context) (*torch.Lib, torch.Device, error) {
+// backend loads libtorch and chooses the device. local is this process's rank
+// among those of its host, each of which takes a GPU of its own.
+func backend(c *cli.Context, local int) (*torch.Lib, torch.Device, error) {
 	lib, err := torch.Load("")
 	if err != nil {
 		return nil, "", err
 	}
-	switch d := c.String("device"); {
+	switch d, n := c.String("device"), lib.CUDADevices(); {
+	case d == "cuda" && local > 0, d == "auto" && n > 0:
+		// Slurm may show each process one GPU alone.
+		if n > 1 && local >= n {
+			return nil, "", fmt.Errorf("local rank %d has no GPU: this host has %d; start as many processes a host", local, n)
+		}
+		return lib, torch.Device(fmt.Sprintf("cuda:%d", local%max(n, 1))), nil
 	case d != "auto":
 		return lib, torch.Device(d), nil
-	case lib.CUDADevices() > 0:
-		return lib, "cuda:0", nil
 	}
 	return lib, torch.CPU, nil
 }
@@ -45,7 +50,8 @@ func trainCommand() *cli.Command {
 		Description: "A configuration is a preset (see \"pipa presets\"), then a YAML file, then --set. The run directory\n" +
 			"holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An\n" +
 			"interrupt saves the state first. Sides may be given as FORMAT:DIR, own data as folder:MAP.yaml; \"-\" is a\n" +
-			"stream on standard input.\n\n" +
+			"stream on standard input. Several processes, started by torchrun, srun or Kubeflow, share each batch\n" +
+			"(docs/ranks.md).\n\n" +
 			"   pipa train --preset gta2cs-daformer-pipa --source data/gta --target data/cityscapes --out runs/pipa",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "preset", Usage: "a published recipe's `NAME`"},
@@ -80,13 +86,19 @@ func runTraining(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	lib, device, err := backend(c)
+	launch, err := torch.LaunchFrom(os.Getenv)
 	if err != nil {
 		return err
 	}
-	bar, err := newProgress(c, "train", "it", cfg.Iterations)
+	lib, device, err := backend(c, launch.Local)
 	if err != nil {
 		return err
+	}
+	var bar *progress
+	if launch.Rank == 0 {
+		if bar, err = newProgress(c, "train", "it", cfg.Iterations); err != nil {
+			return err
+		}
 	}
 	report := func(m train.Metrics, total int) {
 		if bar == nil {
@@ -97,7 +109,7 @@ func runTraining(c *cli.Context) error {
 		bar.set(m.Iteration)
 	}
 	result, err := train.Run(c.Context, lib, cfg, train.Options{
-		Out: out, Resume: c.Bool("resume"), Workers: c.Int("workers"), Device: device, Stdin: os.Stdin, Log: slog.Default(), Progress: report,
+		Out: out, Resume: c.Bool("resume"), Workers: c.Int("workers"), Device: device, Launch: launch, Stdin: os.Stdin, Log: slog.Default(), Progress: report,
 	})
 	bar.close()
 	if errors.Is(err, train.ErrInterrupted) {
@@ -106,7 +118,7 @@ func runTraining(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if result == nil {
+	if result == nil || launch.Rank != 0 {
 		return nil
 	}
 	if c.Bool("json") {

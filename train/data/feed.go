@@ -23,11 +23,14 @@ type Feed interface {
 
 // Drawn is an endless feed of rows drawn from a collection.
 type Drawn struct {
-	Name    string // part of the key of the order: two feeds over one collection differ
-	Seed    uint64
-	Items   int
-	Batch   int // rows an iteration gets
-	Workers int // goroutines that prepare batches; at most twice as many batches wait
+	Name  string // part of the key of the order: two feeds over one collection differ
+	Seed  uint64
+	Items int
+	Batch int // rows an iteration gets, over all ranks
+	// Rank r of Ranks gets the r-th of equal parts of each batch; Ranks 0 is one
+	// process that gets all. Which rows a batch has does not depend on them.
+	Rank, Ranks int
+	Workers     int // goroutines that prepare batches; at most twice as many batches wait
 	// Order names the k-th draw's item, and the epoch that keys what is drawn
 	// about it. Where it is nil the k-th draw is item k mod n of a keyed
 	// permutation of the n items, a new permutation for each pass (epoch).
@@ -44,6 +47,9 @@ type Drawn struct {
 func (d *Drawn) Validate() error {
 	if d.Items == 0 {
 		return fmt.Errorf("%s: there are no samples", d.Name)
+	}
+	if d.Ranks > 1 && d.Batch%d.Ranks != 0 {
+		return fmt.Errorf("%s: a batch of %d cannot be shared equally by %d ranks: set a multiple", d.Name, d.Batch, d.Ranks)
 	}
 	if !d.RowHeader.Size.Fixed() {
 		return fmt.Errorf("%s: images of varying size cannot be batched: set a crop", d.Name)
@@ -80,9 +86,10 @@ func (d *Drawn) From(ctx context.Context, iteration int) iter.Seq2[*pipeline.Bat
 func (d *Drawn) batch(ctx context.Context, iteration int) (*pipeline.Batch, error) {
 	out := pipeline.NewBuilder(d.RowHeader)
 	defer out.Release()
-	out.Reserve(d.Batch)
-	for r := range d.Batch {
-		epoch, item := d.draw(iteration*d.Batch + r)
+	n := d.Batch / max(d.Ranks, 1)
+	out.Reserve(n)
+	for r := range n {
+		epoch, item := d.draw(iteration*d.Batch + d.Rank*n + r)
 		if err := d.Append(ctx, out, item, epoch); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.Name, err)
 		}

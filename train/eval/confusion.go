@@ -34,6 +34,17 @@ func (c *Confusion) Add(prediction, label *torch.Tensor) error {
 	return nil
 }
 
+// Total adds up the tables of a group's ranks, on all of them.
+func (c *Confusion) Total(s *torch.Scope, g *torch.Group) error {
+	if g == nil {
+		return nil
+	}
+	return s.NoGrad(func(s *torch.Scope) error {
+		c.Counts = g.Sum(s.FromInt64(c.Counts, len(c.Counts))).Int64s()
+		return nil
+	})
+}
+
 // Scores are what a confusion table says, as fractions. A class that neither
 // labels nor predictions have is NaN.
 type Scores struct {

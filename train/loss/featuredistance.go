@@ -13,15 +13,18 @@ type FeatureDistance struct {
 	Classes []int   // the thing classes
 	Ratio   float64 // share of a cell its label must cover, 0.75
 	Labels  int     // number of train IDs, 19
+	// Group is the ranks whose cells are averaged together; nil is this process
+	// alone.
+	Group *torch.Group
 }
 
 // Loss is the mean over the masked cells of the Euclidean distance between
 // student and frozen, both [N,C,h,w], with the label [N,H,W] int64. Without a
-// masked cell it is exactly 0.
+// masked cell it is exactly 0. With a group it is this rank's share.
 func (d FeatureDistance) Loss(student, frozen, label *torch.Tensor) *torch.Tensor {
 	mask := d.Mask(label, student.Dim(2), student.Dim(3)).To(student.DType())
 	distance := student.Sub(frozen.Detach()).NormDim(false, 1)
-	return distance.Mul(mask).Sum().Div(mask.Sum().ClampMin(1))
+	return distance.Mul(mask).Sum().Div(d.Group.Sum(mask.Sum()).ClampMin(1))
 }
 
 // Mask is true, [N,h,w], where a cell's label is one of the classes.

@@ -146,7 +146,7 @@ func patchWithNegatives(c PatchContrast, a, b, held View, bank Bank) (*torch.Ten
 	for _, e := range bank.Entries {
 		all = join(all, BankEntry{e.Features.In(step), e.Classes.In(step)})
 	}
-	all = join(all, join(negatives(held), negatives(b)))
+	all = join(all, join(c.negatives(held), c.negatives(b)))
 	loss, _ := c.direction(c.overlap(a), c.overlap(b), all)
 	back, _ := c.direction(c.overlap(b), c.overlap(a), all)
 	return loss.Add(back), nil

@@ -16,6 +16,8 @@ type PatchContrast struct {
 	Threshold   float64 // a positive's partner must be more confident than this, 0.9
 	Stride      int     // of the maps in crop pixels, 8
 	Steps       int     // of negatives that count, this one included, 3
+	// Group is the ranks that share their negatives; nil is this process alone.
+	Group *torch.Group
 }
 
 // A View is one crop of each image in the batch, as maps at the stride.
@@ -26,7 +28,7 @@ type View struct {
 	Overlap    []pipeline.Box // the shared region in crop pixels, before flipping
 	Flip       []bool         // whether the crop, and so its maps, are mirrored
 	// Negatives are the pixels that other classes' anchors are pushed from:
-	// indices into N*h*w.
+	// indices into the N*h*w of all ranks' images, those of rank 0 first.
 	Negatives []int64
 }
 
@@ -71,14 +73,17 @@ type Result struct {
 }
 
 // Loss contrasts view a with view b against the bank and the views' own
-// negatives. Where no pixel qualifies it is exactly 0.
+// negatives. Where no pixel qualifies it is exactly 0. With a group the
+// negatives and the number of positives are those of all ranks, as
+// concat_all_gather of the released code intends, and the loss is this rank's
+// share.
 func (c PatchContrast) Loss(a, b View, bank Bank) (Result, error) {
 	for _, v := range []View{a, b} {
 		if err := c.check(v); err != nil {
 			return Result{}, fmt.Errorf("patch contrast: %w", err)
 		}
 	}
-	now := join(negatives(a), negatives(b))
+	now := join(c.negatives(a), c.negatives(b))
 	all := BankEntry{}
 	step := a.Features.Scope() // the bank's entries live longer; what is made of them must not
 	for _, e := range bank.Entries[max(0, len(bank.Entries)-c.Steps+1):] {
@@ -105,8 +110,8 @@ func (c PatchContrast) check(v View) error {
 		}
 	}
 	for _, i := range v.Negatives {
-		if i < 0 || i >= int64(n*h*w) {
-			return fmt.Errorf("negative %d lies outside the maps of %d cells", i, n*h*w)
+		if i < 0 || i >= int64(c.Group.Size()*n*h*w) {
+			return fmt.Errorf("negative %d lies outside the maps of %d cells", i, c.Group.Size()*n*h*w)
 		}
 	}
 	return nil
@@ -117,11 +122,29 @@ func (c PatchContrast) cells(b pipeline.Box) pipeline.Box {
 }
 
 // negatives reads a view's negatives from the maps as they are, mirrored or
-// not.
-func negatives(v View) BankEntry {
-	index := v.Features.Scope().FromInt64(v.Negatives, len(v.Negatives))
+// not, in their order, each from the rank that has it.
+func (c PatchContrast) negatives(v View) BankEntry {
+	s := v.Features.Scope()
+	cells := int64(v.Classes.Numel())
+	first := int64(c.Group.Rank()) * cells
+	var index, rows []int64 // of this rank's: the cell, and which of the negatives it is
+	for row, i := range v.Negatives {
+		if i >= first && i < first+cells {
+			index, rows = append(index, i-first), append(rows, int64(row))
+		}
+	}
+	cell, row := s.FromInt64(index, len(index)), s.FromInt64(rows, len(rows))
+	read := func(flat *torch.Tensor) *torch.Tensor {
+		own := flat.IndexSelect(0, cell)
+		if c.Group == nil {
+			return own
+		}
+		shape := own.Shape()
+		shape[0] = int64(len(v.Negatives))
+		return c.Group.Sum(s.Call("zeros", shape, own.DType(), nil, string(own.Device()))[0].IndexPutInPlace(own, row))
+	}
 	flat := v.Features.Detach().Permute(0, 2, 3, 1).Reshape(-1, v.Features.Dim(1))
-	return BankEntry{flat.IndexSelect(0, index), v.Classes.Reshape(-1).IndexSelect(0, index)}
+	return BankEntry{read(flat), read(v.Classes.Reshape(-1))}
 }
 
 func join(a, b BankEntry) BankEntry {
@@ -170,7 +193,7 @@ const cosines = 8 << 20
 func (c PatchContrast) direction(a, b shared, negatives BankEntry) (loss, count *torch.Tensor) {
 	s := a.Features.Scope()
 	mask := b.Confidence.Gt(c.Threshold).LogicalAnd(a.Confidence.Lt(b.Confidence)).To(a.Features.DType())
-	count = mask.Sum()
+	count = c.Group.Sum(mask.Sum())
 	anchors, rows := a.Features.Dim(0), max(cosines/max(negatives.Features.Dim(0), 1), 1)
 	var values, gradients []*torch.Tensor
 	differentiable := a.Features.RequiresGrad()

@@ -21,6 +21,9 @@ type PixelContrast struct {
 	MaxViews int
 	// IgnoreAsClass contrasts 255 like a class, as the released code does.
 	IgnoreAsClass bool
+	// Group is the ranks whose images are contrasted together; nil is this
+	// process alone.
+	Group *torch.Group
 }
 
 // Anchors are the feature pixels a step contrasts: Views pixels for each row,
@@ -104,22 +107,37 @@ func draw(items []int, k int, rng *rand.Rand) []int {
 }
 
 // Loss contrasts the anchors in embed, unit vectors [N,D,h,w]. It is exactly 0,
-// without gradient, where the anchors have fewer than two classes.
+// without gradient, where the anchors have fewer than two classes. With a group
+// the anchors are those of all ranks' images, embed is of this rank's, and the
+// loss is its share.
 func (c PixelContrast) Loss(embed *torch.Tensor, a Anchors) *torch.Tensor {
 	if !a.contrasts() {
 		return embed.Scope().Zeros(torch.Float32)
 	}
 	s := embed.Scope()
 	area := embed.Dim(2) * embed.Dim(3)
+	n := embed.Dim(0)
 	var index, class []int64
+	before := 0 // anchors of lower ranks' images
 	for row, pixels := range a.Pixels {
+		image := a.Images[row] - c.Group.Rank()*n
 		for _, p := range pixels {
-			index = append(index, int64(a.Images[row]*area+p))
 			class = append(class, int64(a.Classes[row]))
+			switch {
+			case image < 0:
+				before++
+			case image < n:
+				index = append(index, int64(image*area+p))
+			}
 		}
 	}
 	vectors := embed.Permute(0, 2, 3, 1).Reshape(-1, embed.Dim(1)).IndexSelect(0, s.FromInt64(index, len(index)))
-	return c.contrast(vectors, s.FromInt64(class, len(class)))
+	loss := c.contrast(c.Group.Assemble(vectors, before, len(class)), s.FromInt64(class, len(class)))
+	if c.Group == nil {
+		return loss
+	}
+	// Every rank has the whole loss, and the gradient of its own vectors.
+	return loss.Sub(loss.Detach().Mul(1 - 1/float64(c.Group.Size())))
 }
 
 func (a Anchors) contrasts() bool {

@@ -102,7 +102,38 @@ func (l *BatchNorm2d) Forward(x *torch.Tensor, m Mode) *torch.Tensor {
 	case m.BatchStatistics:
 		l.batches.AddInPlace(1)
 	}
-	return x.BatchNorm(l.weight, l.bias, mean, variance, m.BatchStatistics, 0.1, 1e-5)
+	if m.BatchStatistics && m.SyncBatchNorm && m.Group != nil {
+		return l.together(x, mean, variance, m.Group)
+	}
+	return x.BatchNorm(l.weight, l.bias, mean, variance, m.BatchStatistics, momentum, eps)
+}
+
+const (
+	momentum = 0.1
+	eps      = 1e-5
+)
+
+// together normalises by the statistics of all ranks' batches, which are
+// equally large: the variance is the mean of theirs and the variance of their
+// means (Chan et al., "Updating Formulae and a Pairwise Algorithm for Computing
+// Sample Variances", 1979). running may be nil.
+func (l *BatchNorm2d) together(x, runningMean, runningVariance *torch.Tensor, g *torch.Group) *torch.Tensor {
+	dtype, c := x.DType(), x.Dim(1)
+	x = x.To(torch.Float32)
+	own := x.Scope().Call("var_mean.dim", x, []int{0, 2, 3}, false, false)
+	zeros := func(ranks int) *torch.Tensor { return x.Scope().Zeros(torch.Float32, ranks, 2, c) }
+	all := g.Sum(torch.Cat(0, zeros(g.Rank()), torch.Stack(0, own...).Unsqueeze(0), zeros(g.Size()-g.Rank()-1)))
+	means, variances := all.Select(1, 1), all.Select(1, 0)
+	mean := means.MeanDim(false, 0)
+	variance := variances.Add(means.Sub(mean).Pow(2)).MeanDim(false, 0)
+	if runningMean != nil {
+		n := float64(x.Numel() / c * g.Size())
+		runningMean.MulInPlace(1-momentum).AddScaledInPlace(mean.Detach(), momentum)
+		runningVariance.MulInPlace(1-momentum).AddScaledInPlace(variance.Detach(), momentum*n/max(n-1, 1))
+	}
+	channels := func(t *torch.Tensor) *torch.Tensor { return t.Reshape(1, c, 1, 1) }
+	scale := l.weight.Div(variance.Add(eps).Sqrt())
+	return x.Sub(channels(mean)).Mul(channels(scale)).Add(channels(l.bias)).To(dtype)
 }
 
 // LayerNorm normalises over the last dimension.
@@ -130,8 +161,7 @@ func DropPath(x *torch.Tensor, p float64, m Mode) *torch.Tensor {
 	if p == 0 || !m.Dropout {
 		return x
 	}
-	keep := x.Scope().Zeros(torch.Float32, x.Dim(0), 1, 1).BernoulliInPlace(1 - p).Div(1 - p)
-	return x.Mul(keep)
+	return x.Mul(m.keep(x, p, 1, 1))
 }
 
 // ChannelDropout drops whole channels of [N,C,H,W] with probability p.
@@ -139,5 +169,15 @@ func ChannelDropout(x *torch.Tensor, p float64, m Mode) *torch.Tensor {
 	if p == 0 || !m.Dropout {
 		return x
 	}
-	return x.FeatureDropout(p)
+	return x.Mul(m.keep(x, p, x.Dim(1), 1, 1).To(x.DType()))
+}
+
+// keep draws for x's samples what is dropped, 0, and what is kept, 1/(1-p):
+// [N, rest...]. The draws are made for the samples of all ranks, so that each
+// sample gets the same whatever the number of ranks.
+func (m Mode) keep(x *torch.Tensor, p float64, rest ...int) *torch.Tensor {
+	views, ranks := max(m.Views, 1), m.Group.Size()
+	n := x.Dim(0) / views
+	all := x.Scope().Zeros(torch.Float32, append([]int{views, ranks, n}, rest...)...).BernoulliInPlace(1 - p).Div(1 - p)
+	return all.Select(1, m.Group.Rank()).Reshape(append([]int{views * n}, rest...)...)
 }

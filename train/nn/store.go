@@ -21,6 +21,15 @@ type Mode struct {
 	// keeping their activations.
 	Tape *Tape
 
+	// Group is the ranks that share the batch, of which a pass sees the same
+	// number of samples on each; nil is a process alone.
+	Group *torch.Group
+	// SyncBatchNorm gives batch norms the statistics of the whole batch.
+	SyncBatchNorm bool
+	// Views is how many times over a pass sees its samples, such as twice for
+	// the first crops of all, then the second ones; 0 is once.
+	Views int
+
 	again bool // the segment has run before: batch norms have tracked this batch
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // abi is the version of adapter/pipatorch.h this package speaks.
-const abi = 2
+const abi = 3
 
 // libraryName is the adapter's file name.
 const libraryName = "libpipatorch.so"
@@ -32,6 +32,8 @@ type functions struct {
 	abi, version, op, call, free, live, share, describe, fromBlob, copyOut                  uintptr
 	setRequiresGrad, backward, grad, setGrad, seed, setThreads, threads, cudaDevices, exact uintptr
 	rng, setRNG, countMemory, memoryPeak                                                    uintptr
+	groupBackends, groupJoin, groupLeave, groupAbort, groupAdd, groupSum, groupBroadcast    uintptr
+	reducerNew, reducerFree, reducerArm, reducerFinish                                      uintptr
 }
 
 // ErrNotFound is wrapped by Load's error where no backend library was found.
@@ -67,6 +69,9 @@ func Load(path string) (*Lib, error) {
 		"pt_grad": &l.fn.grad, "pt_set_grad": &l.fn.setGrad, "pt_seed": &l.fn.seed, "pt_set_threads": &l.fn.setThreads,
 		"pt_threads": &l.fn.threads, "pt_cuda_devices": &l.fn.cudaDevices, "pt_exact": &l.fn.exact,
 		"pt_rng": &l.fn.rng, "pt_set_rng": &l.fn.setRNG, "pt_count_memory": &l.fn.countMemory, "pt_memory_peak": &l.fn.memoryPeak,
+		"pt_group_backends": &l.fn.groupBackends, "pt_group_join": &l.fn.groupJoin, "pt_group_leave": &l.fn.groupLeave,
+		"pt_group_abort": &l.fn.groupAbort, "pt_group_add": &l.fn.groupAdd, "pt_group_sum": &l.fn.groupSum, "pt_group_broadcast": &l.fn.groupBroadcast,
+		"pt_reducer_new": &l.fn.reducerNew, "pt_reducer_free": &l.fn.reducerFree, "pt_reducer_arm": &l.fn.reducerArm, "pt_reducer_finish": &l.fn.reducerFinish,
 	} {
 		if *address, err = purego.Dlsym(handle, name); err != nil {
 			return nil, fmt.Errorf("load %s: it has no %s: rebuild it with \"make torch\": %w", found, name, err)

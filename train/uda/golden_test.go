@@ -87,7 +87,7 @@ func TestTeacherFollowsParametersOnly(t *testing.T) {
 func TestPseudoLabels(t *testing.T) {
 	each(t, "pseudo_label", func(t *testing.T, s *torch.Scope, c *golden.Case) {
 		margins := c.Ints("ignore_top_bottom")
-		p := Label(torchtest.Tensor(s, c, "logits"), float64(c.Floats("threshold")[0]), int(margins[0]), int(margins[1]))
+		p := Label(torchtest.Tensor(s, c, "logits"), float64(c.Floats("threshold")[0]), int(margins[0]), int(margins[1]), nil)
 		if !slices.Equal(p.Label.Int64s(), c.Ints("pseudo_label")) {
 			t.Error("the labels differ")
 		}

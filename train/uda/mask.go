@@ -35,6 +35,12 @@ type Blocks struct {
 	Keep       []uint8 // n × Rows × Cols
 }
 
+// Of are the masks of images first to first+n-1.
+func (k Blocks) Of(first, n int) Blocks {
+	k.Keep = k.Keep[first*k.Rows*k.Cols : (first+n)*k.Rows*k.Cols]
+	return k
+}
+
 // Apply sets the hidden pixels of normalised images [N,3,H,W] to 0, the mean
 // colour.
 func (k Blocks) Apply(images *torch.Tensor) *torch.Tensor {

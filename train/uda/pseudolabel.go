@@ -19,10 +19,11 @@ func (p PseudoLabels) In(s *torch.Scope) PseudoLabels {
 
 // Label takes the teacher's logits [N,C,H,W] at image size. The weight of the
 // first top and the last bottom rows is 0, where the sky or the bonnet misleads
-// (lhoyer/DAFormer mmseg/models/uda/dacs.py).
-func Label(logits *torch.Tensor, threshold float64, top, bottom int) PseudoLabels {
+// (lhoyer/DAFormer mmseg/models/uda/dacs.py). The ranks of group share the
+// batch, in equal parts; nil is this process alone.
+func Label(logits *torch.Tensor, threshold float64, top, bottom int, group *torch.Group) PseudoLabels {
 	probability, label := logits.Softmax(1).MaxDim(1, false)
-	confident := probability.Ge(threshold).To(torch.Float32).Mean()
+	confident := group.Sum(probability.Ge(threshold).To(torch.Float32).Mean().Div(float64(group.Size())))
 	weight := probability.OnesLike().Mul(confident)
 	if top > 0 {
 		weight.Narrow(1, 0, top).ZeroInPlace()

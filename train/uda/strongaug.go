@@ -56,6 +56,12 @@ func (a StrongAugmentation) Draw(n int, rng *rand.Rand) Draws {
 	return d
 }
 
+// Of are the draws of images first to first+n-1.
+func (d Draws) Of(first, n int) Draws {
+	d.Images = d.Images[first : first+n]
+	return d
+}
+
 // Apply disturbs normalised images [N,3,H,W] by the draws.
 func Apply(images *torch.Tensor, d Draws) *torch.Tensor {
 	if !d.Jitter && !d.Blur {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 // Changes with every incompatible change of this file; Go refuses another.
-#define PIPA_TORCH_ABI 2
+#define PIPA_TORCH_ABI 3
 
 #ifdef __cplusplus
 extern "C" {
@@ -93,6 +93,47 @@ int32_t pt_set_threads(int32_t n, char* err, int64_t err_len);
 int32_t pt_threads(void);
 int32_t pt_cuda_devices(void);
 int32_t pt_exact(int32_t on, char* err, int64_t err_len);  // TF32 off and deterministic algorithms
+
+// Data parallelism on c10d. A group is the processes of one run, numbered by
+// rank from 0; every one of them makes the same collective calls in the same
+// order.
+typedef int64_t pt_group;
+typedef int64_t pt_reducer;
+
+enum { PT_GLOO = 1, PT_NCCL = 2 };
+// The backends this libtorch has, or-ed.
+int32_t pt_group_backends(void);
+
+// Meets the other ranks at host:port within timeout_ms. The process with serve
+// set keeps the store that they meet at; prefix keeps attempts at one store
+// apart.
+pt_group pt_group_join(const char* host, int32_t port, int32_t serve, const char* prefix, int32_t rank, int32_t size,
+                       int32_t backend, int64_t timeout_ms, char* err, int64_t err_len);
+void pt_group_leave(pt_group group);
+// Makes the waits of this process, now and later, fail with reason. Any thread
+// may call it.
+void pt_group_abort(pt_group group, const char* reason);
+// Adds to a counter in the store and returns it, or INT64_MIN. Any thread may
+// call it.
+int64_t pt_group_add(pt_group group, const char* key, int64_t amount, char* err, int64_t err_len);
+// A new tensor, the sum over the ranks. With grad it is differentiable: the
+// gradients of all ranks add up.
+pt_tensor pt_group_sum(pt_group group, pt_tensor tensor, int32_t grad, char* err, int64_t err_len);
+// Replaces tensor's values by rank 0's.
+int32_t pt_group_broadcast(pt_group group, pt_tensor tensor, char* err, int64_t err_len);
+
+// Adds up the gradients of parameters over the ranks, in buckets of at most
+// bucket_bytes (one larger parameter is a bucket of its own), last parameter
+// first.
+pt_reducer pt_reducer_new(pt_group group, const pt_tensor* parameters, int64_t n, int64_t bucket_bytes, char* err, int64_t err_len);
+void pt_reducer_free(pt_reducer reducer);
+// The next backward pass, from root, is the step's last: a bucket whose
+// gradients are complete is sent off while it goes on.
+int32_t pt_reducer_arm(pt_reducer reducer, pt_tensor root, char* err, int64_t err_len);
+// Sends what has not been sent, waits for all, and stores the sums. A parameter
+// without a gradient counts 0; it stays without where no rank has one. Returns
+// how many buckets had been sent during the backward pass.
+int32_t pt_reducer_finish(pt_reducer reducer, char* err, int64_t err_len);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,112 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/pipa-uda/pipa/train/nn"
+	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/zeebo/xxh3"
+)
+
+// What a trainer decides together with those of the other ranks.
+
+// joinTimeout is how long the ranks wait for each other to start: a cluster may
+// start them minutes apart.
+const joinTimeout = 10 * time.Minute
+
+// errElsewhere ends a rank where another one fails.
+var errElsewhere = errors.New("another rank failed, and says why")
+
+// join makes the trainer one of a group: all begin with the same state. close
+// ends it.
+func (t *trainer) join(group *torch.Group) (close func(), err error) {
+	t.group, t.student.group, t.networks.teacher.group = group, group, group
+	if group == nil {
+		return func() {}, nil
+	}
+	if err := t.agree(); err != nil {
+		return nil, err
+	}
+	err = t.root.NoGrad(func(s *torch.Scope) error {
+		for _, store := range []*nn.Store{t.studentStore, t.teacherStore, t.frozenStore} {
+			if store == nil {
+				continue
+			}
+			for _, e := range store.Entries() {
+				group.Broadcast(e.Tensor.In(s))
+			}
+		}
+		var parameters []*torch.Tensor
+		for _, e := range t.studentStore.Parameters() {
+			parameters = append(parameters, e.Tensor)
+		}
+		t.reducer = group.NewReducer(t.root, parameters)
+		return nil
+	})
+	return t.reducer.Free, err
+}
+
+// agree fails unless all ranks have rank 0's configuration and data, and go on
+// from its iteration.
+func (t *trainer) agree() error {
+	config, err := t.cfg.hash()
+	if err != nil {
+		return err
+	}
+	digests := t.feeds.digests()
+	things := []struct {
+		name string
+		hash uint64
+	}{{"configuration", xxh3.HashString(config)}, {"checkpoint", uint64(t.iteration)}}
+	for _, side := range slices.Sorted(maps.Keys(digests)) {
+		things = append(things, struct {
+			name string
+			hash uint64
+		}{side + " data", xxh3.HashString(digests[side])})
+	}
+	row := make([]int64, len(things))
+	for i, thing := range things {
+		row[i] = int64(thing.hash)
+	}
+	return t.root.NoGrad(func(s *torch.Scope) error {
+		all := t.group.Gather(s.FromInt64(row, 1, len(row))).Int64s()
+		for rank := range t.group.Size() {
+			for i, thing := range things {
+				if all[rank*len(row)+i] != all[i] {
+					return fmt.Errorf("rank %d has another %s than rank 0: start all ranks with the same command, on the same data and run directory", rank, thing.name)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// proceed decides, with the other ranks, whether the next step is taken. Where
+// ctx has ended on one of them the state is saved and all stop; err is what
+// kept this rank from its batch.
+func (t *trainer) proceed(ctx context.Context, err error) error {
+	interrupted, failed := 0.0, 0.0
+	switch {
+	case ctx.Err() != nil:
+		interrupted = 1
+	case err != nil:
+		failed = 1
+	}
+	sums, lost := t.group.Total(t.root, []float64{interrupted, failed})
+	switch {
+	case lost != nil:
+		return fmt.Errorf("iteration %d: %w", t.iteration, errors.Join(err, lost))
+	case sums[0] > 0:
+		return errors.Join(ErrInterrupted, t.save())
+	case failed > 0:
+		return fmt.Errorf("iteration %d: %w", t.iteration, err)
+	case sums[1] > 0:
+		return fmt.Errorf("iteration %d: %w", t.iteration, errElsewhere)
+	}
+	return nil
+}

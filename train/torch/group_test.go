@@ -1,0 +1,176 @@
+package torch_test
+
+import (
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pipa-uda/pipa/train/torch"
+)
+
+// together calls f as each of n ranks, on a goroutine each.
+func together(t *testing.T, n int, f func(s *torch.Scope, g *torch.Group) error) {
+	t.Helper()
+	t.Setenv("GLOO_SOCKET_IFNAME", "lo")
+	lib, err := torch.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for rank := range n {
+		all.Go(func() {
+			g, err := lib.Join(torch.Launch{Rank: rank, Ranks: n, Host: "127.0.0.1", Port: port, Serve: rank == 0}, torch.CPU, time.Minute)
+			if err == nil {
+				err = lib.Run(torch.CPU, func(s *torch.Scope) error { return f(s, g) })
+				g.Leave()
+			}
+			if err != nil {
+				t.Errorf("rank %d: %v", rank, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestSumOverRanksAndItsGradient(t *testing.T) {
+	together(t, 3, func(s *torch.Scope, g *torch.Group) error {
+		r := float32(g.Rank())
+		x := s.FromFloat32([]float32{1 + r, 10}, 2).SetRequiresGrad(true)
+		sum := g.Sum(x)
+		if got := sum.Float32s(); !slices.Equal(got, []float32{6, 30}) {
+			t.Errorf("rank %v: the sum is %v", r, got)
+		}
+		// The losses are (rank+1) times the sum: together 6 times.
+		sum.Sum().Mul(float64(r + 1)).Backward()
+		if got := x.Grad(s).Float32s(); !slices.Equal(got, []float32{6, 6}) {
+			t.Errorf("rank %v: the gradient is %v", r, got)
+		}
+		return nil
+	})
+}
+
+func TestRowsOfRanksAreJoined(t *testing.T) {
+	together(t, 2, func(s *torch.Scope, g *torch.Group) error {
+		own := s.FromInt64([]int64{int64(g.Rank()), 7}, 1, 2)
+		if got := g.Gather(own).Int64s(); !slices.Equal(got, []int64{0, 7, 1, 7}) {
+			t.Errorf("gathered %v", got)
+		}
+		// Rank 0 has two rows of three, rank 1 the last.
+		rows := s.Full(float64(g.Rank()+1), torch.Float32, 2-g.Rank(), 1).SetRequiresGrad(true)
+		all := g.Assemble(rows, 2*g.Rank(), 3)
+		if got := all.Float32s(); !slices.Equal(got, []float32{1, 1, 2}) {
+			t.Errorf("assembled %v", got)
+		}
+		all.Mul(all).Sum().Backward()
+		if got, want := rows.Grad(s).Float32s(), rows.Mul(2).Float32s(); !slices.Equal(got, want) {
+			t.Errorf("gradient %v, want %v", got, want)
+		}
+		value := s.Full(float64(5+g.Rank()), torch.Float32, 1)
+		g.Broadcast(value)
+		any, err := g.Any(s, g.Rank() == 1)
+		if value.Item() != 5 || !any || err != nil {
+			t.Errorf("broadcast %v, any %v, %v", value.Item(), any, err)
+		}
+		return nil
+	})
+}
+
+// TestReducerAddsGradientsUp takes two backward passes over four parameters,
+// the last of which no pass uses, and the third rank 1's alone.
+func TestReducerAddsGradientsUp(t *testing.T) {
+	together(t, 2, func(s *torch.Scope, g *torch.Group) error {
+		var p []*torch.Tensor
+		for _, n := range []int{3, 8 << 20, 2, 1} { // the second fills a bucket
+			p = append(p, s.Ones(torch.Float32, n).SetRequiresGrad(true))
+		}
+		r := g.NewReducer(s, p)
+		defer r.Free()
+		for range 2 {
+			for _, x := range p {
+				x.SetGrad(nil)
+			}
+			first := p[0].Sum().Mul(2)
+			if g.Rank() == 1 {
+				first = first.Add(p[2].Sum())
+			}
+			first.Backward()
+			last := p[0].Sum().Add(p[1].Sum().Mul(float64(g.Rank() + 1)))
+			r.Arm(last)
+			last.Backward()
+			if early := r.Finish(); early != 3 {
+				t.Errorf("%d of 3 buckets were sent during the backward pass", early)
+			}
+			for i, want := range []float64{6, 3, 1} {
+				grad := p[i].Grad(s)
+				if grad == nil || grad.Min().Item() != want || grad.Max().Item() != want {
+					t.Errorf("rank %d: gradient %d is not %v", g.Rank(), i, want)
+				}
+			}
+			if p[3].Grad(s) != nil {
+				t.Error("a parameter that nobody used has a gradient")
+			}
+		}
+		// Not armed, all is sent afterwards.
+		p[0].Sum().Backward()
+		if early := r.Finish(); early != 0 || p[0].Grad(s).Max().Item() != 14 {
+			t.Errorf("%d early, gradient %v", early, p[0].Grad(s).Max().Item())
+		}
+		return nil
+	})
+}
+
+func TestAFailedSumNamesTheOperation(t *testing.T) {
+	together(t, 2, func(s *torch.Scope, g *torch.Group) error {
+		err := s.Run(func(c *torch.Scope) error {
+			g.Sum(c.Zeros(torch.Bool, 2))
+			return nil
+		})
+		if op := (*torch.OpError)(nil); !errors.As(err, &op) || op.Op != "sum over ranks" || !strings.Contains(err.Error(), "bool[2]") {
+			t.Errorf("%v", err)
+		}
+		return nil
+	})
+}
+
+func TestAProcessAloneIsItsWholeGroup(t *testing.T) {
+	lib, err := torch.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := lib.Join(torch.Launch{}, torch.CPU, time.Second)
+	if g != nil || err != nil || g.Size() != 1 || g.Rank() != 0 {
+		t.Fatalf("%v, %v", g, err)
+	}
+	if err := lib.Run(torch.CPU, func(s *torch.Scope) error {
+		x := s.Ones(torch.Float32, 2)
+		if g.Sum(x) != x || g.Assemble(x, 0, 2) != x || g.NewReducer(s, nil).Finish() != 0 {
+			t.Error("a sum over one rank is another tensor")
+		}
+		g.Leave()
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestJoiningAloneEndsInTime(t *testing.T) {
+	lib, err := torch.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lib.Join(torch.Launch{Rank: 1, Ranks: 2, Host: "127.0.0.1", Port: 1}, torch.CPU, time.Second); err == nil || !strings.Contains(err.Error(), "rank 1 of 2: meet the others at 127.0.0.1:1") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,137 @@
+package torch
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A rank beats once in beat. One that has not for silence is taken for dead,
+// though its connections may still stand, as when its host lost its power.
+const (
+	beat    = time.Second
+	silence = 20 * time.Second
+)
+
+// pulse tells the dead ranks from the slow ones: each counts on in the store,
+// and watches the others do so.
+type pulse struct {
+	group   *Group
+	stop    chan struct{}
+	stopped sync.WaitGroup
+
+	mu       sync.Mutex
+	answered time.Time   // when the store last did
+	counts   []int64     // by rank
+	changed  []time.Time // when the count last did
+	gone     []int       // ranks found dead
+}
+
+func newPulse(g *Group) *pulse {
+	now := time.Now()
+	p := &pulse{group: g, stop: make(chan struct{}), answered: now, counts: make([]int64, g.Size()), changed: slices.Repeat([]time.Time{now}, g.Size())}
+	p.stopped.Add(2)
+	go p.every(p.beat)
+	go p.every(p.watch)
+	return p
+}
+
+// every calls f at each beat until it returns false.
+func (p *pulse) every(f func() bool) {
+	defer p.stopped.Done()
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for f() {
+		select {
+		case <-p.stop:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// beat counts on and reads the others' counts, and which ranks have been found
+// dead by one of them. It ends where the store does.
+func (p *pulse) beat() bool {
+	for r := range p.counts {
+		own := int64(0)
+		if r == p.group.Rank() {
+			own = 1
+		}
+		n, err := p.group.add(fmt.Sprintf("beat %d", r), own)
+		if err != nil {
+			return false
+		}
+		found, err := p.group.add(fmt.Sprintf("lost %d", r), 0)
+		if err != nil {
+			return false
+		}
+		p.mu.Lock()
+		p.answered = time.Now()
+		if n != p.counts[r] {
+			p.counts[r], p.changed[r] = n, p.answered
+		}
+		if found > 0 && !slices.Contains(p.gone, r) {
+			p.gone = append(p.gone, r)
+		}
+		p.mu.Unlock()
+	}
+	return true
+}
+
+// watch aborts the group where a rank, or the store, has fallen silent.
+func (p *pulse) watch() bool {
+	if lost := p.silent(silence); len(lost) > 0 {
+		p.group.abort(fmt.Sprintf("no sign of life for %v", silence))
+		return false
+	}
+	return true
+}
+
+// silent lists the ranks that have not counted on for a time, or rank 0 where
+// the store it keeps has not answered.
+func (p *pulse) silent(since time.Duration) []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.gone) > 0 {
+		return slices.Clone(p.gone)
+	}
+	if time.Since(p.answered) > since {
+		return []int{0}
+	}
+	var lost []int
+	for r, at := range p.changed {
+		if r != p.group.Rank() && time.Since(at) > since {
+			lost = append(lost, r)
+		}
+	}
+	return lost
+}
+
+// lost names the dead after a collective has failed, for which it waits until a
+// living one must have counted on. The first to find out tells the others, so
+// that none takes a rank for dead that only ended because of it.
+func (p *pulse) lost() []int {
+	time.Sleep(4 * beat)
+	lost := p.silent(3 * beat)
+	for _, r := range lost {
+		_, _ = p.group.add(fmt.Sprintf("lost %d", r), 1) // the store may be what is lost
+	}
+	time.Sleep(2 * beat) // for the others to read it, before this rank, too, is gone
+	return lost
+}
+
+// end stops the pulse. It reports false where the store hangs, or a rank is
+// lost.
+func (p *pulse) end() bool {
+	close(p.stop)
+	done := make(chan struct{})
+	go func() { p.stopped.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(2 * beat):
+		return false
+	}
+	return len(p.silent(silence)) == 0
+}
