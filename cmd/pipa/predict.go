@@ -128,15 +128,23 @@ func writePredictions(c *cli.Context, o train.Outputs, in images, predictions it
 	if err != nil {
 		return err
 	}
-	taken := map[string]string{} // names of a stream's samples, by which they were given
+	// The names of a stream are known as its samples come.
+	taken := map[string]string{} // sample IDs, by name
+	claim := func(id string) error {
+		name := in.name(id)
+		if other, twice := taken[name]; twice {
+			return fmt.Errorf("samples %s and %s have the same file name: write them to folders of their own", other, id)
+		}
+		taken[name] = id
+		if c.Bool("force") {
+			return nil
+		}
+		return mayPredict(o, name)
+	}
 	named := func(yield func(train.Prediction, error) bool) {
 		for p, err := range predictions {
-			if name := in.name(p.ID); err == nil && in.names == nil {
-				if other, twice := taken[name]; twice {
-					err = fmt.Errorf("samples %s and %s have the same file name: write them to folders of their own", other, p.ID)
-				} else if taken[name] = p.ID; !c.Bool("force") {
-					err = mayPredict(o, name)
-				}
+			if err == nil && in.names == nil {
+				err = claim(p.ID)
 			}
 			if !yield(p, err) || err != nil {
 				return
