@@ -1,4 +1,4 @@
-.PHONY: help setup build torch test demo bench bench-uda vulncheck dist clean
+.PHONY: help setup build torch test demo bench bench-uda fuzz vulncheck dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ bench: build torch ## the data path and tensor operations, side by side with Ope
 
 bench-uda: build torch ## the ablation on the fixtures: every recipe, three seeds; about an hour on 2 cores
 	@scripts/bench-uda
+
+fuzz: torch ## every parser of foreign bytes, 2 minutes each; about 45 minutes
+	@scripts/fuzz
 
 vulncheck: setup ## known vulnerabilities in what is linked, by Go's database
 	@scripts/vulncheck
