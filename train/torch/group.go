@@ -173,7 +173,7 @@ func (g *Group) Explain(err error) error {
 	}
 	text := fmt.Sprintf("rank %d of %d", g.Rank(), g.Size())
 	if lost := g.pulse.lost(); len(lost) > 0 {
-		text += fmt.Sprintf(": lost rank %s", strings.Trim(fmt.Sprint(lost), "[]"))
+		text += fmt.Sprintf(": lost rank %s", rankList(lost))
 	}
 	return fmt.Errorf("%s: %w", text, err)
 }

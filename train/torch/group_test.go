@@ -2,50 +2,17 @@ package torch_test
 
 import (
 	"errors"
-	"net"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/torch/torchtest"
 )
 
-// together calls f as each of n ranks, on a goroutine each.
-func together(t *testing.T, n int, f func(s *torch.Scope, g *torch.Group) error) {
-	t.Helper()
-	t.Setenv("GLOO_SOCKET_IFNAME", "lo")
-	lib, err := torch.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	for rank := range n {
-		all.Go(func() {
-			g, err := lib.Join(torch.Launch{Rank: rank, Ranks: n, Host: "127.0.0.1", Port: port, Serve: rank == 0}, torch.CPU, time.Minute)
-			if err == nil {
-				err = lib.Run(torch.CPU, func(s *torch.Scope) error { return f(s, g) })
-				g.Leave()
-			}
-			if err != nil {
-				t.Errorf("rank %d: %v", rank, err)
-			}
-		})
-	}
-	all.Wait()
-}
-
 func TestSumOverRanksAndItsGradient(t *testing.T) {
-	together(t, 3, func(s *torch.Scope, g *torch.Group) error {
+	torchtest.Together(t, 3, func(s *torch.Scope, g *torch.Group) error {
 		r := float32(g.Rank())
 		x := s.FromFloat32([]float32{1 + r, 10}, 2).SetRequiresGrad(true)
 		sum := g.Sum(x)
@@ -62,7 +29,7 @@ func TestSumOverRanksAndItsGradient(t *testing.T) {
 }
 
 func TestRowsOfRanksAreJoined(t *testing.T) {
-	together(t, 2, func(s *torch.Scope, g *torch.Group) error {
+	torchtest.Together(t, 2, func(s *torch.Scope, g *torch.Group) error {
 		own := s.FromInt64([]int64{int64(g.Rank()), 7}, 1, 2)
 		if got := g.Gather(own).Int64s(); !slices.Equal(got, []int64{0, 7, 1, 7}) {
 			t.Errorf("gathered %v", got)
@@ -90,7 +57,7 @@ func TestRowsOfRanksAreJoined(t *testing.T) {
 // TestReducerAddsGradientsUp takes two backward passes over four parameters,
 // the last of which no pass uses, and the third rank 1's alone.
 func TestReducerAddsGradientsUp(t *testing.T) {
-	together(t, 2, func(s *torch.Scope, g *torch.Group) error {
+	torchtest.Together(t, 2, func(s *torch.Scope, g *torch.Group) error {
 		var p []*torch.Tensor
 		for _, n := range []int{3, 8 << 20, 2, 1} { // the second fills a bucket
 			p = append(p, s.Ones(torch.Float32, n).SetRequiresGrad(true))
@@ -132,7 +99,7 @@ func TestReducerAddsGradientsUp(t *testing.T) {
 }
 
 func TestAFailedSumNamesTheOperation(t *testing.T) {
-	together(t, 2, func(s *torch.Scope, g *torch.Group) error {
+	torchtest.Together(t, 2, func(s *torch.Scope, g *torch.Group) error {
 		err := s.Run(func(c *torch.Scope) error {
 			g.Sum(c.Zeros(torch.Bool, 2))
 			return nil

@@ -3,6 +3,7 @@ package torch
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -83,11 +84,14 @@ func (p *pulse) beat() bool {
 // watch aborts the group where a rank, or the store, has fallen silent.
 func (p *pulse) watch() bool {
 	if lost := p.silent(silence); len(lost) > 0 {
-		p.group.abort(fmt.Sprintf("no sign of life for %v", silence))
+		p.group.abort(fmt.Sprintf("rank %s: no sign of life for %v", rankList(lost), silence))
 		return false
 	}
 	return true
 }
+
+// rankList is ranks in words, as in "1 3".
+func rankList(ranks []int) string { return strings.Trim(fmt.Sprint(ranks), "[]") }
 
 // silent lists the ranks that have not counted on for a time, or rank 0 where
 // the store it keeps has not answered.

@@ -2,9 +2,12 @@
 package torchtest
 
 import (
+	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/pipa-uda/pipa/fixtures/golden"
 	"github.com/pipa-uda/pipa/train/torch"
@@ -35,6 +38,38 @@ func Run(t testing.TB, f func(s *torch.Scope)) {
 	if n := lib.LiveTensors(); n != 0 {
 		t.Errorf("%d tensors are left over", n)
 	}
+}
+
+// Together calls f as each of n ranks, on a goroutine each.
+func Together(t *testing.T, n int, f func(s *torch.Scope, g *torch.Group) error) {
+	t.Helper()
+	t.Setenv("GLOO_SOCKET_IFNAME", "lo")
+	lib, err := torch.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for rank := range n {
+		all.Go(func() {
+			g, err := lib.Join(torch.Launch{Rank: rank, Ranks: n, Host: "127.0.0.1", Port: port, Serve: rank == 0}, torch.CPU, time.Minute)
+			if err == nil {
+				err = lib.Run(torch.CPU, func(s *torch.Scope) error { return f(s, g) })
+				g.Leave()
+			}
+			if err != nil {
+				t.Errorf("rank %d: %v", rank, err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // Tensor loads a golden tensor: floats as float32, integers as int64.
