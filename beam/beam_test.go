@@ -18,6 +18,8 @@ import (
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/precompute"
+	"github.com/pipa-uda/pipa/pipeline/storage"
+	"github.com/pipa-uda/pipa/pipeline/storage/storagetest"
 )
 
 // dataDir holds one small set of fixtures for all tests.
@@ -128,6 +130,33 @@ func TestBytesAreThoseOfTheLocalRun(t *testing.T) {
 			same(t, contents(t, out), local(t, p))
 		})
 	}
+}
+
+// TestAnObjectStoreTakesPlanAndOutput: the plan, and what is made of it, lie in a
+// bucket.
+func TestAnObjectStoreTakesPlanAndOutput(t *testing.T) {
+	storagetest.Server(t, "bucket")
+	_, p := planFile(t, precompute.Job{Kind: pipeline.KindSample}, precompute.Options{Source: gta()})
+	bucket, err := storage.Open(t.Context(), "s3://bucket")
+	if err == nil {
+		err = bucket.Put("plans/samples.json", p.Write)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), "s3://bucket/plans/samples.json", Job{Out: "s3://bucket/sets/samples", Workers: 1}); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	want := local(t, p)
+	for name := range want {
+		text, err := fs.ReadFile(bucket, "sets/samples/"+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[name] = string(text)
+	}
+	same(t, got, want)
 }
 
 // TestAFinishedOutputIsLeftAlone runs the same job again: no shard is written
