@@ -230,6 +230,21 @@ func TestAFailureNamesTheShard(t *testing.T) {
 	same(t, contents(t, out), local(t, p))
 }
 
+// TestAnInterruptedJobIsContinued.
+func TestAnInterruptedJobIsContinued(t *testing.T) {
+	file, p := planFile(t, precompute.Job{Kind: pipeline.KindSample}, precompute.Options{Source: gta()})
+	out := filepath.Join(t.TempDir(), "beam")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := run(ctx, file, Job{Out: out, Workers: 1}); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "continued by the same command") {
+		t.Errorf("interrupted: %v", err)
+	}
+	if err := run(t.Context(), file, Job{Out: out, Workers: 1}); err != nil {
+		t.Fatal(err)
+	}
+	same(t, contents(t, out), local(t, p))
+}
+
 // TestBadJobsAreRefusedBeforeTheyAreSubmitted.
 func TestBadJobsAreRefusedBeforeTheyAreSubmitted(t *testing.T) {
 	good, p := planFile(t, precompute.Job{Kind: pipeline.KindSample}, precompute.Options{Source: gta()})

@@ -69,7 +69,9 @@ func run(ctx context.Context, planFile string, job Job) error {
 	}
 	p, s := beam.NewPipelineWithRoot()
 	Precompute(s, plan, job)
-	if err := beamx.Run(ctx, p); err != nil {
+	if err := beamx.Run(ctx, p); ctx.Err() != nil {
+		return fmt.Errorf("precompute %s: %w: a job in this process is continued by the same command, one on a cluster has to be stopped there", job.Out, context.Cause(ctx))
+	} else if err != nil {
 		return fmt.Errorf("precompute %s: %w", job.Out, err)
 	}
 	if *jobopts.Async {
