@@ -1,42 +1,91 @@
-// Command beam makes the shards of a precompute plan on Apache Beam, and
-// commits the dataset once all are there. The bytes are those of pipa
-// precompute.
+// Command pipa-beam makes a precomputed dataset on Apache Beam: the shards of a
+// plan that pipa plan has written, on whatever runner Beam has. Its bytes are
+// those that pipa precompute makes on one machine.
 //
-//	beam --plan pairs.plan.json --out pairs [--runner prism] [flags of the runner]
+//	pipa-beam --plan pairs.plan.json --out pairs
+//	pipa-beam --plan pairs.plan.json --out gs://bucket/pairs --runner dataflow ...
+//
+// Beam's own flags choose and set up the runner; without --runner it is prism,
+// in this process. README.md beside this file has the others.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
-	"log"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/options/jobopts"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
+	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/precompute"
+	"github.com/pipa-uda/pipa/pipeline/storage"
 )
 
 func main() {
-	plan := flag.String("plan", "", "the plan, which pipa plan has written")
+	plan := flag.String("plan", "", "the plan that pipa plan has written: a path or a URL (file://, s3://, gs://)")
 	var job Job
-	flag.StringVar(&job.Out, "out", "", "the dataset's folder, a path that all workers share or an s3:// or gs:// URL")
-	flag.StringVar(&job.Source, "source", "", "where the plan's source lies for the workers, if not where the plan has it")
-	flag.StringVar(&job.Target, "target", "", "where the plan's target lies for the workers, if not where the plan has it")
-	flag.IntVar(&job.Workers, "shard_workers", 1, "goroutines that make one shard; never changes a byte")
+	flag.StringVar(&job.Out, "out", "", "the dataset's folder: a path or URL that every worker reaches")
+	flag.StringVar(&job.Source, "source", "", "where the plan's source lies now, if not where the plan has it")
+	flag.StringVar(&job.Mixed, "target", "", "where the plan's target lies now, if not where the plan has it")
+	flag.IntVar(&job.Workers, "workers", 1, "goroutines that make one shard's rows; the runner makes several shards at once")
 	flag.Parse()
-	beam.Init() // a worker process goes on from here as the runner tells it
-	if err := run(context.Background(), *plan, job); err != nil {
-		log.Fatal(err)
+	beam.Init() // does not return in a worker
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *plan, job); err != nil {
+		fmt.Fprintln(os.Stderr, "pipa-beam:", err)
+		stop()
+		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, plan string, job Job) error {
-	p, err := precompute.ReadPlan(plan)
+// run claims the output, submits the pipeline and waits for it, unless Beam's
+// --async says otherwise.
+func run(ctx context.Context, planFile string, job Job) error {
+	if planFile == "" || job.Out == "" {
+		return errors.New("--plan and --out are needed; see --help")
+	}
+	plan, err := precompute.ReadPlan(ctx, planFile)
 	if err != nil {
 		return err
 	}
-	graph, err := job.Pipeline(ctx, p)
+	// Workers have working directories of their own.
+	for _, dir := range []*string{&job.Out, &job.Source, &job.Mixed} {
+		if *dir != "" && !storage.IsURL(*dir) {
+			if *dir, err = filepath.Abs(*dir); err != nil {
+				return err
+			}
+		}
+	}
+	if err := precompute.Claim(ctx, plan, job.Out); err != nil {
+		return err
+	}
+	p, s := beam.NewPipelineWithRoot()
+	Precompute(s, plan, job)
+	if err := beamx.Run(ctx, p); ctx.Err() != nil {
+		return fmt.Errorf("precompute %s: %w: a job in this process is continued by the same command, one on a cluster has to be stopped there", job.Out, context.Cause(ctx))
+	} else if err != nil {
+		return fmt.Errorf("precompute %s: %w", job.Out, err)
+	}
+	if *jobopts.Async {
+		fmt.Printf("%s: submitted; it is a dataset once it has a %s\n", job.Out, pipeline.ManifestFile)
+		return nil
+	}
+	folder, err := storage.Open(ctx, job.Out)
 	if err != nil {
 		return err
 	}
-	return beamx.Run(ctx, graph)
+	m, err := storage.Manifest(folder)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Printf("%s: %d rows of %s in %d shards, digest %s\n", job.Out, m.Rows, m.Kind.Plural(), len(m.Shards), m.Digest)
+	return err
 }

@@ -10,9 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock takes dir/name for this process until the returned function is called or
-// the process ends. A second process is refused with the owner's name: host and
-// process number.
+// ErrInUse is wrapped where a lock is held by someone else.
+var ErrInUse = errors.New("in use")
+
+// Lock takes dir/name for the caller until the returned function is called or
+// the process ends. A second caller, in this process or another, is refused with
+// ErrInUse and the owner's name: host and process number.
 func Lock(dir, name string) (unlock func(), err error) {
 	path := filepath.Join(dir, name)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
@@ -25,7 +28,7 @@ func Lock(dir, name string) (unlock func(), err error) {
 			return nil, fmt.Errorf("lock %s: %w", dir, err)
 		}
 		owner, _ := os.ReadFile(path)
-		return nil, fmt.Errorf("%s is in use by %s", dir, strings.TrimSpace(string(owner)))
+		return nil, fmt.Errorf("%s is %w by %s", dir, ErrInUse, strings.TrimSpace(string(owner)))
 	}
 	host, err := os.Hostname()
 	if err != nil {

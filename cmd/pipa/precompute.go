@@ -116,7 +116,7 @@ func precomputeCommand() *cli.Command {
 			"   pipa precompute pairs --source cityscapes:data/cityscapes --unlabelled --out pairs\n" +
 			"   pipa precompute --plan pairs.plan.json --out pairs --shard 3/16",
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "plan", Usage: "work by the plan in `FILE`, which pipa plan has written"},
+			&cli.StringFlag{Name: "plan", Usage: "work by the plan in `FILE` (a path or URL), which pipa plan has written"},
 			&cli.StringFlag{Name: "source", Usage: "where the plan's source lies now, its `DIR`"},
 			&cli.StringFlag{Name: "target", Usage: "where the plan's target lies now, its `DIR`"},
 		}, run...),
@@ -125,7 +125,7 @@ func precomputeCommand() *cli.Command {
 			if c.NArg() > 0 || path == "" {
 				return onlySubcommands(c)
 			}
-			p, err := precompute.ReadPlan(path)
+			p, err := precompute.ReadPlan(c.Context, path)
 			if err != nil {
 				return badDataError{err}
 			}

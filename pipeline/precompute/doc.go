@@ -6,8 +6,9 @@
 // to them, and a number of shards that has nothing to do with the number of
 // processes. [Run] makes the shards of one share of the work, each written
 // aside, synced and renamed, with a sidecar that says what it holds; a finished
-// shard is passed over. [Merge] checks all shards and writes the manifest: that
-// is the commit, and before it the folder is no dataset.
+// shard is passed over. A [Maker] makes single shards, for an engine that hands
+// out their numbers itself. [Merge] checks all shards and writes the manifest:
+// that is the commit, and before it the folder is no dataset.
 //
 //	plan, err := precompute.New(ctx, job, options)
 //	err = precompute.Run(ctx, plan, "pairs", precompute.RunOptions{})

@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
+	"strings"
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/crops"
@@ -147,17 +149,32 @@ func (p *Plan) Write(w io.Writer) error {
 	return err
 }
 
-// ReadPlan reads and checks a plan.
-func ReadPlan(path string) (*Plan, error) {
-	text, err := os.ReadFile(path)
+// ReadPlan reads and checks the plan in a file, a path or URL.
+func ReadPlan(ctx context.Context, name string) (*Plan, error) {
+	text, err := readFile(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)
 	}
 	p, err := parsePlan(text)
 	if err != nil {
-		return nil, fmt.Errorf("read plan %s: %w", path, err)
+		return nil, fmt.Errorf("read plan %s: %w", name, err)
 	}
 	return p, nil
+}
+
+func readFile(ctx context.Context, name string) ([]byte, error) {
+	if !storage.IsURL(name) {
+		return os.ReadFile(name)
+	}
+	dir, file := path.Split(name)
+	if file == "" || strings.HasSuffix(dir, "://") {
+		return nil, fmt.Errorf("%s names no file", name)
+	}
+	folder, err := storage.Open(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return fs.ReadFile(folder, file)
 }
 
 // OpenPlan reads the plan of the dataset in dir, a path or URL.

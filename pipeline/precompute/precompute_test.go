@@ -41,7 +41,7 @@ var dataDir = sync.OnceValues(func() (string, error) {
 func TestMain(m *testing.M) {
 	// As a child of TestAKilledRun…, the test binary is the run.
 	if dir := os.Getenv("PRECOMPUTE_INTO"); dir != "" {
-		p, err := precompute.ReadPlan(os.Getenv("PRECOMPUTE_PLAN"))
+		p, err := precompute.ReadPlan(context.Background(), os.Getenv("PRECOMPUTE_PLAN"))
 		if err == nil {
 			err = precompute.Run(context.Background(), p, dir, precompute.RunOptions{Workers: 2})
 		}
@@ -302,6 +302,12 @@ func TestInputsAndOutputsMayLieInAnObjectStore(t *testing.T) {
 	if p.Digest != local.Digest {
 		t.Errorf("the plan's digest is %s, of the local one %s", p.Digest, local.Digest)
 	}
+	if err := open("s3://out").Put("plans/mix.json", p.Write); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = precompute.ReadPlan(t.Context(), "s3://out/plans/mix.json"); err != nil {
+		t.Fatal(err)
+	}
 	there := "s3://out/sets/mix"
 	m := build(t, p, there, 3, 2)
 	if err := verify(t, there); err != nil {
@@ -389,23 +395,75 @@ func TestASecondProcessIsRefused(t *testing.T) {
 	}
 }
 
-// TestSharesMayBeginTogether: whoever is first puts the plan into an empty
-// folder, and the others find it there.
-func TestSharesMayBeginTogether(t *testing.T) {
+// TestAShardMayBeMadeTwiceAtOnce: an engine may hand out a shard again while it
+// is being made, to this process or another.
+func TestAShardMayBeMadeTwiceAtOnce(t *testing.T) {
+	p, err := jobs(t)["mix"]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, twice := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "twice")
+	build(t, p, whole, 1, 2)
+	var wait sync.WaitGroup
+	for range 3 {
+		wait.Go(func() {
+			m, err := precompute.NewMaker(t.Context(), p, twice, precompute.MakerOptions{Workers: 2})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for s := range p.Shards {
+				wait.Go(func() {
+					shard, err := m.Make(t.Context(), s)
+					if err != nil || shard.File != pipeline.ShardFile(s) || shard.Rows == 0 {
+						t.Errorf("shard %d: %+v, %v", s, shard, err)
+					}
+				})
+			}
+		})
+	}
+	wait.Wait()
+	if _, err := precompute.Merge(t.Context(), p, twice, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := contents(t, twice), contents(t, whole); !maps.Equal(got, want) {
+		t.Errorf("the files differ: %v, want %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+	}
+}
+
+// TestAShardWaitsForItsOwner: where someone else makes a shard, the next caller
+// waits, as long as it may.
+func TestAShardWaitsForItsOwner(t *testing.T) {
 	p, err := jobs(t)["pairs"]()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 8 {
-		dir := filepath.Join(t.TempDir(), "out")
-		begun := make(chan error)
-		for range 8 {
-			go func() { begun <- precompute.Claim(t.Context(), p, dir) }()
-		}
-		for range 8 {
-			if err := <-begun; err != nil {
-				t.Error(err)
-			}
+	dir := t.TempDir()
+	m, err := precompute.NewMaker(t.Context(), p, dir, precompute.MakerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := pipeline.Lock(dir, ".lock-part-00001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := m.Make(ctx, 1); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, pipeline.ErrInUse) || !strings.Contains(err.Error(), "shard 1 of 4") {
+		t.Errorf("while it is locked: %v", err)
+	}
+	made := make(chan error)
+	go func() {
+		_, err := m.Make(t.Context(), 1)
+		made <- err
+	}()
+	unlock()
+	if err := <-made; err != nil {
+		t.Error(err)
+	}
+	for _, s := range []int{-1, p.Shards} {
+		if _, err := m.Make(t.Context(), s); err == nil || !strings.Contains(err.Error(), "does not exist") {
+			t.Errorf("shard %d: %v", s, err)
 		}
 	}
 }
@@ -519,7 +577,7 @@ func TestAPlanIsNotEdited(t *testing.T) {
 		if err := os.WriteFile(path, []byte(strings.Replace(text.String(), c.from, c.to, 1)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		_, err := precompute.ReadPlan(path)
+		_, err := precompute.ReadPlan(t.Context(), path)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -553,7 +611,7 @@ func FuzzReadPlan(f *testing.F) {
 		if err := os.WriteFile(path, text, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if p, err := precompute.ReadPlan(path); err == nil && (p.Rows() < p.Shards || p.Shards < 1) {
+		if p, err := precompute.ReadPlan(t.Context(), path); err == nil && (p.Rows() < p.Shards || p.Shards < 1) {
 			t.Errorf("a plan of %d rows in %d shards was accepted", p.Rows(), p.Shards)
 		}
 	})

@@ -15,8 +15,8 @@ import (
 	"github.com/pipa-uda/pipa/pipeline/storage"
 )
 
-// maker makes the rows of a plan, each on its own.
-type maker struct {
+// rowMaker makes the rows of a plan, each on its own.
+type rowMaker struct {
 	plan   *Plan
 	header pipeline.Header
 	source *input
@@ -104,10 +104,10 @@ func (in *input) sample(ctx context.Context, k int) (pipeline.Sample, error) {
 	return in.set.Decode(e)
 }
 
-// newMaker opens a plan's inputs; sourceDir and mixedDir say where they lie now
+// newRowMaker opens a plan's inputs; sourceDir and mixedDir say where they lie now
 // and may be empty.
-func newMaker(ctx context.Context, p *Plan, sourceDir, mixedDir string) (*maker, error) {
-	m := &maker{plan: p}
+func newRowMaker(ctx context.Context, p *Plan, sourceDir, mixedDir string) (*rowMaker, error) {
+	m := &rowMaker{plan: p}
 	var err error
 	if m.source, err = openInput(ctx, p.Source, sourceDir); err != nil {
 		return nil, err
@@ -153,7 +153,7 @@ func header(o *augment.Options, p *Plan, in pipeline.Header) (pipeline.Header, e
 }
 
 // append adds row r of the plan: item r mod n of the source in pass r / n.
-func (m *maker) append(ctx context.Context, out *pipeline.Builder, r int) error {
+func (m *rowMaker) append(ctx context.Context, out *pipeline.Builder, r int) error {
 	n := len(m.source.Items)
 	item, epoch := r%n, m.plan.Epoch+uint64(r/n)
 	s, err := m.source.sample(ctx, item)
@@ -197,7 +197,7 @@ func (m *maker) append(ctx context.Context, out *pipeline.Builder, r int) error 
 	return out.AppendMix(mixed)
 }
 
-func (m *maker) augment(o *augment.Options, s pipeline.Sample, epoch uint64) (pipeline.Sample, error) {
+func (m *rowMaker) augment(o *augment.Options, s pipeline.Sample, epoch uint64) (pipeline.Sample, error) {
 	stage, err := augment.New(*o, m.plan.Seed, epoch)
 	if err != nil {
 		return s, err
@@ -206,7 +206,7 @@ func (m *maker) augment(o *augment.Options, s pipeline.Sample, epoch uint64) (pi
 }
 
 // batches makes the rows from to to, in order, on up to workers goroutines.
-func (m *maker) batches(ctx context.Context, from, to, workers int) pipeline.Stream {
+func (m *rowMaker) batches(ctx context.Context, from, to, workers int) pipeline.Stream {
 	starts := func(yield func(int, error) bool) {
 		for r := from; r < to; r += m.plan.Batch {
 			if !yield(r, nil) {

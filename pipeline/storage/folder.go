@@ -22,7 +22,7 @@ type Folder interface {
 	Put(name string, write func(io.Writer) error) error
 	// Remove deletes a file; one that does not exist is no error.
 	Remove(name string) error
-	// Lock takes the folder for this process, or says who has it. An object
+	// Lock takes the folder, or says who has it (pipeline.ErrInUse). An object
 	// store has no locks: there two processes that do the same work write the
 	// same objects.
 	Lock(name string) (unlock func(), err error)
