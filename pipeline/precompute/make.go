@@ -54,6 +54,9 @@ func New(ctx context.Context, job Job, o Options) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{Format: planFormat, Job: job, Shards: o.Shards, Batch: o.Batch}
+	if o.MaxPixels != pipeline.MaxPixels {
+		p.MaxPixels = o.MaxPixels
+	}
 	bad := 0
 	var bytes int64 // of the largest row
 	var err error

@@ -76,10 +76,11 @@ type Plan struct {
 	Format string `json:"format"`
 	Digest string `json:"digest"` // xxh3-64 of all that decides the rows: not where inputs lie, nor what was left out
 	Job
-	Shards int    `json:"shards"`
-	Batch  int    `json:"batch"` // rows of a record batch
-	Source Input  `json:"source"`
-	Mixed  *Input `json:"mixed,omitempty"` // what the source is mixed with
+	Shards    int    `json:"shards"`
+	Batch     int    `json:"batch"`                // rows of a record batch
+	MaxPixels int    `json:"max_pixels,omitempty"` // the most that an image may declare; 0 means pipeline.MaxPixels
+	Source    Input  `json:"source"`
+	Mixed     *Input `json:"mixed,omitempty"` // what the source is mixed with
 }
 
 // An Input is one dataset as it was when the plan was made.
@@ -126,7 +127,7 @@ func (p *Plan) shard(s int) (from, to int) {
 // digest hashes what decides the rows.
 func (p *Plan) digest() (string, error) {
 	q := *p
-	q.Digest, q.Source.Dir, q.Source.Quarantined = "", "", nil
+	q.Digest, q.MaxPixels, q.Source.Dir, q.Source.Quarantined = "", 0, "", nil
 	if q.Mixed != nil {
 		m := *q.Mixed
 		m.Dir, m.Quarantined = "", nil

@@ -558,6 +558,21 @@ func TestBadSamplesAreSettledInThePlan(t *testing.T) {
 	}
 }
 
+// TestTheLimitOnPixelsHoldsForShardsToo: the plan carries the limit that it was
+// made with.
+func TestTheLimitOnPixelsHoldsForShardsToo(t *testing.T) {
+	source := precompute.InputOptions{Format: "gta", Dir: filepath.Join(data(t), "gta")}
+	p, err := precompute.New(t.Context(), precompute.Job{Kind: pipeline.KindSample, Epochs: 1}, precompute.Options{Source: source, MaxPixels: 1 << 20})
+	if err != nil || p.MaxPixels != 1<<20 {
+		t.Fatalf("the plan has the limit %d, %v", p.MaxPixels, err)
+	}
+	p.MaxPixels = 10
+	err = precompute.Run(t.Context(), p, filepath.Join(t.TempDir(), "out"), precompute.RunOptions{})
+	if err == nil || !strings.Contains(err.Error(), "the limit is 10") {
+		t.Errorf("images of more than 10 pixels: %v", err)
+	}
+}
+
 func TestAPlanIsNotEdited(t *testing.T) {
 	p, err := jobs(t)["samples"]()
 	if err != nil {

@@ -34,14 +34,15 @@ type input struct {
 // no retry will help.
 var ErrInput = errors.New("the input has changed since the plan was made")
 
-// openInput opens an input where it lies now: at dir, or where it lay.
-func openInput(ctx context.Context, in Input, dir string) (*input, error) {
+// openInput opens an input where it lies now: at dir, or where it lay. Its
+// images may declare maxPixels.
+func openInput(ctx context.Context, in Input, dir string, maxPixels int) (*input, error) {
 	if dir != "" {
 		in.Dir = dir
 	}
 	// A split's list of samples may need labels that are gone; those that the
 	// plan wants are checked by name.
-	options := formats.Options{Split: in.Split, Unlabelled: in.Unlabelled}
+	options := formats.Options{Split: in.Split, Unlabelled: in.Unlabelled, MaxPixels: maxPixels}
 	if in.Map != "" {
 		m, err := folder.Parse([]byte(in.Map))
 		if err != nil {
@@ -109,7 +110,7 @@ func (in *input) sample(ctx context.Context, k int) (pipeline.Sample, error) {
 func newRowMaker(ctx context.Context, p *Plan, sourceDir, mixedDir string) (*rowMaker, error) {
 	m := &rowMaker{plan: p}
 	var err error
-	if m.source, err = openInput(ctx, p.Source, sourceDir); err != nil {
+	if m.source, err = openInput(ctx, p.Source, sourceDir, p.MaxPixels); err != nil {
 		return nil, err
 	}
 	in := m.source.set.Header()
@@ -123,7 +124,7 @@ func newRowMaker(ctx context.Context, p *Plan, sourceDir, mixedDir string) (*row
 			m.header, err = stage.Header(in)
 		}
 	case pipeline.KindMix:
-		if m.mixed, err = openInput(ctx, *p.Mixed, mixedDir); err != nil {
+		if m.mixed, err = openInput(ctx, *p.Mixed, mixedDir, p.MaxPixels); err != nil {
 			return nil, err
 		}
 		target := m.mixed.set.Header()
