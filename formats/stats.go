@@ -165,8 +165,14 @@ func WriteClassStats(dir string, stats []ClassStats) error {
 		}
 	}
 	byClass.WriteString("\n}")
-	for name, text := range map[string]*bytes.Buffer{statsByFile: &byFile, samplesByClass: &byClass, StatsFile: &list} {
-		if err := pipeline.WriteFile(filepath.Join(dir, name), func(w io.Writer) error { _, err := text.WriteTo(w); return err }); err != nil {
+	if err := pipeline.MkdirAll(dir); err != nil {
+		return fmt.Errorf("write class statistics: %w", err)
+	}
+	for _, f := range []struct {
+		name string
+		text *bytes.Buffer
+	}{{statsByFile, &byFile}, {samplesByClass, &byClass}, {StatsFile, &list}} {
+		if err := pipeline.WriteFile(filepath.Join(dir, f.name), func(w io.Writer) error { _, err := f.text.WriteTo(w); return err }); err != nil {
 			return fmt.Errorf("write class statistics: %w", err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -67,7 +68,7 @@ func WriteDir(dir string, force bool, write func(aside string) error) (err error
 		return errors.New("it is not empty; choose another folder, or replace it with --force")
 	}
 	parent := filepath.Dir(dir)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
+	if err := MkdirAll(parent); err != nil {
 		return err
 	}
 	aside, err := os.MkdirTemp(parent, "."+filepath.Base(dir)+".tmp-")
@@ -81,6 +82,9 @@ func WriteDir(dir string, force bool, write func(aside string) error) (err error
 	if err := write(aside); err != nil {
 		return err
 	}
+	if err := syncTree(aside); err != nil {
+		return err
+	}
 	old := aside + ".old"
 	if err := os.Rename(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -90,6 +94,39 @@ func WriteDir(dir string, force bool, write func(aside string) error) (err error
 	}
 	if err := os.RemoveAll(old); err != nil {
 		return fmt.Errorf("remove what it held before: %w", err)
+	}
+	return SyncDir(parent)
+}
+
+// syncTree makes all that a folder holds durable.
+func syncTree(dir string) error {
+	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return SyncDir(path)
+	})
+}
+
+// MkdirAll makes a folder and those above it that are missing, so that they
+// outlive a power cut: each is synced into the one above.
+func MkdirAll(dir string) error {
+	dir = filepath.Clean(dir)
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent == dir {
+		return os.Mkdir(dir, 0o755) // fails, and says why
+	}
+	if err := MkdirAll(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		// Another process may have made it in between.
+		if info, statErr := os.Stat(dir); statErr != nil || !info.IsDir() {
+			return err
+		}
 	}
 	return SyncDir(parent)
 }

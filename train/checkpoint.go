@@ -65,7 +65,7 @@ func saveCheckpoint(dir string, state State, files map[string]func(path string) 
 	if _, err := readState(name); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := pipeline.MkdirAll(dir); err != nil {
 		return err
 	}
 	aside, err := os.MkdirTemp(dir, ".tmp-")

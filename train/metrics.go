@@ -97,6 +97,10 @@ func (l *lineLog) write(v any) error {
 	if _, err := l.f.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("write log: %w", err)
 	}
+	// A run that is resumed from a later checkpoint does not write it again.
+	if err := l.f.Sync(); err != nil {
+		return fmt.Errorf("write log: %w", err)
+	}
 	return nil
 }
 

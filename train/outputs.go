@@ -84,7 +84,7 @@ func (o Outputs) Write(name string, p Prediction) error {
 	}
 	for _, kind := range o.Kinds {
 		path := o.Path(kind, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := pipeline.MkdirAll(filepath.Dir(path)); err != nil {
 			return fmt.Errorf("write prediction: %w", err)
 		}
 		if err := pipeline.WriteFile(path, func(w io.Writer) error { return o.encode(w, kind, p) }); err != nil {

@@ -7,7 +7,6 @@ import (
 	"image/draw"
 	"image/png"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/pipa-uda/pipa/pipeline"
@@ -87,7 +86,7 @@ func (t *trainer) drawPanel(ctx context.Context, rows []pipeline.Sample, b stepB
 		sheets = append(sheets, pairs)
 	}
 	dir := filepath.Join(t.options.Out, panelsDir)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := pipeline.MkdirAll(dir); err != nil {
 		return fmt.Errorf("draw panel: %w", err)
 	}
 	return pipeline.WriteFile(filepath.Join(dir, fmt.Sprintf("%08d.png", t.iteration)), func(w io.Writer) error { return png.Encode(w, stack(sheets)) })

@@ -141,7 +141,7 @@ func openRun(cfg Config, o Options) (unlock func(), err error) {
 	case !exists && o.Resume:
 		return nil, fmt.Errorf("%s holds no run to resume: %s is missing", o.Out, configFile)
 	}
-	if err := os.MkdirAll(o.Out, 0o755); err != nil {
+	if err := pipeline.MkdirAll(o.Out); err != nil {
 		return nil, fmt.Errorf("create run: %w", err)
 	}
 	release, err := pipeline.Lock(o.Out, ".lock")

@@ -98,7 +98,7 @@ func (d dir) Put(name string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := pipeline.MkdirAll(filepath.Dir(path)); err != nil {
 		return err
 	}
 	return pipeline.WriteFile(path, write)
@@ -116,7 +116,7 @@ func (d dir) Remove(name string) error {
 }
 
 func (d dir) Lock(name string) (func(), error) {
-	if err := os.MkdirAll(string(d), 0o755); err != nil {
+	if err := pipeline.MkdirAll(string(d)); err != nil {
 		return nil, err
 	}
 	return pipeline.Lock(string(d), name)

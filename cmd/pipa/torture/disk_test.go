@@ -1,0 +1,132 @@
+//go:build linux
+
+package torture
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/pipa-uda/pipa/fixtures/faultfs"
+)
+
+// TestFailingDisk lets the n-th request that changes the disk fail, for every n
+// of a small run: once, as a bad sector does, and from then on, as a full disk
+// does. Whatever fails, no file is half-written under its final name, nothing of
+// a temporary name stays where the disk still lets it be removed, and running
+// again gives what a run without faults gives.
+func TestFailingDisk(t *testing.T) {
+	for _, j := range jobs {
+		t.Run(j.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDisk(t)
+			states, total := clean(t, d, j)
+			faults := 0
+			for _, fault := range []faultfs.Fault{
+				{Err: syscall.EIO},
+				{Err: syscall.ENOSPC, Forever: true},
+			} {
+				few := 6
+				if j.slow {
+					few = 3
+				}
+				for _, n := range some(t, total, few) {
+					fault.Ops, fault.At = faultfs.Changes, n
+					t.Run(fmt.Sprintf("%d of %d, %v", n, total, fault.Err), func(t *testing.T) {
+						d.prepare(t, j, fault)
+						r := sh(j.script, bench, d.dir)
+						calm(t, r)
+						got := contents(t, d.backing)
+						op, at := d.Struck()
+						if left := leftovers(t, d.backing); len(left) > 0 && !fault.Forever && op != faultfs.Remove {
+							t.Errorf("it leaves %v", left)
+						}
+						if r.code != 0 && !strings.Contains(r.stderr, fault.Err.Error()) {
+							t.Errorf("the error does not say %q: %s", fault.Err, r.stderr)
+						}
+						if r.code == 0 {
+							same(t, got, states[0])
+						}
+						whole(t, got, states...)
+						if err := d.Arm(faultfs.Fault{}); err != nil {
+							t.Fatal(err)
+						}
+						must(t, j.rerun(bench, d.dir))
+						same(t, contents(t, d.backing), states[0])
+						if t.Failed() {
+							t.Logf("the fault met: %s %s", op, at)
+						}
+					})
+					faults++
+				}
+			}
+			t.Logf("%s: %d faults", j.name, faults)
+		})
+	}
+}
+
+// clean runs a job without faults. states are what its folder may hold: the
+// result, and what was there before. total is the number of requests that change
+// the disk.
+func clean(t *testing.T, d disk, j job) (states []map[string]string, total int) {
+	t.Helper()
+	d.prepare(t, j, faultfs.Fault{Ops: faultfs.Changes})
+	before := contents(t, d.backing)
+	must(t, sh(j.script, bench, d.dir))
+	total = d.Count()
+	states = []map[string]string{contents(t, d.backing), before}
+	if left := leftovers(t, d.backing); len(left) > 0 {
+		t.Errorf("a run without faults leaves %v", left)
+	}
+	if len(states[0]) == 0 || total == 0 {
+		t.Fatalf("the job wrote nothing, in %d requests", total)
+	}
+	return states, total
+}
+
+// TestPowerCut ends the disk at the n-th request, and keeps what was synced, with
+// the names that were synced or all that were given. After it, too, no file is
+// half-written, and running again gives the clean result. What a run that has
+// ended well wrote is there after a power cut.
+func TestPowerCut(t *testing.T) {
+	for _, j := range jobs {
+		t.Run(j.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDisk(t)
+			states, total := clean(t, d, j)
+			t.Run("afterwards", func(t *testing.T) {
+				left := t.TempDir()
+				if err := d.PowerCut(left, false); err != nil {
+					t.Fatal(err)
+				}
+				same(t, contents(t, left), states[0])
+			})
+			cuts := 1
+			few := 5
+			if j.slow {
+				few = 2
+			}
+			for _, n := range some(t, total, few) {
+				if j.slow && n%3 != 0 && n != total {
+					continue
+				}
+				d.prepare(t, j, faultfs.Fault{Ops: faultfs.Changes, At: n, Err: syscall.EIO, Forever: true})
+				calm(t, sh(j.script, bench, d.dir))
+				for _, early := range []bool{false, true} {
+					t.Run(fmt.Sprintf("%d of %d, early names %v", n, total, early), func(t *testing.T) {
+						left := t.TempDir()
+						if err := d.PowerCut(left, early); err != nil {
+							t.Fatal(err)
+						}
+						whole(t, contents(t, left), states...)
+						must(t, j.rerun(bench, left))
+						same(t, contents(t, left), states[0])
+					})
+					cuts++
+				}
+			}
+			t.Logf("%s: %d power cuts", j.name, cuts)
+		})
+	}
+}
