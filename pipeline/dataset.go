@@ -299,14 +299,18 @@ func mapShard(path string, s Shard) (o *openShard, h Header, err error) {
 	if err != nil {
 		return nil, h, fmt.Errorf("map: %w", err)
 	}
-	file, err := arrowio.OpenFile(data, func(m map[string]string) (*arrow.Schema, bool, error) {
-		header, ours, err := parseHeader(m)
-		if err != nil {
-			return nil, false, err
-		}
-		h = header
-		schema, err := h.schema()
-		return schema, ours, err
+	var file *arrowio.File
+	err = Mapped("its content", func() error {
+		file, err = arrowio.OpenFile(data, func(m map[string]string) (*arrow.Schema, bool, error) {
+			header, ours, err := parseHeader(m)
+			if err != nil {
+				return nil, false, err
+			}
+			h = header
+			schema, err := h.schema()
+			return schema, ours, err
+		})
+		return err
 	})
 	if err != nil {
 		return nil, h, errors.Join(err, unix.Munmap(data))
@@ -340,15 +344,21 @@ func (d *Dataset) Batches() int { return len(d.where) }
 // several goroutines.
 func (d *Dataset) Batch(i int) (*Batch, error) {
 	shard, batch := d.where[i][0], d.where[i][1]
-	file := d.manifest.Shards[shard].File
-	rec, err := d.shards[shard].file.Record(batch)
+	path := filepath.Join(d.dir, d.manifest.Shards[shard].File)
+	var b *Batch
+	err := Mapped(path, func() error {
+		rec, err := d.shards[shard].file.Record(batch)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if b, err = newBatch(&d.header, rec); err != nil {
+			rec.Release()
+			return fmt.Errorf("%s: batch %d: %w", path, batch, err)
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(d.dir, file), err)
-	}
-	b, err := newBatch(&d.header, rec)
-	if err != nil {
-		rec.Release()
-		return nil, fmt.Errorf("%s: batch %d: %w", filepath.Join(d.dir, file), batch, err)
+		return nil, err
 	}
 	return b, nil
 }

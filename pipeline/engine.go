@@ -59,8 +59,12 @@ func Map[In, Out any](ctx context.Context, workers int, in iter.Seq2[In, error],
 		for range workers {
 			wg.Go(func() {
 				for j := range jobs {
-					out, err := f(ctx, j.in)
-					j.done <- result{out, err}
+					var r result
+					r.err = Mapped("a mapped input", func() (err error) {
+						r.out, err = f(ctx, j.in)
+						return err
+					})
+					j.done <- r
 				}
 			})
 		}

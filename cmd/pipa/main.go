@@ -31,7 +31,7 @@ func run(args []string) int {
 	defer stop()
 	slog.SetDefault(slog.New(&plainHandler{out: os.Stderr})) // until --log is read
 	app := newApp()
-	err := app.RunContext(ctx, flagsFirst(app, args))
+	err := pipeline.Mapped("a mapped input", func() error { return app.RunContext(ctx, flagsFirst(app, args)) })
 	return exitCode(err, context.Cause(ctx))
 }
 

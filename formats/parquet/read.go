@@ -114,17 +114,19 @@ func withTable(path string, want File, use func(*table) error) (err error) {
 		return fmt.Errorf("map: %w", err)
 	}
 	defer func() { err = errors.Join(err, unix.Munmap(data)) }()
-	if d := fmt.Sprintf("%016x", xxh3.Hash(data)); d != want.Digest {
-		return fmt.Errorf("it is damaged: its digest is %s, recorded is %s", d, want.Digest)
-	}
-	t, err := openTable(data)
-	if err != nil {
-		return err
-	}
-	if t.len() != want.Rows {
-		return fmt.Errorf("it has %d rows, recorded are %d", t.len(), want.Rows)
-	}
-	return use(t)
+	return pipeline.Mapped("its content", func() error {
+		if d := fmt.Sprintf("%016x", xxh3.Hash(data)); d != want.Digest {
+			return fmt.Errorf("it is damaged: its digest is %s, recorded is %s", d, want.Digest)
+		}
+		t, err := openTable(data)
+		if err != nil {
+			return err
+		}
+		if t.len() != want.Rows {
+			return fmt.Errorf("it has %d rows, recorded are %d", t.len(), want.Rows)
+		}
+		return use(t)
+	})
 }
 
 // fileRows yields a file's rows, still encoded. The file has to be of this

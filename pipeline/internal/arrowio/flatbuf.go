@@ -27,7 +27,11 @@ type header struct {
 }
 
 func guard(err *error) {
-	if r := recover(); r != nil {
+	r := recover()
+	if _, fault := r.(interface{ Addr() uintptr }); fault {
+		panic(r) // the mapped file is gone: pipeline.Mapped says so
+	}
+	if r != nil {
 		*err = fmt.Errorf("its metadata is damaged (%v)", r)
 	}
 }
