@@ -259,9 +259,10 @@ func verifyCommand() *cli.Command {
 				}
 				err = verify(c.Context, dir, bar.set)
 				bar.close()
-				if failed = append(failed, err); err == nil {
-					fmt.Printf("%s: good\n", dir)
+				if err == nil {
+					_, err = fmt.Printf("%s: good\n", dir)
 				}
+				failed = append(failed, err)
 			}
 			failed = slices.DeleteFunc(failed, func(e error) bool { return e == nil })
 			return errors.Join(failed...)
