@@ -52,6 +52,15 @@ func (f *Fraction) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*float64)(f))
 }
 
+// validate checks that there is as much of everything as there are classes.
+func (r *Result) validate() error {
+	n := len(r.Classes)
+	if len(r.IoU) != n || len(r.Accuracy) != n || len(r.Confusion) != n*n {
+		return fmt.Errorf("it has %d IoUs, %d accuracies and a confusion of %d for %d classes", len(r.IoU), len(r.Accuracy), len(r.Confusion), n)
+	}
+	return pipeline.Header{Classes: r.Classes, Colors: r.Colors}.Validate()
+}
+
 // Palette is the colours of the classes.
 func (r *Result) Palette() [][3]uint8 {
 	return pipeline.Header{Classes: r.Classes, Colors: r.Colors}.Palette()
