@@ -29,6 +29,7 @@ import (
 const (
 	maxFile   = 16 << 30
 	maxPickle = 256 << 20
+	maxMarks  = 1000
 )
 
 // Open reads the file at path. A checkpoint that wraps its tensors
@@ -476,10 +477,19 @@ func checkPickle(data []byte) (end int, err error) {
 		at += i + 1
 		return nil
 	}
+	marks := 0
 	for at < len(data) {
 		op := data[at]
 		at++
+		// Each open mark has a stack of its own. Pickles nest some tens.
+		if op == '(' {
+			marks++
+		} else if strings.IndexByte("tldueo1i\x90\x91", op) >= 0 {
+			marks--
+		}
 		switch {
+		case marks > maxMarks:
+			return 0, fmt.Errorf("the pickle nests more than %d values", maxMarks)
 		case op == '.':
 			return at, nil
 		case strings.IndexByte("(012)]}ltdaesuRboQN\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x93\x94", op) >= 0:
