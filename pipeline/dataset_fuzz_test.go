@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// FuzzDataset maps damaged Arrow files. What the mapped reader accepts, the
-// streaming reader accepts as the same rows, and any row can be found.
+// FuzzDataset maps damaged Arrow files. Where every batch is good there are as
+// many rows as the manifest says, and each is found by its number.
 func FuzzDataset(f *testing.F) {
 	for _, c := range streamCases {
 		dir := filepath.Join(f.TempDir(), "d")
