@@ -26,7 +26,7 @@ bench: build torch ## the data path and tensor operations, side by side with Ope
 bench-uda: build torch ## the ablation on the fixtures: every recipe, three seeds; about an hour on 2 cores
 	@scripts/bench-uda
 
-fuzz: torch ## every parser of foreign bytes, 2 minutes each; about 45 minutes
+fuzz: torch ## every parser of foreign bytes, 2 minutes each; about an hour
 	@scripts/fuzz
 
 vulncheck: setup ## known vulnerabilities in what is linked, by Go's database

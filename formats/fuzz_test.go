@@ -1,10 +1,18 @@
 package formats
 
 import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/jpeg"
+	stdpng "image/png"
 	"path/filepath"
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/pipa-uda/pipa/formats/folder"
+	"github.com/pipa-uda/pipa/formats/png"
+	"github.com/pipa-uda/pipa/pipeline"
 )
 
 // FuzzDecode reads damaged images and labels of every layout, PNG and JPEG: each
@@ -42,6 +50,97 @@ func FuzzDecode(f *testing.F) {
 		for _, id := range s.Label.Pix() {
 			if id != 255 && int(id) >= len(d.Classes) {
 				t.Fatalf("label %d of %d classes", id, len(d.Classes))
+			}
+		}
+	})
+}
+
+// FuzzOwnLabels decodes damaged labels of own data, by ids and by colours: each
+// gives an error, or train IDs of its declared size.
+func FuzzOwnLabels(f *testing.F) {
+	var sets []*ownLabels
+	for _, text := range []string{
+		`{name: a, labels: ids, classes: [{name: b, id: 3}, {name: c, ids: [4, 65535]}], ignore: others, splits: {t: {images: "*.png"}}}`,
+		`{name: a, labels: colours, classes: [{name: b, colour: [1, 2, 3]}], ignore: [[0, 0, 0]], splits: {t: {images: "*.png"}}}`,
+	} {
+		m, err := folder.Parse([]byte(text))
+		if err != nil {
+			f.Fatal(err)
+		}
+		sets = append(sets, newOwnLabels(m))
+	}
+	for _, m := range []image.Image{
+		&image.Gray{Pix: []byte{3, 4, 9, 3}, Stride: 2, Rect: image.Rect(0, 0, 2, 2)},
+		&image.Gray16{Pix: []byte{0, 3, 255, 255}, Stride: 4, Rect: image.Rect(0, 0, 2, 1)},
+		&image.NRGBA{Pix: []byte{1, 2, 3, 255, 0, 0, 0, 255}, Stride: 8, Rect: image.Rect(0, 0, 2, 1)},
+		&image.Paletted{Pix: []byte{0, 1}, Stride: 2, Rect: image.Rect(0, 0, 2, 1), Palette: color.Palette{color.NRGBA{1, 2, 3, 255}, color.Black}},
+	} {
+		var data bytes.Buffer
+		if err := stdpng.Encode(&data, m); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(false, data.Bytes())
+		f.Add(true, data.Bytes())
+	}
+	f.Fuzz(func(t *testing.T, colours bool, data []byte) {
+		o := sets[0]
+		if colours {
+			o = sets[1]
+		}
+		label, err := o.decode(new(png.Decoder), nil, "label.png", data, 1<<16)
+		if err != nil {
+			return
+		}
+		h, err := png.ReadHeader(data)
+		if err == nil && (h.Width != label.Width() || h.Height != label.Height()) {
+			t.Fatalf("a %dx%d label of a file of %dx%d", label.Width(), label.Height(), h.Width, h.Height)
+		}
+		for _, id := range label.Pix() {
+			if id != pipeline.Ignore && int(id) >= len(o.Classes) {
+				t.Fatalf("label %d of %d classes", id, len(o.Classes))
+			}
+		}
+	})
+}
+
+// FuzzJPEG compares the rasters of JPEGs with what image/jpeg's pixels say, and
+// refuses what declares more than the limit.
+func FuzzJPEG(f *testing.F) {
+	gray, color := image.NewGray(image.Rect(0, 0, 9, 5)), image.NewYCbCr(image.Rect(0, 0, 9, 5), image.YCbCrSubsampleRatio420)
+	for i := range gray.Pix {
+		gray.Pix[i], color.Y[i] = byte(i*5), byte(i*5)
+	}
+	for _, m := range []image.Image{gray, color} {
+		var data bytes.Buffer
+		if err := jpeg.Encode(&data, m, nil); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data.Bytes())
+		at := bytes.Index(data.Bytes(), []byte{0xFF, 0xC0}) // SOF0: length, precision, height, width
+		huge := bytes.Clone(data.Bytes())
+		copy(huge[at+5:], []byte{255, 255, 255, 255})
+		f.Add(huge)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		const limit = 1 << 14
+		if !isJPEG(data) {
+			return
+		}
+		got, err := decodeImage(new(png.Decoder), nil, "image.jpg", data, png.Rows{}, limit)
+		if err != nil {
+			return
+		}
+		if got.Height()*got.Width() > limit {
+			t.Fatalf("%dx%d pixels, the limit is %d", got.Width(), got.Height(), limit)
+		}
+		want, err := jpeg.Decode(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range got.Height() * got.Width() {
+			r, g, b, _ := want.At(want.Bounds().Min.X+i%got.Width(), want.Bounds().Min.Y+i/got.Width()).RGBA()
+			if p := got.Pix()[3*i:]; p[0] != byte(r>>8) || p[1] != byte(g>>8) || p[2] != byte(b>>8) {
+				t.Fatalf("pixel %d is %v, want %d %d %d", i, p[:3], r>>8, g>>8, b>>8)
 			}
 		}
 	})

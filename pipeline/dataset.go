@@ -263,7 +263,12 @@ func ParseManifest(text []byte) (Manifest, error) {
 		return m, fmt.Errorf("%s lists no shards", ManifestFile)
 	}
 	rows := 0
+	seen := map[string]bool{} // each is mapped once
 	for _, s := range m.Shards {
+		if s.Rows < 0 || seen[s.File] {
+			return m, fmt.Errorf("%s lists %q twice, or with %d rows", ManifestFile, s.File, s.Rows)
+		}
+		seen[s.File] = true
 		if !filepath.IsLocal(s.File) || filepath.Base(s.File) != s.File {
 			return m, fmt.Errorf("%s names a file outside the dataset: %q", ManifestFile, s.File)
 		}

@@ -138,5 +138,19 @@ func Open(ctx context.Context, path string) (s Stream, close func() error, err e
 		f.Close()
 		return Stream{}, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return s, f.Close, nil
+	return Stream{s.Header, named(path, s.Batches)}, f.Close, nil
+}
+
+// named says in errors where the batches come from.
+func named(path string, batches iter.Seq2[*Batch, error]) iter.Seq2[*Batch, error] {
+	return func(yield func(*Batch, error) bool) {
+		for b, err := range batches {
+			if err != nil {
+				err = fmt.Errorf("%s: %w", path, err)
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
 }

@@ -3,8 +3,17 @@ package pipeline
 // Nearest is the candidate closest to word by edit distance (Levenshtein), for
 // "did you mean". It is empty where there are no candidates.
 func Nearest(word string, candidates []string) string {
+	// Nobody mistypes longer names than this, and the work is the product of both
+	// lengths.
+	const longest = 256
+	if len(word) > longest {
+		return ""
+	}
 	best, least := "", 1<<30
 	for _, c := range candidates {
+		if len(c) > longest {
+			continue
+		}
 		if d := editDistance(word, c); d < least {
 			best, least = c, d
 		}

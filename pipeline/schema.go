@@ -42,10 +42,8 @@ func (h Header) metadata() (arrow.Metadata, error) {
 		}
 		return string(b)
 	}
-	for _, s := range h.History {
-		if !json.Valid(s.Params) {
-			return arrow.Metadata{}, fmt.Errorf("history of stage %q is no JSON", s.Stage)
-		}
+	if err := h.validateHistory(); err != nil {
+		return arrow.Metadata{}, err
 	}
 	m := map[string]string{
 		keyKind: string(h.Kind), keyVersion: FormatVersion, keySeed: strconv.FormatUint(h.Seed, 10),
@@ -169,6 +167,15 @@ func (h Header) Validate() error {
 	}
 	if h.Pseudo && (h.Kind != KindSample || !h.Labelled) {
 		return fmt.Errorf("a stream with pseudo-labels holds labelled samples, not %s", h.Kind.Plural())
+	}
+	return h.validateHistory()
+}
+
+func (h Header) validateHistory() error {
+	for _, s := range h.History {
+		if !json.Valid(s.Params) {
+			return fmt.Errorf("history of stage %q is no JSON", s.Stage)
+		}
 	}
 	return nil
 }

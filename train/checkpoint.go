@@ -187,6 +187,9 @@ func readState(dir string) (State, error) {
 	if state.Version != checkpointVersion {
 		return state, fmt.Errorf("checkpoint %s has version %d, this pipa reads version %d", dir, state.Version, checkpointVersion)
 	}
+	if err := (pipeline.Header{Classes: state.Classes, Colors: state.Colors}).Validate(); err != nil {
+		return state, fmt.Errorf("checkpoint %s: %s: %w", dir, stateFile, err)
+	}
 	for file, want := range state.Files {
 		if !filepath.IsLocal(file) {
 			return state, fmt.Errorf("checkpoint %s: %s names a file outside it: %q", dir, stateFile, file)

@@ -75,8 +75,9 @@ func (c DataConfig) precomputed() bool {
 	return err == nil
 }
 
-// openCollection opens a dataset folder, precomputed or in its official layout.
-func openCollection(c DataConfig, unlabelled bool) (*collection, error) {
+// openCollection opens a dataset folder, precomputed or in its official layout,
+// whose images may declare maxPixels; 0 means pipeline.MaxPixels.
+func openCollection(c DataConfig, unlabelled bool, maxPixels int) (*collection, error) {
 	if c.precomputed() {
 		d, err := pipeline.OpenDataset(c.Dir)
 		if err != nil {
@@ -95,7 +96,7 @@ func openCollection(c DataConfig, unlabelled bool) (*collection, error) {
 		}
 		return &collection{header: d.Header(), identity: d.Manifest().Digest, items: d.Len(), shards: d, read: read, close: d.Close}, nil
 	}
-	d, err := formats.Open(c.Format, c.Dir, formats.Options{Split: c.Split, Unlabelled: unlabelled})
+	d, err := formats.Open(c.Format, c.Dir, formats.Options{Split: c.Split, Unlabelled: unlabelled, MaxPixels: maxPixels})
 	if err != nil {
 		return nil, err
 	}
@@ -280,7 +281,7 @@ func streamFeed(ctx context.Context, name string, c DataConfig, o Options, close
 // drawnFeed opens a side's folder, and cuts its samples in the order of keyed
 // permutations.
 func drawnFeed(name string, c DataConfig, seed uint64, o Options, unlabelled bool, closers *[]func() error) (*data.Drawn, *collection, error) {
-	col, err := openCollection(c, unlabelled)
+	col, err := openCollection(c, unlabelled, o.MaxPixels)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}

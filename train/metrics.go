@@ -110,7 +110,18 @@ func (l *lineLog) close() error { return l.f.Close() }
 func ReadMetrics(run string) ([]Metrics, error) { return decodeLines[Metrics](run, metricsFile) }
 
 // ReadScores returns the scores taken during a run and at its end.
-func ReadScores(run string) ([]Result, error) { return decodeLines[Result](run, scoresFile) }
+func ReadScores(run string) ([]Result, error) {
+	scores, err := decodeLines[Result](run, scoresFile)
+	if err != nil {
+		return nil, err
+	}
+	for i := range scores {
+		if err := scores[i].validate(); err != nil {
+			return nil, fmt.Errorf("read %s line %d: %w", filepath.Join(run, scoresFile), i+1, err)
+		}
+	}
+	return scores, nil
+}
 
 func decodeLines[T any](run, name string) ([]T, error) {
 	lines, err := readLines(filepath.Join(run, name), math.MaxInt)

@@ -26,7 +26,7 @@ func pairFeed(cfg Config, o Options, closers *[]func() error) (feed *data.Drawn,
 	if cfg.Patch.Pairs != "" {
 		feed, err = precomputedPairs(cfg, closers)
 	} else {
-		feed, err = cutPairs(cfg, closers)
+		feed, err = cutPairs(cfg, o, closers)
 	}
 	if err != nil {
 		return nil, err
@@ -55,8 +55,8 @@ func precomputedPairs(cfg Config, closers *[]func() error) (*data.Drawn, error) 
 }
 
 // cutPairs cuts pairs as they are asked for.
-func cutPairs(cfg Config, closers *[]func() error) (*data.Drawn, error) {
-	images, err := openPairImages(cfg, closers)
+func cutPairs(cfg Config, o Options, closers *[]func() error) (*data.Drawn, error) {
+	images, err := openPairImages(cfg, o, closers)
 	if err != nil {
 		return nil, err
 	}
@@ -91,12 +91,12 @@ type pairImages struct {
 	add      func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64, stage *crops.Stage) error
 }
 
-func openPairImages(cfg Config, closers *[]func() error) (*pairImages, error) {
+func openPairImages(cfg Config, o Options, closers *[]func() error) (*pairImages, error) {
 	open := func(side string, c DataConfig, unlabelled bool) (*collection, error) {
 		if c.streamed() {
 			return nil, fmt.Errorf("they cannot be cut from a %s that is a stream: precompute them (patch.pairs), or give the %s as a folder", side, side)
 		}
-		col, err := openCollection(c, unlabelled)
+		col, err := openCollection(c, unlabelled, o.MaxPixels)
 		if err == nil {
 			*closers = append(*closers, col.close)
 		}

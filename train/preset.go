@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/pipa-uda/pipa/formats/folder"
 	"github.com/pipa-uda/pipa/pipeline"
 )
 
@@ -55,7 +56,10 @@ func Resolve(preset, file string, set []string) (Config, error) {
 		if err != nil {
 			return cfg, fmt.Errorf("read configuration: %w", err)
 		}
-		over, err := parse(text)
+		var over document
+		if err = folder.PlainYAML(text); err == nil {
+			over, err = parse(text)
+		}
 		if err != nil {
 			return cfg, fmt.Errorf("configuration %s: %w", file, err)
 		}

@@ -18,14 +18,16 @@ import (
 
 // Options says where a run writes and how it reports. Out is required.
 type Options struct {
-	Out      string // the run directory
-	Resume   bool   // continue the run in Out from its last good checkpoint
-	Workers  int    // goroutines that prepare batches; 0 means 2
-	Device   torch.Device
-	Launch   torch.Launch // this process's place among those that train together; the zero value is alone
-	Stdin    io.Reader    // the source stream where the source's dir is "-"
-	Log      *slog.Logger
-	Progress func(m Metrics, total int) // called with every line of metrics, on rank 0; nil is silent
+	Out     string // the run directory
+	Resume  bool   // continue the run in Out from its last good checkpoint
+	Workers int    // goroutines that prepare batches; 0 means 2
+	// MaxPixels bounds what an image of a folder may declare; 0 means pipeline.MaxPixels.
+	MaxPixels int
+	Device    torch.Device
+	Launch    torch.Launch // this process's place among those that train together; the zero value is alone
+	Stdin     io.Reader    // the source stream where the source's dir is "-"
+	Log       *slog.Logger
+	Progress  func(m Metrics, total int) // called with every line of metrics, on rank 0; nil is silent
 }
 
 // The entries of a run directory.

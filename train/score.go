@@ -52,6 +52,15 @@ func (f *Fraction) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*float64)(f))
 }
 
+// validate checks that there is as much of everything as there are classes.
+func (r *Result) validate() error {
+	n := len(r.Classes)
+	if len(r.IoU) != n || len(r.Accuracy) != n || len(r.Confusion) != n*n {
+		return fmt.Errorf("it has %d IoUs, %d accuracies and a confusion of %d for %d classes", len(r.IoU), len(r.Accuracy), len(r.Confusion), n)
+	}
+	return pipeline.Header{Classes: r.Classes, Colors: r.Colors}.Validate()
+}
+
 // Palette is the colours of the classes.
 func (r *Result) Palette() [][3]uint8 {
 	return pipeline.Header{Classes: r.Classes, Colors: r.Colors}.Palette()
@@ -95,7 +104,7 @@ func (t *trainer) score(ctx context.Context, log *logs) (*Result, error) {
 	begun := time.Now()
 	target := t.cfg.Target
 	target.Split = t.cfg.Eval.Split
-	r, err := evaluate(ctx, t.root, predictor{t.student, t.cfg.Eval.Inference()}, t.names, target, nil)
+	r, err := evaluate(ctx, t.root, predictor{t.student, t.cfg.Eval.Inference()}, t.names, target, t.options.MaxPixels, nil)
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return nil, errors.Join(ErrInterrupted, t.save())
 	}
@@ -130,6 +139,7 @@ type EvalOptions struct {
 	Split     string // empty means the run's
 	Device    torch.Device
 	Inference Inference // how the network sees the images; the run's is Config.Eval.Inference()
+	MaxPixels int       // the most that an image of a folder may declare; 0 means pipeline.MaxPixels
 	Progress  func(done, total int)
 }
 
@@ -155,7 +165,7 @@ func Evaluate(ctx context.Context, lib *torch.Lib, t Trained, o EvalOptions) (*R
 		if err != nil {
 			return err
 		}
-		r, err = evaluate(ctx, s, predictor{net, o.Inference}, t.State.Classes, target, o.Progress)
+		r, err = evaluate(ctx, s, predictor{net, o.Inference}, t.State.Classes, target, o.MaxPixels, o.Progress)
 		return err
 	})
 	if err != nil {
@@ -169,7 +179,7 @@ func Evaluate(ctx context.Context, lib *torch.Lib, t Trained, o EvalOptions) (*R
 // evaluate scores a network of these classes on a labelled dataset, whose images
 // its ranks share. Where ctx ends on one of them it fails on all, with
 // context.Canceled on the others.
-func evaluate(ctx context.Context, root *torch.Scope, p predictor, classes []string, target DataConfig, progress func(done, total int)) (*Result, error) {
+func evaluate(ctx context.Context, root *torch.Scope, p predictor, classes []string, target DataConfig, maxPixels int, progress func(done, total int)) (*Result, error) {
 	if !target.given() {
 		return nil, errors.New("there is no target: give one (--target FORMAT:DIR)")
 	}
@@ -178,7 +188,7 @@ func evaluate(ctx context.Context, root *torch.Scope, p predictor, classes []str
 			return nil, fmt.Errorf("%s dataset: %w", target.Format, err)
 		}
 	}
-	set, err := openCollection(target, false)
+	set, err := openCollection(target, false, maxPixels)
 	if err != nil {
 		return nil, err
 	}

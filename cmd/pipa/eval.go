@@ -36,7 +36,7 @@ func evalCommand() *cli.Command {
 			&cli.StringFlag{Name: "target", Usage: "the dataset, `DIR` or FORMAT:DIR", DefaultText: "the run's"},
 			&cli.StringFlag{Name: "split", Usage: "`SPLIT`: train, val or test", DefaultText: "the run's"},
 			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrices, each label's pixels by prediction, as a PNG `FILE`"},
-		}, append(inferenceFlags(), forceFlag(), jsonFlag(), progressFlag())...),
+		}, append(inferenceFlags(), maxPixelsFlag(), forceFlag(), jsonFlag(), progressFlag())...),
 		Action: func(c *cli.Context) error {
 			paths, err := arguments(c)
 			if err != nil {
@@ -106,7 +106,7 @@ func evaluateAll(c *cli.Context, paths []string) ([]evaluation, error) {
 			return nil, err
 		}
 		r, err := train.Evaluate(c.Context, lib, t, train.EvalOptions{
-			Teacher: c.Bool("teacher"), Format: format, Dir: dir, Split: c.String("split"), Device: device, Inference: how, Progress: bar.setOf,
+			Teacher: c.Bool("teacher"), Format: format, Dir: dir, Split: c.String("split"), MaxPixels: c.Int("max-pixels"), Device: device, Inference: how, Progress: bar.setOf,
 		})
 		bar.close()
 		if err != nil {

@@ -17,10 +17,16 @@ const historyWidth = 88
 // historyLines says for people how a stream was made: a stage and its
 // parameters, without those that are zero, off or empty. A list of stages among
 // the parameters follows indented.
-func historyLines(steps []pipeline.Step) []string {
+func historyLines(steps []pipeline.Step) []string { return linesAt(steps, 0) }
+
+// maxHistoryDepth is how deep parameters are taken apart; those below are shown
+// as their JSON. Stages have three levels.
+const maxHistoryDepth = 8
+
+func linesAt(steps []pipeline.Step, depth int) []string {
 	var lines []string
 	for _, step := range steps {
-		words, nested := parameters("", step.Params)
+		words, nested := parameters("", step.Params, depth)
 		line := step.Stage
 		for _, w := range words {
 			if len(line)+1+len(w) > historyWidth {
@@ -31,7 +37,7 @@ func historyLines(steps []pipeline.Step) []string {
 		}
 		lines = append(lines, line)
 		for _, n := range nested {
-			for i, l := range historyLines(n.steps) {
+			for i, l := range linesAt(n.steps, depth+1) {
 				key := strings.Repeat(" ", len(n.key))
 				if i == 0 {
 					key = n.key
@@ -50,7 +56,7 @@ type nestedHistory struct {
 }
 
 // parameters flattens a JSON object to words key=value.
-func parameters(prefix string, object json.RawMessage) (words []string, nested []nestedHistory) {
+func parameters(prefix string, object json.RawMessage, depth int) (words []string, nested []nestedHistory) {
 	d := json.NewDecoder(bytes.NewReader(object))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
 		return []string{string(object)}, nil
@@ -65,10 +71,10 @@ func parameters(prefix string, object json.RawMessage) (words []string, nested [
 		var steps []pipeline.Step
 		switch text := string(value); {
 		case slices.Contains([]string{"0", "false", `""`, "null", "[]", "[0,0]"}, text):
-		case text[0] == '{':
-			w, n := parameters(name+".", value)
+		case text[0] == '{' && depth < maxHistoryDepth:
+			w, n := parameters(name+".", value, depth+1)
 			words, nested = append(words, w...), append(nested, n...)
-		case strings.HasPrefix(text, "[{") && json.Unmarshal(value, &steps) == nil:
+		case strings.HasPrefix(text, "[{") && depth < maxHistoryDepth && json.Unmarshal(value, &steps) == nil:
 			nested = append(nested, nestedHistory{name, steps})
 		default:
 			words = append(words, name+"="+strings.Trim(text, `"`))

@@ -65,7 +65,7 @@ func trainCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Usage: "print batch shapes, parameters and the memory a step needs, and stop; needs no data"},
 			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run; the same as --set seed=SEED"},
 			&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Value: 2, Usage: "`NUMBER` of goroutines that prepare batches"},
-			deviceFlag(), jsonFlag(), progressFlag(),
+			maxPixelsFlag(), deviceFlag(), jsonFlag(), progressFlag(),
 		},
 		Action: runTraining,
 	}
@@ -109,7 +109,7 @@ func runTraining(c *cli.Context) error {
 		bar.set(m.Iteration)
 	}
 	result, err := train.Run(c.Context, lib, cfg, train.Options{
-		Out: out, Resume: c.Bool("resume"), Workers: c.Int("workers"), Device: device, Launch: launch, Stdin: os.Stdin, Log: slog.Default(), Progress: report,
+		Out: out, Resume: c.Bool("resume"), Workers: c.Int("workers"), MaxPixels: c.Int("max-pixels"), Device: device, Launch: launch, Stdin: os.Stdin, Log: slog.Default(), Progress: report,
 	})
 	bar.close()
 	if errors.Is(err, train.ErrInterrupted) {

@@ -78,9 +78,6 @@ func Read(path string) (*Map, error) {
 // Parse decodes a map and checks it. Errors name the key, the value and what
 // is wanted; unknown keys are errors.
 func Parse(text []byte) (*Map, error) {
-	if len(text) > maxMapBytes {
-		return nil, fmt.Errorf("it has %d bytes, the limit is %d", len(text), maxMapBytes)
-	}
 	f, err := decode(text)
 	if err != nil {
 		return nil, err

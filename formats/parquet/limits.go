@@ -16,6 +16,9 @@ const (
 	maxFields      = 64      // of the schema
 	maxGroupRows   = 1 << 16 // of a row group
 	maxListLen     = 256     // of a list in a row
+	// minPictureBytes is less than the smallest PNG has: signature, header, and
+	// two chunks without data. Every row has one, so a file's bytes bound its rows.
+	minPictureBytes = 8 + 25 + 12 + 12
 	// maxPageBytes: a page of images is closed when it is larger than 1 MiB;
 	// PNG of noise is a little larger than its pixels.
 	maxPageBytes = pipeline.MaxBatchBytes + 16<<20
@@ -50,8 +53,9 @@ func checkFooter(data []byte) error {
 }
 
 // checkChunk walks the page headers of a column chunk: their lengths have to
-// lie in the chunk, and their values have to be as many as the chunk has.
-func checkChunk(data []byte, chunk *metadata.ColumnChunkMetaData, rows int64) error {
+// lie in the chunk, and their values have to be as many as the chunk has, up to
+// most in a row.
+func checkChunk(data []byte, chunk *metadata.ColumnChunkMetaData, rows, most int64) error {
 	start := chunk.DataPageOffset()
 	if chunk.HasDictionaryPage() && chunk.DictionaryPageOffset() > 0 {
 		start = min(start, chunk.DictionaryPageOffset())
@@ -63,7 +67,7 @@ func checkChunk(data []byte, chunk *metadata.ColumnChunkMetaData, rows int64) er
 	if chunk.CryptoMetadata() != nil || chunk.FilePath() != "" {
 		return fmt.Errorf("it is encrypted or lies in another file")
 	}
-	if values < rows || values > rows*maxListLen {
+	if values < rows || values > rows*most {
 		return fmt.Errorf("it has %d values in %d rows", values, rows)
 	}
 	packed := true

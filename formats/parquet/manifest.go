@@ -98,7 +98,12 @@ func (m *Manifest) parse(text []byte) error {
 		return fmt.Errorf("it is damaged: its digest is %s, recorded is %q", d, m.Digest)
 	}
 	rows := 0
+	seen := map[string]bool{}
 	for _, f := range m.Files {
+		if f.Rows < 0 || seen[f.File] {
+			return fmt.Errorf("it lists %q twice, or with %d rows", f.File, f.Rows)
+		}
+		seen[f.File] = true
 		if !filepath.IsLocal(f.File) || filepath.Base(f.File) != f.File {
 			return fmt.Errorf("it names a file outside the folder: %q", f.File)
 		}

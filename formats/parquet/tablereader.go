@@ -52,7 +52,7 @@ func openTable(data []byte) (t *table, err error) {
 	rows := int64(0)
 	for i := range m.RowGroups {
 		n := m.RowGroup(i).NumRows()
-		if n <= 0 || n > maxGroupRows || m.RowGroup(i).NumColumns() != m.Schema.NumColumns() {
+		if n <= 0 || n > min(maxGroupRows, int64(len(data)/minPictureBytes)) || m.RowGroup(i).NumColumns() != m.Schema.NumColumns() {
 			return nil, fmt.Errorf("row group %d has %d rows and %d columns", i, n, m.RowGroup(i).NumColumns())
 		}
 		rows += n
@@ -150,15 +150,15 @@ type batchReader[T any] interface {
 }
 
 // values reads the next column of the file whole: its values, and its levels
-// where it has any.
-func values[T any, R batchReader[T]](g *groupReader) (out []T, definition, repetition []int16, err error) {
+// where it has any. A row has up to most values.
+func values[T any, R batchReader[T]](g *groupReader, most int64) (out []T, definition, repetition []int16, err error) {
 	i := g.next
 	g.next++
 	chunk, err := g.g.MetaData().ColumnChunk(i)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if err := checkChunk(g.data, chunk, g.g.NumRows()); err != nil {
+	if err := checkChunk(g.data, chunk, g.g.NumRows(), most); err != nil {
 		return nil, nil, nil, fmt.Errorf("column chunk %d: %w", i, err)
 	}
 	c, err := g.g.Column(i)
@@ -189,7 +189,7 @@ func values[T any, R batchReader[T]](g *groupReader) (out []T, definition, repet
 
 // readInto reads a column that has a value in every row.
 func readInto[T any, R batchReader[T], Field any](g *groupReader, rows []*row, c column, set func(*Field, T)) error {
-	v, _, _, err := values[T, R](g)
+	v, _, _, err := values[T, R](g, 1)
 	if err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func readInto[T any, R batchReader[T], Field any](g *groupReader, rows []*row, c
 
 // readLists calls add with each element and the number of its row.
 func readLists(g *groupReader, rows int, add func(row int, v int32) error) error {
-	v, definition, repetition, err := values[int32, *file.Int32ColumnChunkReader](g)
+	v, definition, repetition, err := values[int32, *file.Int32ColumnChunkReader](g, maxListLen)
 	if err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ func readLists(g *groupReader, rows int, add func(row int, v int32) error) error
 
 // readPictures reads bytes or path of pictures.
 func readPictures(g *groupReader, rows []*row, c column, set func(*picture, []byte)) error {
-	v, definition, _, err := values[arrowparquet.ByteArray, *file.ByteArrayColumnChunkReader](g)
+	v, definition, _, err := values[arrowparquet.ByteArray, *file.ByteArrayColumnChunkReader](g, 1)
 	if err != nil {
 		return err
 	}

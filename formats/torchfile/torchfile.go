@@ -29,6 +29,7 @@ import (
 const (
 	maxFile   = 16 << 30
 	maxPickle = 256 << 20
+	maxMarks  = 1000
 )
 
 // Open reads the file at path. A checkpoint that wraps its tensors
@@ -73,7 +74,7 @@ func Parse(data []byte) (_ *safetensors.File, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return collect(object)
+	return collect(object, len(data))
 }
 
 // storage is where tensors' elements lie.
@@ -119,7 +120,7 @@ func unpickle(data []byte, load func(id *types.Tuple) (any, error)) (any, error)
 	u.PersistentLoad = func(id any) (any, error) {
 		tuple, ok := id.(*types.Tuple)
 		if !ok || load == nil {
-			return nil, fmt.Errorf("unexpected persistent id %v", id)
+			return nil, errors.New("unexpected persistent id") // not printed: a pickle's values may hold themselves
 		}
 		return load(tuple)
 	}
@@ -217,10 +218,10 @@ func parseZip(data []byte) (any, error) {
 		if f == nil {
 			return nil, fmt.Errorf("the archive has no %s", name)
 		}
-		if f.Method != zip.Store && f.UncompressedSize64 > uint64(len(data))*1100 {
-			return nil, fmt.Errorf("%s claims %d bytes", name, f.UncompressedSize64)
+		if f.Method != zip.Store { // which torch.save never does
+			return nil, fmt.Errorf("%s is compressed", name)
 		}
-		if size := f.UncompressedSize64; size < uint64(least) || size > uint64(most) {
+		if size := f.UncompressedSize64; size < uint64(least) || size > uint64(min(most, int64(len(data)))) {
 			return nil, fmt.Errorf("%s has %d bytes, want %d to %d", name, size, least, most)
 		}
 		r, err := f.Open()
@@ -241,6 +242,7 @@ func parseZip(data []byte) (any, error) {
 		return nil, err
 	}
 	loaded := map[string]*storage{}
+	left := int64(len(data)) // of the storages' bytes: records may lie over each other
 	return unpickle(text, func(id *types.Tuple) (any, error) {
 		s, key, size, err := describe(id)
 		if err != nil {
@@ -248,6 +250,9 @@ func parseZip(data []byte) (any, error) {
 		}
 		if known := loaded[key]; known != nil {
 			return known, nil
+		}
+		if left -= int64(size); left < 0 {
+			return nil, errors.New("its storages have more bytes than the file")
 		}
 		if s.data, err = read(root+"data/"+key, int64(size), int64(size)); err != nil {
 			return nil, err
@@ -283,7 +288,7 @@ func parseLegacy(data []byte) (any, error) {
 		return nil, errors.New("it is a pickle, and not one of torch.save")
 	}
 	if version, err := next(nil); err != nil || version != 1001 {
-		return nil, fmt.Errorf("its protocol is %v, want 1001", version)
+		return nil, errors.New("its protocol is not 1001")
 	}
 	if _, err := next(nil); err != nil {
 		return nil, fmt.Errorf("system description: %w", err)
@@ -317,7 +322,7 @@ func parseLegacy(data []byte) (any, error) {
 		key, _ := k.(string)
 		s := loaded[key]
 		if s == nil {
-			return nil, fmt.Errorf("storage %v belongs to no tensor", k)
+			return nil, fmt.Errorf("storage %q belongs to no tensor", key)
 		}
 		if len(data) < 8 || binary.LittleEndian.Uint64(data) != uint64(s.count) || len(data)-8 < sizes[key] {
 			return nil, fmt.Errorf("storage %s is cut off, or has another size than its tensors say", key)
@@ -332,19 +337,27 @@ func parseLegacy(data []byte) (any, error) {
 	return object, nil
 }
 
-// collect finds the named tensors of what was pickled.
-func collect(object any) (*safetensors.File, error) {
+// maxShared is how often the tensors may have a file's bytes: networks share
+// storages among a few tensors, as tied weights.
+const maxShared = 8
+
+// collect finds the named tensors of what was pickled in a file of most bytes.
+func collect(object any, most int) (*safetensors.File, error) {
 	for range 3 { // checkpoints nest once or twice
 		items, err := dict(object)
 		if err != nil {
 			return nil, err
 		}
 		var tensors []safetensors.Tensor
+		copied := 0
 		for _, it := range items {
 			if v, ok := it.value.(*view); ok {
 				t, err := v.tensor(it.key)
 				if err != nil {
 					return nil, err
+				}
+				if copied += len(t.Data); copied > maxShared*most {
+					return nil, fmt.Errorf("its tensors have more than %d times the file's bytes", maxShared)
 				}
 				tensors = append(tensors, t)
 			}
@@ -464,10 +477,19 @@ func checkPickle(data []byte) (end int, err error) {
 		at += i + 1
 		return nil
 	}
+	marks := 0
 	for at < len(data) {
 		op := data[at]
 		at++
+		// Each open mark has a stack of its own. Pickles nest some tens.
+		if op == '(' {
+			marks++
+		} else if strings.IndexByte("tldueo1i\x90\x91", op) >= 0 {
+			marks--
+		}
 		switch {
+		case marks > maxMarks:
+			return 0, fmt.Errorf("the pickle nests more than %d values", maxMarks)
 		case op == '.':
 			return at, nil
 		case strings.IndexByte("(012)]}ltdaesuRboQN\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x93\x94", op) >= 0:

@@ -70,12 +70,9 @@ func New(ctx context.Context, job Job, o Options) (*Plan, error) {
 		}
 		p.Mixed = &mixed
 	}
-	switch {
-	case job.Pairs != nil:
-		bytes = 2 * 4 * int64(job.Pairs.Size) * int64(job.Pairs.Size)
-	case job.Samples != nil && job.Samples.Crop[0] > 0:
-		bytes = 5 * int64(job.Samples.Crop[0]) * int64(job.Samples.Crop[1])
-	case p.Batch == 0:
+	if n := p.rowBytes(); n > 0 {
+		bytes = n
+	} else if p.Batch == 0 {
 		p.Batch = 1
 	}
 	if p.Batch == 0 {

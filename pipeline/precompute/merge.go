@@ -37,15 +37,17 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (p
 	defer unlock()
 	var shards []pipeline.Shard
 	var bad []error
+	unfinished := 0
 	for s := range p.Shards {
 		shard, err := p.finished(folder, s)
-		if err != nil {
+		if err == nil {
+			shards = append(shards, shard)
+		} else if unfinished++; unfinished <= 5 { // the first are enough to tell
 			bad = append(bad, fmt.Errorf("shard %d: %w", s, err))
 		}
-		shards = append(shards, shard)
 	}
-	if len(bad) > 0 {
-		return fail(fmt.Errorf("%d of %d shards are not finished; run them again (pipa precompute --plan): %w", len(bad), p.Shards, errors.Join(bad[:min(len(bad), 5)]...)))
+	if unfinished > 0 {
+		return fail(fmt.Errorf("%d of %d shards are not finished; run them again (pipa precompute --plan): %w", unfinished, p.Shards, errors.Join(bad...)))
 	}
 	rows := 0
 	for s, shard := range shards {

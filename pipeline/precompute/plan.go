@@ -219,6 +219,20 @@ func parsePlan(text []byte) (*Plan, error) {
 	return p, p.validate()
 }
 
+// maxShards is what the numbers in the files' names have room for.
+const maxShards = 100_000
+
+// rowBytes is what a row's pixels take, or 0 where sizes vary.
+func (p *Plan) rowBytes() int64 {
+	switch {
+	case p.Pairs != nil:
+		return 2 * 4 * int64(p.Pairs.Size) * int64(p.Pairs.Size)
+	case p.Samples != nil:
+		return 5 * int64(p.Samples.Crop[0]) * int64(p.Samples.Crop[1])
+	}
+	return 0
+}
+
 // validate checks what New sees to.
 func (p *Plan) validate() error {
 	if err := p.Job.Validate(); err != nil {
@@ -229,8 +243,10 @@ func (p *Plan) validate() error {
 		return fmt.Errorf("plan: batch is %d, want at least 1", p.Batch)
 	case len(p.Source.Items) == 0:
 		return fmt.Errorf("plan: the source has no good samples")
-	case p.Shards < 1 || p.Shards > p.Rows():
-		return fmt.Errorf("plan: shards is %d, want 1 to the number of rows, %d", p.Shards, p.Rows())
+	case p.Shards < 1 || p.Shards > min(p.Rows(), maxShards):
+		return fmt.Errorf("plan: shards is %d, want 1 to %d, for %d rows", p.Shards, min(p.Rows(), maxShards), p.Rows())
+	case p.Batch > 1 && int64(p.Batch) > pipeline.MaxBatchBytes/max(p.rowBytes(), 1):
+		return fmt.Errorf("plan: batch is %d, and %d bytes of pixels a row: a batch has at most %d", p.Batch, p.rowBytes(), pipeline.MaxBatchBytes)
 	case (p.Kind == pipeline.KindMix) != (p.Mixed != nil):
 		return fmt.Errorf("plan: only mixed images have a second input")
 	case p.Mixed != nil && len(p.Mixed.Items) == 0:

@@ -17,6 +17,22 @@ type point struct {
 // series is a line over iterations, of at least two points.
 type series []point
 
+// maxPoints are more than a chart has pixels.
+const maxPoints = 2000
+
+// thinned is s with at most maxPoints of its points, the first and the last
+// among them.
+func (s series) thinned() series {
+	if len(s) <= maxPoints {
+		return s
+	}
+	out := make(series, maxPoints)
+	for i := range out {
+		out[i] = s[i*(len(s)-1)/(maxPoints-1)]
+	}
+	return out
+}
+
 // The size of a chart in its own units; the page scales it.
 const (
 	chartWidth, chartHeight             = 360, 170
@@ -75,6 +91,10 @@ func roundTicks(low, high float64, n int) []float64 {
 		high = low + max(math.Abs(low)*0.1, 1e-9)
 	}
 	step := math.Pow(10, math.Floor(math.Log10((high-low)/float64(n))))
+	// Beyond what float64 tells apart there are no round values.
+	if !(step > 0 && step <= math.MaxFloat64/16) || math.Abs(low)/step > 1<<50 || math.Abs(high)/step > 1<<50 {
+		return []float64{low, high}
+	}
 	for _, m := range []float64{2, 2.5, 2} { // 2, 5, 10 times
 		if (high-low)/step <= float64(n)+0.5 {
 			break

@@ -37,6 +37,9 @@ type page struct {
 	Digests   []digest
 }
 
+// maxCurves is far beyond the losses that there are.
+const maxCurves = 64
+
 type tile struct{ Label, Value string }
 
 type chart struct {
@@ -78,6 +81,9 @@ func load(dir string) (*page, error) {
 	metrics, err := train.ReadMetrics(dir)
 	if err != nil {
 		return nil, err
+	}
+	if n := len(keys(metrics, func(m train.Metrics) map[string]float64 { return m.Losses })) + len(keys(metrics, func(m train.Metrics) map[string]float64 { return m.Norms })); n > maxCurves {
+		return nil, fmt.Errorf("its metrics name %d losses and gradients, a run has at most %d", n, maxCurves)
 	}
 	scores, err := train.ReadScores(dir)
 	if err != nil {
@@ -155,7 +161,7 @@ func charts(metrics []train.Metrics, scores []train.Result) []chart {
 	var out []chart
 	add := func(title, note string, s series) {
 		if len(s) > 1 {
-			out = append(out, chart{title, note, s.svg(title)})
+			out = append(out, chart{title, note, s.thinned().svg(title)})
 		}
 	}
 	var miou series
