@@ -3,7 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
-	"compress/zlib"
+	"compress/flate"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -18,7 +18,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -38,11 +37,13 @@ const (
 // about what they hold. Each is refused with an error that names the file, soon,
 // and without the memory that it asks for.
 func TestHostileInputs(t *testing.T) {
-	bin := filepath.Join(t.TempDir(), "pipa")
-	build := exec.Command("go", "build", "-o", bin, ".") // without the race detector's memory
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	bin := t.TempDir()
+	for _, program := range []string{".", "./testdata/measure"} { // without the race detector's memory
+		build := exec.Command("go", "build", "-o", bin+"/", program)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
 	}
 	for _, c := range slices.Concat(hostileStreams(t), hostileImages(t), hostileWeights(t), hostileTexts(t)) {
 		t.Run(c.name, func(t *testing.T) {
@@ -80,7 +81,7 @@ func hostile(t *testing.T, dir, bin, args, want string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	peak := filepath.Join(t.TempDir(), "peak")
-	cmd := exec.CommandContext(ctx, "measure", append([]string{peak, bin}, strings.Fields(args)...)...)
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "measure"), append([]string{peak, filepath.Join(bin, "pipa")}, strings.Fields(args)...)...)
 	var message bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, nil, &message
 	err := cmd.Run()
@@ -100,23 +101,6 @@ func hostile(t *testing.T, dir, bin, args, want string) {
 	if used >= mostMemory {
 		t.Errorf("pipa %s: %d MiB resident, want less than %d", args, used, mostMemory)
 	}
-}
-
-// measure runs a program and writes its peak memory in MiB to a file. It is a
-// program of its own, as Linux counts a process's memory from before exec too.
-func measure() {
-	cmd := exec.Command(os.Args[2], os.Args[3:]...)
-	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	_ = cmd.Run() // its exit code is this one's
-	if cmd.ProcessState == nil {
-		os.Exit(127)
-	}
-	kib := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
-	if err := os.WriteFile(os.Args[1], []byte(strconv.Itoa(int(kib>>10))), 0o644); err != nil {
-		os.Exit(127)
-	}
-	os.Exit(cmd.ProcessState.ExitCode())
 }
 
 // smallStream is a stream of three samples of the given size.
@@ -250,18 +234,28 @@ func chunk(kind string, data []byte) []byte {
 }
 
 // grayPNG declares a size and holds so many zeros.
-func grayPNG(width, height uint32, zeros int64) []byte {
-	var packed bytes.Buffer
-	w := zlib.NewWriter(&packed)
-	_, _ = io.CopyN(w, zeroReader{}, zeros) // to memory
-	_ = w.Close()
+func grayPNG(width, height uint32, zeros int) []byte {
+	// All the sum of zeros grows by is their number.
+	adler := binary.BigEndian.AppendUint32(nil, uint32(zeros%65521)<<16|1)
+	packed := slices.Concat([]byte{0x78, 0x9C}, deflatedZeros(zeros), adler)
 	header := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, width), height)
-	return slices.Concat([]byte("\x89PNG\r\n\x1a\n"), chunk("IHDR", append(header, 8, 0, 0, 0, 0)), chunk("IDAT", packed.Bytes()), chunk("IEND", nil))
+	return slices.Concat([]byte("\x89PNG\r\n\x1a\n"), chunk("IHDR", append(header, 8, 0, 0, 0, 0)), chunk("IDAT", packed), chunk("IEND", nil))
 }
 
-type zeroReader struct{}
-
-func (zeroReader) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+// deflatedZeros is a deflate stream, made of one mebibyte's, over and over:
+// compressing them all takes minutes under the race detector.
+func deflatedZeros(n int) []byte {
+	var out bytes.Buffer
+	w, _ := flate.NewWriter(&out, flate.BestCompression)
+	_, _ = w.Write(make([]byte, 1<<20)) // to memory, as all here
+	_ = w.Flush()
+	whole := bytes.Repeat(out.Bytes(), n>>20)
+	out.Reset()
+	w.Reset(&out)
+	_, _ = w.Write(make([]byte, n&(1<<20-1)))
+	_ = w.Close()
+	return append(whole, out.Bytes()...)
+}
 
 func hostileImages(t *testing.T) []hostileCase {
 	var photo bytes.Buffer
@@ -289,13 +283,23 @@ func hostileImages(t *testing.T) []hostileCase {
 }
 
 // archive is a zip of one pickle and one record.
-func archive(pickle string, method uint16, record int64) []byte {
+func archive(pickle string, method uint16, record int) []byte {
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
 	f, _ := w.CreateHeader(&zip.FileHeader{Name: "a/data.pkl"}) // to memory
 	_, _ = io.WriteString(f, pickle)
-	f, _ = w.CreateHeader(&zip.FileHeader{Name: "a/data/0", Method: method})
-	_, _ = io.CopyN(f, zeroReader{}, record)
+	var packed []byte
+	if method == zip.Deflate {
+		packed = deflatedZeros(record)
+	} else {
+		packed = make([]byte, record)
+	}
+	sum, zeros := crc32.NewIEEE(), make([]byte, 1<<20)
+	for left := record; left > 0; left -= len(zeros) {
+		_, _ = sum.Write(zeros[:min(left, len(zeros))])
+	}
+	f, _ = w.CreateRaw(&zip.FileHeader{Name: "a/data/0", Method: method, CRC32: sum.Sum32(), UncompressedSize64: uint64(record), CompressedSize64: uint64(len(packed))})
+	_, _ = f.Write(packed)
 	_ = w.Close()
 	return out.Bytes()
 }

@@ -24,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"pipa": main, "measure": measure})
+	testscript.Main(m, map[string]func(){"pipa": main})
 }
 
 // TestScripts runs the command lines of testdata/script. Beyond testscript's
