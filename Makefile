@@ -1,4 +1,4 @@
-.PHONY: help setup build torch test demo bench bench-uda fuzz vulncheck dist clean
+.PHONY: help setup build torch test demo bench bench-uda fuzz torture sanitize soak vulncheck dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,18 @@ bench-uda: build torch ## the ablation on the fixtures: every recipe, three seed
 
 fuzz: torch ## every parser of foreign bytes, 2 minutes each; about an hour
 	@scripts/fuzz
+
+torture: torch ## failing disks, power cuts, kills, lost inputs, closed pipes: all of docs/reliability.md, 20 minutes
+	@scripts/setup test
+	@bash -o pipefail -c "go test ./cmd/pipa/torture -count 1 -timeout 1h -full -v | grep -v '^ *=== \|^ *--- PASS'"
+
+sanitize: torch ## the adapter under the address and undefined behaviour sanitizers, Go under the race detector
+	@scripts/test-adapter
+	go test -race -timeout 30m ./...
+
+soak: build torch ## read | classmix | crops | write for half an hour, then 5000 training steps, with flat memory
+	go run ./bench/soak -for 30m
+	go test ./train -count 1 -timeout 1h -run TestMemoryIsFlat -steps 5000 -v
 
 vulncheck: setup ## known vulnerabilities in what is linked, by Go's database
 	@scripts/vulncheck

@@ -38,6 +38,18 @@ func (b *Batch) Release() {
 	}
 }
 
+// OnRelease has done called when the batch's last holder releases it, before
+// anything else can use its memory. It must be called before the batch is shared.
+func (b *Batch) OnRelease(done func()) {
+	free := b.free
+	b.free = func() {
+		done()
+		if free != nil {
+			free()
+		}
+	}
+}
+
 // Header is that of the stream the batch belongs to.
 func (b *Batch) Header() Header { return *b.header }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"image/png"
 	"maps"
@@ -25,6 +26,7 @@ import (
 	"github.com/pipa-uda/pipa/pipeline/precompute"
 	"github.com/pipa-uda/pipa/train/data"
 	"github.com/pipa-uda/pipa/train/torch"
+	"go.uber.org/goleak"
 )
 
 // data writes one small set of fixtures for all tests of the package.
@@ -43,6 +45,10 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if dir, err := fixtureDir(); err == nil {
 		os.RemoveAll(dir)
+	}
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
 	}
 	os.Exit(code)
 }
@@ -311,28 +317,31 @@ func withSource(tr *trainer, in inputs, d draws, v *stepValues) error {
 	return tr.sourceLosses(in.source, d, v)
 }
 
-// TestMemoryIsFlatOver300Steps compares live tensors and resident memory early
-// and late.
-func TestMemoryIsFlatOver300Steps(t *testing.T) {
+// steps is 5000 in make soak.
+var steps = flag.Int("steps", 300, "how many steps TestMemoryIsFlat takes, a multiple of 100")
+
+// TestMemoryIsFlat compares live tensors and resident memory early and late.
+func TestMemoryIsFlat(t *testing.T) {
 	lib := backend(t)
 	live, resident := map[int]int{}, map[int]int64{}
 	run := filepath.Join(t.TempDir(), "run")
-	_, err := Run(context.Background(), lib, config(t, "iterations=300", "log_every=50", "checkpoint.every=300"), Options{Out: run, Progress: func(m Metrics, _ int) {
+	all := fmt.Sprintf("=%d", *steps)
+	_, err := Run(context.Background(), lib, config(t, "iterations"+all, "log_every=50", "checkpoint.every"+all), Options{Out: run, Progress: func(m Metrics, _ int) {
 		live[m.Iteration], resident[m.Iteration] = lib.LiveTensors(), m.MemoryBytes
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if live[100] != live[300] {
-		t.Errorf("%d live tensors after 100 steps, %d after 300", live[100], live[300])
+	if live[100] != live[*steps] {
+		t.Errorf("%d live tensors after 100 steps, %d after %d", live[100], live[*steps], *steps)
 	}
-	if grown := resident[300] - resident[100]; grown > 64<<20 {
-		t.Errorf("resident memory grew by %d MiB from step 100 to 300", grown>>20)
+	if grown := resident[*steps] - resident[100]; grown > 64<<20 {
+		t.Errorf("resident memory grew by %d MiB from step 100 to %d", grown>>20, *steps)
 	}
 	if n := lib.LiveTensors(); n != 0 {
 		t.Errorf("%d tensors are left over after the run", n)
 	}
-	t.Logf("live tensors %v, resident %v", live, resident)
+	t.Logf("after 100 steps %d live tensors and %d MiB resident, after %d %d and %d", live[100], resident[100]>>20, *steps, live[*steps], resident[*steps]>>20)
 }
 
 // TestPairsMayComeFromADataset gives the trainer the pairs that it would cut

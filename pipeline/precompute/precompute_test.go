@@ -27,6 +27,7 @@ import (
 	"github.com/pipa-uda/pipa/pipeline/precompute"
 	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/pipa-uda/pipa/pipeline/storage/storagetest"
+	"go.uber.org/goleak"
 )
 
 // dataDir holds one small set of fixtures for all tests of the package.
@@ -54,6 +55,10 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if dir, err := dataDir(); err == nil {
 		os.RemoveAll(dir)
+	}
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
 	}
 	os.Exit(code)
 }

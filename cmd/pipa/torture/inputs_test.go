@@ -105,12 +105,13 @@ func TestInputsGoAway(t *testing.T) {
 						r := sh(j.script, d.dir, out)
 						calm(t, r)
 						_, at := d.Struck()
-						if r.code == 0 && damage.name != "changed" {
-							// It had read what it needed.
-							same(t, contents(t, out), want)
-						}
 						// A manifest that was changed may name a file that is not there.
 						named := strings.Contains(r.stderr, filepath.Base(at)) || damage.name == "changed" && strings.Contains(r.stderr, filepath.Dir(at))
+						if r.code == 0 && damage.name != "changed" && !named {
+							// It had read what it needed; or it warns, as where an
+							// older checkpoint is taken for a damaged one.
+							same(t, contents(t, out), want)
+						}
 						if r.code != 0 && !named && j.name != "check" {
 							t.Errorf("the error does not name %s: %s", at, r.stderr)
 						}

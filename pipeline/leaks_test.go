@@ -1,0 +1,40 @@
+package pipeline_test
+
+import (
+	"context"
+	"io"
+	"path/filepath"
+	"testing"
+
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/pipelinetest"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestNothingLeaks: what takes a stream releases its batches and ends its
+// goroutines, however the stream ends.
+func TestNothingLeaks(t *testing.T) {
+	ctx := context.Background()
+	input := func() pipeline.Stream { return pipelinetest.Samples(5, 2, 16, 24, true) }
+	for name, stage := range map[string]func(pipeline.Stream) (pipeline.Stream, error){
+		"counted": func(s pipeline.Stream) (pipeline.Stream, error) { return pipeline.Counted(s, func(int) {}), nil },
+		"limit":   func(s pipeline.Stream) (pipeline.Stream, error) { return pipeline.Limit(s, 7), nil },
+		"rebatch": func(s pipeline.Stream) (pipeline.Stream, error) { return pipeline.Rebatch(s, 3), nil },
+		"concat":  func(s pipeline.Stream) (pipeline.Stream, error) { return pipeline.Concat(s, input()) },
+		"write": func(s pipeline.Stream) (pipeline.Stream, error) {
+			return pipeline.Stream{}, pipeline.Write(ctx, io.Discard, s)
+		},
+		"write a dataset": func(s pipeline.Stream) (pipeline.Stream, error) {
+			_, err := pipeline.WriteDataset(ctx, filepath.Join(t.TempDir(), "set"), s, pipeline.WriteOptions{ShardBytes: 1000})
+			return pipeline.Stream{}, err
+		},
+		"summarize": func(s pipeline.Stream) (pipeline.Stream, error) {
+			_, err := pipeline.Summarize(s)
+			return pipeline.Stream{}, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) { pipelinetest.Leaks(t, input, stage) })
+	}
+}

@@ -1,0 +1,20 @@
+package view
+
+import (
+	"context"
+	"testing"
+
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/pipelinetest"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestNothingLeaks(t *testing.T) {
+	input := func() pipeline.Stream { return pipelinetest.Samples(5, 2, 16, 24, true) }
+	pipelinetest.Leaks(t, input, func(s pipeline.Stream) (pipeline.Stream, error) {
+		_, err := Sheet(context.Background(), s, Options{})
+		return pipeline.Stream{}, err
+	})
+}
