@@ -210,7 +210,7 @@ func OpenDataset(dir string) (d *Dataset, err error) {
 	}
 	row := 0
 	for i, s := range d.manifest.Shards {
-		o, header, err := mapShard(filepath.Join(dir, s.File), s)
+		o, header, err := mapShard(dir, s)
 		if err != nil {
 			return d, fmt.Errorf("%s: %w", s.File, err)
 		}
@@ -287,8 +287,8 @@ func sameHeader(a, b Header) bool {
 }
 
 // mapShard maps a file and walks its messages.
-func mapShard(path string, s Shard) (o *openShard, h Header, err error) {
-	f, err := os.Open(path)
+func mapShard(dir string, s Shard) (o *openShard, h Header, err error) {
+	f, err := OpenIn(dir, s.File)
 	if err != nil {
 		return nil, h, err
 	}

@@ -121,7 +121,7 @@ func saveCheckpoint(dir string, state State, files map[string]func(path string) 
 
 // seal reads a file back: what is hashed is what lies on the disk.
 func seal(path string) (fileSeal, error) {
-	f, err := os.Open(path)
+	f, err := pipeline.OpenIn(filepath.Dir(path), filepath.Base(path))
 	if err != nil {
 		return fileSeal{}, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 
 	"github.com/pipa-uda/pipa/pipeline"
@@ -97,7 +96,7 @@ func fileHeader(dir string, f File, kind pipeline.Kind) (header pipeline.Header,
 
 // withTable maps a file, compares it with its digest, and opens it.
 func withTable(path string, want File, use func(*table) error) (err error) {
-	f, err := os.Open(path)
+	f, err := pipeline.OpenIn(filepath.Dir(path), filepath.Base(path))
 	if err != nil {
 		return err
 	}

@@ -78,11 +78,14 @@ func (d dir) path(op, name string) (string, error) {
 }
 
 func (d dir) Open(name string) (fs.File, error) {
-	path, err := d.path("open", name)
-	if err != nil {
+	if _, err := d.path("open", name); err != nil {
 		return nil, err
 	}
-	return os.Open(path)
+	f, err := pipeline.OpenIn(string(d), filepath.FromSlash(name))
+	if err != nil {
+		return nil, err // a nil *os.File is no nil fs.File
+	}
+	return f, nil
 }
 
 func (d dir) ReadDir(name string) ([]fs.DirEntry, error) {
