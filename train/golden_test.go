@@ -151,7 +151,7 @@ func checkStep(t *testing.T, s *torch.Scope, in, weights, want *golden.Case, ite
 	withPatches := want.Has("patch_loss_weighted")
 	x, d := goldenInputs(s, in, withPatches)
 
-	v := stepValues{losses: map[string]float64{}, norms: map[string]float64{}}
+	v := newStepValues()
 	if err := tr.gradients(s, x, d, &v); err != nil {
 		t.Fatal(err)
 	}

@@ -254,7 +254,8 @@ func (c Config) scaled(height int) Config {
 // measurePhases runs every phase once and reports the most it held.
 func (t *trainer) measurePhases(s *torch.Scope) (phases []PhaseMemory, err error) {
 	in := t.madeUp(s)
-	d, v := t.draw(in), stepValues{losses: map[string]float64{}, norms: map[string]float64{}}
+	d, v := t.draw(in), newStepValues()
+	v.scope = s
 	var pseudo uda.PseudoLabels
 	phase := func(name string, f func(c *torch.Scope) error) {
 		if err != nil {

@@ -24,6 +24,47 @@ type stepValues struct {
 	confident float64
 	lr        float64
 	last      string // the loss whose backward pass is the step's last
+
+	// waiting are the losses, and trusted confident, as the device will have
+	// them, in the step's scope: they are read together when all its work is
+	// queued. trusted is nil without a target.
+	scope   *torch.Scope
+	waiting map[string]*torch.Tensor
+	trusted *torch.Tensor
+}
+
+func newStepValues() stepValues {
+	return stepValues{losses: map[string]float64{}, norms: map[string]float64{}, waiting: map[string]*torch.Tensor{}}
+}
+
+// later notes a loss that the device has yet to compute.
+func (v *stepValues) later(name string, loss *torch.Tensor) {
+	v.waiting[name] = loss.Detach().In(v.scope)
+}
+
+// read waits for the device and takes the values, the losses summed over the
+// ranks.
+func (v *stepValues) read(group *torch.Group) error {
+	names := slices.Sorted(maps.Keys(v.waiting))
+	return v.scope.NoGrad(func(s *torch.Scope) error {
+		number := func(t *torch.Tensor) *torch.Tensor { return t.In(s).To(torch.Float64).Reshape(1) }
+		shares := make([]*torch.Tensor, len(names))
+		for i, name := range names {
+			shares[i] = number(v.waiting[name])
+		}
+		all := group.Sum(torch.Cat(0, shares...))
+		if v.trusted != nil {
+			all = torch.Cat(0, all, number(v.trusted))
+		}
+		values := all.Float64s()
+		for i, name := range names {
+			v.losses[name] = values[i]
+		}
+		if v.trusted != nil {
+			v.confident = values[len(names)]
+		}
+		return nil
+	})
 }
 
 // inputs are what one step computes on: normalised tensors on the device. The
@@ -88,7 +129,8 @@ type draws struct {
 // step is one iteration: it loads the batch, makes the draws, adds up the
 // gradients and updates the student.
 func (t *trainer) step(b stepBatch) (stepValues, error) {
-	v := stepValues{losses: map[string]float64{}, norms: map[string]float64{}, lr: t.cfg.Optimizer.LR * t.schedule.Factor(t.iteration)}
+	v := newStepValues()
+	v.lr = t.cfg.Optimizer.LR * t.schedule.Factor(t.iteration)
 	if err := t.lib.Seed(t.key("device").Uint64()); err != nil {
 		return v, err
 	}
@@ -159,6 +201,7 @@ func (t *trainer) labelsPresent(source images) []uint8 {
 // backward passes, each of which frees its activations before the next begins,
 // and over the ranks, during the last.
 func (t *trainer) gradients(s *torch.Scope, in inputs, d draws, v *stepValues) error {
+	v.scope = s
 	masked := t.cfg.Masked.Weight > 0 && (in.target != nil || !t.cfg.Adapt.Enabled)
 	switch {
 	case in.pairs != nil:
@@ -205,19 +248,13 @@ func (t *trainer) gradients(s *torch.Scope, in inputs, d draws, v *stepValues) e
 		}
 	}
 	t.reducer.Finish()
-	names := slices.Sorted(maps.Keys(v.losses))
-	shares := make([]float64, len(names))
-	for i, name := range names {
-		shares[i] = v.losses[name]
-	}
-	sums, err := t.group.Total(s, shares)
-	if err != nil {
+	// A loss that is no number must not reach the weights, so that this waits for
+	// the device before the update; besides the pixel contrast's, whose samples
+	// are drawn on the host, it is the step's one wait.
+	if err := v.read(t.group); err != nil {
 		return err
 	}
-	for i, name := range names {
-		v.losses[name] = sums[i]
-	}
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(v.losses)) {
 		if l := v.losses[name]; math.IsNaN(l) || math.IsInf(l, 0) {
 			return badLossError{name, l}
 		}
@@ -278,7 +315,7 @@ func loadInputs(s *torch.Scope, b stepBatch) (in inputs, err error) {
 		return in, err
 	}
 	in.source.labels = labels
-	in.source.label = s.Wrap(labels, shape[:3]...).ToDevice(s.Device()).To(torch.Int64)
+	in.source.label = s.Wrap(labels, shape[:3]...).Upload().To(torch.Int64)
 	if b.target != nil {
 		if in.target, err = load(s, b.target, "image"); err != nil {
 			return in, err
@@ -288,7 +325,7 @@ func loadInputs(s *torch.Scope, b stepBatch) (in inputs, err error) {
 			if err != nil {
 				return in, err
 			}
-			in.valid = s.Wrap(margins, shape[:3]...).ToDevice(s.Device()).Ne(int(pipeline.Ignore)).To(torch.Float32)
+			in.valid = s.Wrap(margins, shape[:3]...).Upload().Ne(int(pipeline.Ignore)).To(torch.Float32)
 		}
 	}
 	if b.pairs != nil {
@@ -339,7 +376,13 @@ func normalize(pix *torch.Tensor) *torch.Tensor {
 	vector := func(v [3]float64) *torch.Tensor {
 		return s.FromFloat32([]float32{float32(v[0]), float32(v[1]), float32(v[2])}, 1, 3, 1, 1)
 	}
-	return pix.ToDevice(s.Device()).To(torch.Float32).Permute(0, 3, 1, 2).Sub(vector(uda.Mean)).Div(vector(uda.Std)).Contiguous()
+	pix = pix.Upload().To(torch.Float32).Permute(0, 3, 1, 2).Sub(vector(uda.Mean)).Div(vector(uda.Std))
+	if s.Device() == torch.CPU {
+		return pix.Contiguous()
+	}
+	// A GPU's convolutions are faster with the channels last, as images lie, and
+	// hand that on.
+	return pix
 }
 
 // sourceLosses is the supervised part: cross entropy, PiPa's pixel contrast and
@@ -409,7 +452,7 @@ func (t *trainer) targetLosses(s *torch.Scope, in inputs, d draws, v *stepValues
 	}); err != nil {
 		return err
 	}
-	v.confident = pseudo.Confident.Item()
+	v.trusted = pseudo.Confident.In(v.scope)
 	if err := s.Run(func(c *torch.Scope) error {
 		t.mixedLoss(in.in(c), pseudo.In(c), d, v)
 		return nil
@@ -553,7 +596,7 @@ func (t *trainer) backward(parts map[string]*torch.Tensor, v *stepValues) {
 		if !ok {
 			continue
 		}
-		v.losses[name] = l.Item()
+		v.later(name, l)
 		if t.probing() && l.RequiresGrad() {
 			v.norms[name] = t.encoderNorm(l)
 		}

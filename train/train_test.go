@@ -237,7 +237,7 @@ func TestEveryLossReachesTheEncoder(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			v.losses["pixel"] = p.Item()
+			v.later("pixel", p)
 			p.Backward()
 			return nil
 		}, true},
@@ -271,7 +271,8 @@ func TestEveryLossReachesTheEncoder(t *testing.T) {
 					return err
 				}
 				defer b.release()
-				v := stepValues{losses: map[string]float64{}, norms: map[string]float64{}}
+				v := newStepValues()
+				v.scope = root
 				if err := root.Run(func(s *torch.Scope) error {
 					in, err := loadInputs(s, b)
 					if err != nil {
@@ -279,6 +280,9 @@ func TestEveryLossReachesTheEncoder(t *testing.T) {
 					}
 					return c.step(tr, in, tr.draw(in), &v)
 				}); err != nil {
+					return err
+				}
+				if err := v.read(tr.group); err != nil {
 					return err
 				}
 				for name, l := range v.losses {

@@ -13,7 +13,7 @@ import (
 )
 
 // abi is the version of adapter/pipatorch.h this package speaks.
-const abi = 3
+const abi = 4
 
 // libraryName is the adapter's file name.
 const libraryName = "libpipatorch.so"
@@ -29,7 +29,7 @@ type Lib struct {
 
 // functions are the addresses of the adapter's entry points.
 type functions struct {
-	abi, version, op, call, free, live, share, describe, fromBlob, copyOut                  uintptr
+	abi, version, op, call, free, live, share, describe, fromBlob, upload, copyOut          uintptr
 	setRequiresGrad, backward, grad, setGrad, seed, setThreads, threads, cudaDevices, exact uintptr
 	rng, setRNG, countMemory, memoryPeak                                                    uintptr
 	groupBackends, groupJoin, groupLeave, groupAbort, groupAdd, groupSum, groupBroadcast    uintptr
@@ -64,7 +64,7 @@ func Load(path string) (*Lib, error) {
 	l := &Lib{path: found}
 	for name, address := range map[string]*uintptr{
 		"pt_abi": &l.fn.abi, "pt_version": &l.fn.version, "pt_op": &l.fn.op, "pt_call": &l.fn.call, "pt_free": &l.fn.free,
-		"pt_live": &l.fn.live, "pt_share": &l.fn.share, "pt_describe": &l.fn.describe, "pt_from_blob": &l.fn.fromBlob,
+		"pt_live": &l.fn.live, "pt_share": &l.fn.share, "pt_describe": &l.fn.describe, "pt_from_blob": &l.fn.fromBlob, "pt_upload": &l.fn.upload,
 		"pt_copy_out": &l.fn.copyOut, "pt_set_requires_grad": &l.fn.setRequiresGrad, "pt_backward": &l.fn.backward,
 		"pt_grad": &l.fn.grad, "pt_set_grad": &l.fn.setGrad, "pt_seed": &l.fn.seed, "pt_set_threads": &l.fn.setThreads,
 		"pt_threads": &l.fn.threads, "pt_cuda_devices": &l.fn.cudaDevices, "pt_exact": &l.fn.exact,

@@ -303,6 +303,23 @@ func (s *Scope) Wrap(pix []byte, shape ...int) *Tensor {
 	return t
 }
 
+// Upload is a tensor in this machine's memory on the scope's device: on a GPU a
+// copy that comes from pinned memory, on a stream of its own, while the device
+// computes; on the CPU the tensor itself. What t wraps may change afterwards only
+// in the first case.
+func (t *Tensor) Upload() *Tensor {
+	s := t.scope
+	e, device := &s.buf.err, cString(string(s.device))
+	h := s.lib.invoke(s.lib.fn.upload, t.live(), uintptr(unsafe.Pointer(&device[0])), e.address(), e.length())
+	runtime.KeepAlive(device)
+	if h == 0 {
+		panic(&OpError{Op: "upload", Shapes: []string{t.String()}, Message: e.String()})
+	}
+	out := s.adopt(h)
+	out.keep = t.keep
+	return out
+}
+
 func (s *Scope) blob(data unsafe.Pointer, n int, dtype DType, shape []int) *Tensor {
 	sizes, want := make([]int64, max(len(shape), 1)), 1
 	for i, d := range shape {

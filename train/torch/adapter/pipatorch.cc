@@ -6,6 +6,9 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/Allocator.h>
+#include <c10/core/Event.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/version.h>
@@ -14,6 +17,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -21,6 +25,33 @@
 #include <vector>
 
 namespace {
+
+// The stream of a device that uploads take: one, so that the memory they are
+// given is used again.
+c10::Stream upload_stream(const c10::impl::VirtualGuardImpl& guard, at::Device device) {
+  static std::mutex mutex;
+  static std::map<int, c10::Stream> streams;
+  const std::lock_guard<std::mutex> lock(mutex);
+  return streams.emplace(device.index(), guard.getStreamFromGlobalPool(device)).first->second;
+}
+
+at::Tensor upload(const at::Tensor& host, at::Device device) {
+  if (device.is_cpu()) return host.to(device);
+  const c10::impl::VirtualGuardImpl guard(device.type());
+  if (!device.has_index()) device = guard.getDevice();
+  const c10::Stream compute = guard.getStream(device), copy = upload_stream(guard, device);
+  const at::Tensor pinned = host.pin_memory();
+  at::Tensor out;
+  {
+    const c10::StreamGuard on(copy);
+    out = pinned.to(device, /*non_blocking=*/true);
+  }
+  c10::Event done(device.type());
+  done.record(copy);
+  done.block(compute);
+  out.record_stream(compute);  // its memory is not given away before compute is done with it
+  return out;
+}
 
 // Hears of every allocation that libtorch makes on the CPU. The totals are
 // int64_t or size_t, as the version has it: the one that fits overrides.
@@ -297,6 +328,10 @@ pt_tensor pt_from_blob(void* data, const int64_t* sizes, int32_t dims, int32_t d
     const auto options = at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype));
     return own(at::from_blob(data, at::IntArrayRef(sizes, static_cast<size_t>(dims)), options));
   });
+}
+
+pt_tensor pt_upload(pt_tensor tensor, const char* device, char* err, int64_t err_len) {
+  return guarded<pt_tensor>(err, err_len, 0, [&] { return own(upload(at_handle(tensor), at::Device(device))); });
 }
 
 int32_t pt_copy_out(pt_tensor tensor, void* out, int64_t bytes, char* err, int64_t err_len) {

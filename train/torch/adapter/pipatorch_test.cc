@@ -94,6 +94,15 @@ static void errors() {
   pt_value too_many[] = {tensor(x), tensor(x), integer(1), integer(2), integer(3)};
   EXPECT(pt_call(op("aten::add", "Tensor"), too_many, 5, nullptr, nullptr, nullptr, 0, out, 1, err, sizeof err) < 0);
   EXPECT(pt_call(0, args, 2, nullptr, nullptr, nullptr, 0, out, 1, err, sizeof err) < 0);
+  pt_tensor here = pt_from_blob(a.data(), three, 1, 6, err, sizeof err);
+  pt_tensor uploaded = pt_upload(here, "cpu", err, sizeof err);
+  EXPECT(uploaded != 0);  // the tensor itself
+  EXPECT(pt_upload(here, "nowhere", err, sizeof err) == 0 && err[0] != 0);
+  EXPECT(pt_upload(0, "cpu", err, sizeof err) == 0);
+  pt_free(&here, 1);
+  float still[3];
+  EXPECT(pt_copy_out(uploaded, still, sizeof still, err, sizeof err) >= 0 && still[2] == a[2]);
+  pt_free(&uploaded, 1);
   EXPECT(pt_from_blob(a.data(), negative, 1, 6, err, sizeof err) == 0);
   EXPECT(pt_from_blob(a.data(), three, 1, 1234, err, sizeof err) == 0);
   EXPECT(pt_set_threads(0, err, sizeof err) < 0);
