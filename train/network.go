@@ -182,12 +182,12 @@ func (p pass) supervise(parts map[string]*torch.Tensor, name string, label, weig
 	parts[name], parts[name+"_detail"] = whole.Div(float64(p.ranks)), part.Div(float64(p.ranks))
 }
 
-// cropLabel is the part of a label [N,H,W] that fine shows.
-func (p pass) cropLabel(label *torch.Tensor) *torch.Tensor {
-	if !p.twoScale {
-		return label
+// shown is the part of an image of height×width that fine shows.
+func (p pass) shown(height, width int) pipeline.Box {
+	if p.twoScale {
+		return p.box
 	}
-	return label.Narrow(1, p.box.Y0, p.box.Height()).Narrow(2, p.box.X0, p.box.Width())
+	return pipeline.Box{Y1: height, X1: width}
 }
 
 // backward carries gradients on through what a training pass left on the tape.

@@ -80,7 +80,7 @@ type inputs struct {
 type images struct {
 	image  *torch.Tensor // [N,3,H,W], normalised
 	label  *torch.Tensor // [N,H,W] int64
-	labels []uint8       // the label's bytes on the host
+	labels []uint8       // the labels of all ranks' images on the host
 }
 
 // pairs are overlapping crops on the device, as stored: flipped where flip says
@@ -139,6 +139,9 @@ func (t *trainer) step(b stepBatch) (stepValues, error) {
 		if err != nil {
 			return err
 		}
+		if t.group != nil {
+			in.source.labels = t.group.Gather(in.source.label.To(torch.Uint8)).Bytes()
+		}
 		return t.gradients(s, in, t.draw(in), &v)
 	})
 	if err != nil {
@@ -163,7 +166,7 @@ func (t *trainer) draw(in inputs) draws {
 	first, all := t.group.Rank()*n, t.group.Size()*n
 	strong := uda.StrongAugmentation{Jitter: t.cfg.Adapt.Jitter, JitterChance: t.cfg.Adapt.JitterChance, BlurChance: t.cfg.Adapt.BlurChance}
 	if in.target != nil {
-		d.classes = uda.ChooseClasses(t.labelsPresent(in.source), all, t.key("classmix").Rand())[first : first+n]
+		d.classes = uda.ChooseClasses(in.source.labels, all, t.key("classmix").Rand())[first : first+n]
 		d.strong = strong.Draw(all, t.key("strong").Rand()).Of(first, n)
 	}
 	if m := t.cfg.Masked; m.Weight > 0 {
@@ -180,20 +183,6 @@ func (t *trainer) draw(in inputs) draws {
 		d.negativesB = sample(t.key("patch b").Rand(), cells, min(t.cfg.Patch.Negatives, cells))
 	}
 	return d
-}
-
-// labelsPresent are the labels that any image of the batch has, on any rank.
-func (t *trainer) labelsPresent(source images) []uint8 {
-	if t.group == nil {
-		return source.labels
-	}
-	var present []uint8
-	for label, n := range t.group.Sum(source.label.Reshape(-1).BinCount(256)).Int64s() {
-		if n > 0 {
-			present = append(present, uint8(label))
-		}
-	}
-	return present
 }
 
 // gradients is the method, in its order: teacher, source, feature distance,
@@ -249,8 +238,7 @@ func (t *trainer) gradients(s *torch.Scope, in inputs, d draws, v *stepValues) e
 	}
 	t.reducer.Finish()
 	// A loss that is no number must not reach the weights, so that this waits for
-	// the device before the update; besides the pixel contrast's, whose samples
-	// are drawn on the host, it is the step's one wait.
+	// the device before the update: the step's one wait.
 	if err := v.read(t.group); err != nil {
 		return err
 	}
@@ -392,7 +380,7 @@ func (t *trainer) sourceLosses(source images, d draws, v *stepValues) error {
 	parts := map[string]*torch.Tensor{}
 	out.supervise(parts, "source", source.label, nil, t.cfg.Network.HRDA.DetailWeight)
 	if t.cfg.Pixel.Weight > 0 {
-		l, err := t.pixelLoss(out, source.label, d.anchors)
+		l, err := t.pixelLoss(out, source, d.anchors)
 		if err != nil {
 			return err
 		}
@@ -415,7 +403,7 @@ func (t *trainer) sourceLosses(source images, d draws, v *stepValues) error {
 // pixelLoss contrasts the source's feature pixels. Under HRDA they are those of
 // the detail, with the label cropped alike; the released code compares them
 // with the label of the whole image (METHOD D10).
-func (t *trainer) pixelLoss(out pass, label *torch.Tensor, rng *rand.Rand) (*torch.Tensor, error) {
+func (t *trainer) pixelLoss(out pass, source images, rng *rand.Rand) (*torch.Tensor, error) {
 	p := t.cfg.Pixel
 	contrast := loss.PixelContrast{Temperature: p.Temperature, BaseTemperature: p.BaseTemperature, MaxSamples: p.MaxSamples, MaxViews: p.MaxViews, IgnoreAsClass: p.Mode == "official", Group: t.group}
 	logits := out.fine.Logits
@@ -427,14 +415,13 @@ func (t *trainer) pixelLoss(out pass, label *torch.Tensor, rng *rand.Rand) (*tor
 			logits = t.pixelClassifier.Forward(joined.Detach(), t.student.mode(nn.Training))
 		}
 	})
-	if t.pixelClassifier == nil {
-		label = out.cropLabel(label)
+	height, width := source.label.Dim(1), source.label.Dim(2)
+	box := out.shown(height, width)
+	if p.Mode == "official" {
+		box = pipeline.Box{Y1: height, X1: width}
 	}
-	h, w := embed.Dim(2), embed.Dim(3)
-	low := label.Unsqueeze(1).To(torch.Float32).UpsampleNearest(h, w).Squeeze(1).To(torch.Uint8)
-	predicted := logits.Argmax(1, false).To(torch.Uint8)
-	both := t.group.Gather(torch.Stack(1, low, predicted)).Transpose(0, 1).Contiguous().Bytes() // the one wait for the device
-	anchors, err := contrast.Sample(both[:len(both)/2], both[len(both)/2:], h*w, rng)
+	low := loss.ShrinkLabels(source.labels, height, width, box, embed.Dim(2), embed.Dim(3))
+	anchors, err := contrast.Sample(low, t.group.Gather(logits.Argmax(1, false).To(torch.Uint8)), rng)
 	if err != nil {
 		return nil, err
 	}

@@ -62,13 +62,13 @@ func TestPixelContrastValue(t *testing.T) {
 func TestPixelSampling(t *testing.T) {
 	each(t, "pixel_sampling", func(t *testing.T, s *torch.Scope, c *golden.Case) {
 		embed := torchtest.Tensor(s, c, "embed").SetRequiresGrad(true)
-		area := embed.Dim(2) * embed.Dim(3)
-		label := torchtest.Tensor(s, c, "label")
-		low := label.Unsqueeze(1).To(torch.Float32).UpsampleNearest(embed.Dim(2), embed.Dim(3)).To(torch.Int64).Squeeze(1)
-		if !slices.Equal(low.Int64s(), c.Ints("label_low")) {
+		h, w := embed.Dim(2), embed.Dim(3)
+		shape := c.Must("label").Shape
+		low := ShrinkLabels(bytesOf(c.Ints("label")), shape[1], shape[2], pipeline.Box{Y1: shape[1], X1: shape[2]}, h, w)
+		if !slices.Equal(low, bytesOf(c.Ints("label_low"))) {
 			t.Error("the label at feature size differs")
 		}
-		a, err := published.Sample(bytesOf(c.Ints("label_low")), bytesOf(c.Ints("predict")), area, nil)
+		a, err := published.Sample(low, torchtest.Tensor(s, c, "predict").To(torch.Uint8), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,15 +79,15 @@ func TestPixelSampling(t *testing.T) {
 		if len(rows) != 7*len(a.Images) {
 			t.Fatalf("%d rows, want %d", len(a.Images), len(rows)/7)
 		}
-		predict := c.Ints("predict")
+		predict, pixels := c.Ints("predict"), a.Pixels.Int64s()
 		for r, image := range a.Images {
 			row := rows[7*r : 7*r+7]
 			if int64(image) != row[0] || int64(a.Classes[r]) != row[1] {
 				t.Errorf("row %d is class %d of image %d, want %d of %d", r, a.Classes[r], image, row[1], row[0])
 			}
 			hard := 0
-			for _, p := range a.Pixels[r] {
-				if predict[image*area+p] != int64(a.Classes[r]) {
+			for _, p := range pixels[r*a.Views : (r+1)*a.Views] {
+				if predict[p] != int64(a.Classes[r]) {
 					hard++
 				}
 			}
@@ -96,9 +96,10 @@ func TestPixelSampling(t *testing.T) {
 			}
 			// The recorded choice is replayed for the value.
 			for v := range a.Views {
-				a.Pixels[r][v] = int(selected[r*a.Views+v])
+				pixels[r*a.Views+v] = int64(image*h*w) + selected[r*a.Views+v]
 			}
 		}
+		a.Pixels = s.FromInt64(pixels, len(pixels))
 		l := published.Loss(embed, a)
 		l.Backward()
 		golden.NearRelative(t, "loss", l.Float32s(), c.Floats("loss"), 3e-6)
@@ -110,8 +111,8 @@ func TestPixelBookkeeping(t *testing.T) {
 	each(t, "pixel_bookkeeping", func(t *testing.T, s *torch.Scope, c *golden.Case) {
 		for k := 0; c.Has(fmt.Sprintf("case%d.n_view", k)); k++ {
 			name := func(s string) string { return fmt.Sprintf("case%d.%s", k, s) }
-			shape := c.Must(name("label_low")).Shape
-			a, err := published.Sample(bytesOf(c.Ints(name("label_low"))), bytesOf(c.Ints(name("predict"))), shape[1]*shape[2], nil)
+			area := c.Must(name("label_low")).Shape[1] * c.Must(name("label_low")).Shape[2]
+			a, err := published.Sample(bytesOf(c.Ints(name("label_low"))), torchtest.Tensor(s, c, name("predict")).To(torch.Uint8), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,15 +122,13 @@ func TestPixelBookkeeping(t *testing.T) {
 			if !slices.Equal(a.Classes, bytesOf(c.Ints(name("classes")))) {
 				t.Errorf("case %d: classes %v, want %v", k, a.Classes, c.Ints(name("classes")))
 			}
-			if len(a.Pixels) == 0 {
+			if a.Pixels == nil {
 				continue
 			}
 			want := c.Ints(name("selected"))
-			for r, pixels := range a.Pixels {
-				for v, p := range pixels {
-					if int64(p) != want[r*a.Views+v] {
-						t.Fatalf("case %d row %d view %d is pixel %d, want %d", k, r, v, p, want[r*a.Views+v])
-					}
+			for i, p := range a.Pixels.Int64s() {
+				if row := i / a.Views; p-int64(a.Images[row]*area) != want[i] {
+					t.Fatalf("case %d row %d view %d is pixel %d of image %d, want %d", k, row, i%a.Views, p, a.Images[row], want[i])
 				}
 			}
 		}

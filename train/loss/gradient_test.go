@@ -97,7 +97,7 @@ func TestGradientsMatchFiniteDifferences(t *testing.T) {
 		},
 		"pixel contrast": func(t *testing.T, s *torch.Scope) {
 			c := PixelContrast{Temperature: 0.3, BaseTemperature: 0.07, MaxSamples: 16, MaxViews: 3}
-			a := Anchors{Views: 3, Images: []int{0, 0, 1}, Classes: []pipeline.TrainID{2, 5, 2}, Pixels: [][]int{{0, 3, 4}, {1, 2, 5}, {0, 1, 2}}}
+			a := Anchors{Views: 3, Images: []int{0, 0, 1}, Classes: []pipeline.TrainID{2, 5, 2}, Pixels: s.FromInt64([]int64{0, 3, 4, 1, 2, 5, 6, 7, 8}, 9)}
 			checkDerivative(t, s, 3, []int{2, 4, 2, 3}, func(x *torch.Tensor) *torch.Tensor { return c.Loss(x.Normalize(1), a) })
 		},
 		"feature distance": func(t *testing.T, s *torch.Scope) {
@@ -216,14 +216,14 @@ func TestBadInputIsAnError(t *testing.T) {
 		if v := (FeatureDistance{Classes: []int{0}, Ratio: 0.5, Labels: 3}).Loss(s.Ones(torch.Float32, 1, 4, 2, 2), s.Zeros(torch.Float32, 1, 4, 2, 2), all).Item(); v != 0 {
 			t.Errorf("feature distance of an ignored image is %v", v)
 		}
-		a, err := pixel.Sample(slices.Repeat([]uint8{255}, 16), make([]uint8, 16), 16, nil)
+		a, err := pixel.Sample(slices.Repeat([]uint8{255}, 16), s.Zeros(torch.Uint8, 1, 4, 4), nil)
 		if err != nil || len(a.Classes) != 0 {
 			t.Errorf("anchors of an ignored image: %v, %v", a, err)
 		}
 		if v := pixel.Loss(s.Ones(torch.Float32, 1, 4, 4, 4), a).Item(); v != 0 {
 			t.Errorf("pixel contrast without an eligible class is %v", v)
 		}
-		if _, err := pixel.Sample(make([]uint8, 16), make([]uint8, 15), 16, nil); err == nil {
+		if _, err := pixel.Sample(make([]uint8, 16), s.Zeros(torch.Uint8, 1, 3, 5), nil); err == nil {
 			t.Error("labels and predictions of different sizes pass")
 		}
 	})

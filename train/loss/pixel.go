@@ -30,80 +30,98 @@ type PixelContrast struct {
 // a row being a class in one image.
 type Anchors struct {
 	Views   int
-	Images  []int
+	Images  []int // of each row
 	Classes []pipeline.TrainID
-	Pixels  [][]int // of each row, index y*w+x into the image's map
+	Pixels  *torch.Tensor // int64 [rows*Views], index (image*h+y)*w+x into the maps of all images; nil without rows
 }
 
-// Sample chooses the anchors from label and prediction maps of n images with
-// area pixels each, both at feature size. Half of a row's views are hard
-// (prediction differs from the label) and half easy, as far as there are
-// enough of both. rng draws them; a nil rng takes the first of each kind.
-// Without an eligible class the result has no rows.
-func (c PixelContrast) Sample(label, prediction []uint8, area int, rng *rand.Rand) (Anchors, error) {
-	if len(label) != len(prediction) || area <= 0 || len(label)%area != 0 {
-		return Anchors{}, fmt.Errorf("pixel contrast: %d labels and %d predictions for images of %d pixels", len(label), len(prediction), area)
+// Sample chooses the anchors of n images of h×w feature pixels: label has the
+// labels at that size ([ShrinkLabels]), prediction, uint8 [n,h,w], what the
+// network takes them for. Half of a row's views are hard (the prediction differs
+// from the label) and half easy, as far as there are enough of both. rng draws
+// them; a nil rng takes the first of each kind. Without an eligible class the
+// result has no rows.
+//
+// How many anchors there are follows from the labels, which the host knows, and
+// only which ones from the prediction: it is looked at on its device, and nobody
+// waits for it.
+func (c PixelContrast) Sample(label []uint8, prediction *torch.Tensor, rng *rand.Rand) (Anchors, error) {
+	area := prediction.Dim(1) * prediction.Dim(2)
+	if len(label) != prediction.Numel() {
+		return Anchors{}, fmt.Errorf("pixel contrast: %d labels for predictions %v", len(label), prediction)
 	}
 	a := Anchors{}
+	var candidates [][]int64 // of each row, the pixels of its class
 	for image := range len(label) / area {
-		var count [256]int
-		for _, l := range label[image*area : (image+1)*area] {
-			count[l]++
+		var pixels [256][]int64
+		for i, class := range label[image*area : (image+1)*area] {
+			pixels[class] = append(pixels[class], int64(image*area+i))
 		}
-		for class, n := range count {
-			if n > c.MaxViews && (c.IgnoreAsClass || pipeline.TrainID(class) != pipeline.Ignore) {
+		for class, found := range pixels {
+			if len(found) > c.MaxViews && (c.IgnoreAsClass || pipeline.TrainID(class) != pipeline.Ignore) {
 				a.Images = append(a.Images, image)
 				a.Classes = append(a.Classes, pipeline.TrainID(class))
+				candidates = append(candidates, found)
 			}
 		}
 	}
-	if len(a.Images) == 0 {
-		return a, nil
+	if len(candidates) > 0 {
+		a.Views = min(c.MaxSamples/len(candidates), c.MaxViews)
 	}
-	a.Views = min(c.MaxSamples/len(a.Images), c.MaxViews)
 	if a.Views == 0 {
 		return Anchors{}, nil
 	}
-	for row, image := range a.Images {
-		var hard, easy []int
-		for i := range area {
-			if label[image*area+i] != a.Classes[row] {
-				continue
-			}
-			if prediction[image*area+i] != a.Classes[row] {
-				hard = append(hard, i)
-			} else {
-				easy = append(easy, i)
-			}
+	if rng != nil {
+		for _, row := range candidates {
+			rng.Shuffle(len(row), func(i, j int) { row[i], row[j] = row[j], row[i] })
 		}
-		keepHard := a.split(len(hard), len(easy))
-		a.Pixels = append(a.Pixels, append(draw(hard, keepHard, rng), draw(easy, a.Views-keepHard, rng)...))
 	}
+	a.Pixels = a.choose(candidates, prediction.Reshape(-1))
 	return a, nil
 }
 
-// split is how many of a row's views are hard. The halves are compared as
-// fractions, so with odd Views a side needs (Views+1)/2.
-func (a *Anchors) split(hard, easy int) int {
-	switch enoughHard, enoughEasy := 2*hard >= a.Views, 2*easy >= a.Views; {
-	case enoughHard && enoughEasy:
-		return a.Views / 2
-	case enoughHard:
-		return a.Views - easy
-	default:
-		return hard
-	}
-}
-
-// draw takes k of the items, by the first k steps of a Fisher-Yates shuffle.
-func draw(items []int, k int, rng *rand.Rand) []int {
-	if rng != nil {
-		for i := range k {
-			j := i + rng.IntN(len(items)-i)
-			items[i], items[j] = items[j], items[i]
+// choose takes each row's first hard candidates and first easy ones, as many as
+// there are to be, hard before easy: int64 [rows*Views]. Every candidate is
+// given its place among the anchors, or the one behind the last, which is
+// dropped.
+func (a Anchors) choose(candidates [][]int64, prediction *torch.Tensor) *torch.Tensor {
+	s := prediction.Scope()
+	rows, views := len(candidates), a.Views
+	var pixels, row, position, first, count []int64
+	var class []uint8
+	for r, list := range candidates {
+		first, count = append(first, int64(len(pixels))), append(count, int64(len(list)))
+		pixels = append(pixels, list...)
+		for i := range list {
+			row, position, class = append(row, int64(r)), append(position, int64(i)), append(class, a.Classes[r])
 		}
 	}
-	return items[:k]
+	n := len(pixels)
+	rowOf, pixel := s.FromInt64(row, n), s.FromInt64(pixels, n)
+	start, size := s.FromInt64(first, rows), s.FromInt64(count, rows)
+
+	hard := prediction.IndexSelect(0, pixel).Ne(s.FromUint8(class, n))
+	before := torch.Cat(0, s.Zeros(torch.Int64, 1), hard.To(torch.Int64).CumSum(0)) // hard candidates before each, and in all
+	at := before.IndexSelect(0, start)
+	keep := keepHard(before.IndexSelect(0, start.Add(size)).Sub(at), size, views).IndexSelect(0, rowOf)
+
+	hardRank := before.Narrow(0, 0, n).Sub(at.IndexSelect(0, rowOf))
+	easyRank := s.FromInt64(position, n).Sub(hardRank).Add(keep)
+	dropped := hardRank.FullLike(float64(rows * views))
+	rank := hard.Where(hardRank, easyRank)
+	kept := rank.Lt(hard.Where(keep, keep.FullLike(float64(views))))
+	place := kept.Where(rowOf.Mul(views).Add(rank), dropped)
+	return s.Zeros(torch.Int64, rows*views+1).IndexPutInPlace(pixel, place).Narrow(0, 0, rows*views)
+}
+
+// keepHard is how many of each row's views are hard, of which there are hard
+// among its count candidates, both [rows]. The halves are compared as fractions,
+// so with odd views a side needs (views+1)/2.
+func keepHard(hard, count *torch.Tensor, views int) *torch.Tensor {
+	easy := count.Sub(hard)
+	enoughHard, enoughEasy := hard.Mul(2).Ge(views), easy.Mul(2).Ge(views)
+	half := hard.FullLike(float64(views / 2))
+	return enoughHard.Where(enoughEasy.Where(half, easy.Neg().Add(views)), hard)
 }
 
 // Loss contrasts the anchors in embed, unit vectors [N,D,h,w]. It is exactly 0,
@@ -111,27 +129,27 @@ func draw(items []int, k int, rng *rand.Rand) []int {
 // the anchors are those of all ranks' images, embed is of this rank's, and the
 // loss is its share.
 func (c PixelContrast) Loss(embed *torch.Tensor, a Anchors) *torch.Tensor {
-	if !a.contrasts() {
-		return embed.Scope().Zeros(torch.Float32)
-	}
 	s := embed.Scope()
-	area := embed.Dim(2) * embed.Dim(3)
-	n := embed.Dim(0)
-	var index, class []int64
-	before := 0 // anchors of lower ranks' images
-	for row, pixels := range a.Pixels {
-		image := a.Images[row] - c.Group.Rank()*n
-		for _, p := range pixels {
+	if !a.contrasts() {
+		return s.Zeros(torch.Float32)
+	}
+	n, area := embed.Dim(0), embed.Dim(2)*embed.Dim(3)
+	first := c.Group.Rank() * n // of this rank's images
+	before, own := 0, 0         // anchors of lower ranks' images, and of this one's
+	class := make([]int64, 0, len(a.Classes)*a.Views)
+	for row, image := range a.Images {
+		for range a.Views {
 			class = append(class, int64(a.Classes[row]))
-			switch {
-			case image < 0:
-				before++
-			case image < n:
-				index = append(index, int64(image*area+p))
-			}
+		}
+		switch {
+		case image < first:
+			before += a.Views
+		case image < first+n:
+			own += a.Views
 		}
 	}
-	vectors := embed.Permute(0, 2, 3, 1).Reshape(-1, embed.Dim(1)).IndexSelect(0, s.FromInt64(index, len(index)))
+	pixels := a.Pixels.Narrow(0, before, own).Sub(first * area)
+	vectors := embed.Permute(0, 2, 3, 1).Reshape(-1, embed.Dim(1)).IndexSelect(0, pixels)
 	loss := c.contrast(c.Group.Assemble(vectors, before, len(class)), s.FromInt64(class, len(class)))
 	if c.Group == nil {
 		return loss

@@ -124,9 +124,9 @@ func TestHRDATrainsAsPublished(t *testing.T) {
 func officialPixelContrast(t *testing.T, embed, predicted, label *torch.Tensor) *torch.Tensor {
 	t.Helper()
 	h, w := embed.Dim(2), embed.Dim(3)
-	low := label.Unsqueeze(1).To(torch.Float32).UpsampleNearest(h, w).Squeeze(1).To(torch.Uint8)
+	low := loss.ShrinkLabels(label.To(torch.Uint8).Bytes(), label.Dim(1), label.Dim(2), pipeline.Box{Y1: label.Dim(1), X1: label.Dim(2)}, h, w)
 	contrast := loss.PixelContrast{Temperature: 0.1, BaseTemperature: 0.07, MaxSamples: 1024, MaxViews: 100, IgnoreAsClass: true}
-	anchors, err := contrast.Sample(low.Bytes(), predicted.To(torch.Uint8).Bytes(), h*w, nil)
+	anchors, err := contrast.Sample(low, predicted.To(torch.Uint8), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

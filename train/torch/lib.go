@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -25,6 +26,7 @@ type Lib struct {
 	version string
 	fn      functions
 	ops     sync.Map // "aten::add.Tensor" → uintptr
+	waits   atomic.Int64
 }
 
 // functions are the addresses of the adapter's entry points.
@@ -116,6 +118,10 @@ func (l *Lib) Version() string { return l.version }
 
 // LiveTensors is the number of tensor handles not freed yet.
 func (l *Lib) LiveTensors() int { return int(l.invoke(l.fn.live)) }
+
+// Waits is how often elements were copied out of a tensor. Each time a GPU that
+// was working ahead is waited for.
+func (l *Lib) Waits() int { return int(l.waits.Load()) }
 
 // Threads is the number of threads one operation may use on the CPU.
 func (l *Lib) Threads() int { return int(int32(l.invoke(l.fn.threads))) }

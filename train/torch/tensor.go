@@ -209,6 +209,7 @@ func (t *Tensor) Bytes() []byte {
 }
 
 func (t *Tensor) copyOut(to unsafe.Pointer, n int) {
+	t.scope.lib.waits.Add(1)
 	e := &t.scope.buf.err
 	code := int32(t.scope.lib.invoke(t.scope.lib.fn.copyOut, t.live(), uintptr(to), uintptr(n), e.address(), e.length()))
 	runtime.KeepAlive(to)
@@ -254,7 +255,7 @@ func (t *Tensor) Item() float64 {
 }
 
 // FromFloat32 copies data into a new tensor of the given shape on the scope's
-// device.
+// device, as [Tensor.Upload] does; data may change afterwards.
 func (s *Scope) FromFloat32(data []float32, shape ...int) *Tensor {
 	return s.from(unsafe.Pointer(unsafe.SliceData(data)), len(data), Float32, shape)
 }
@@ -286,7 +287,13 @@ func (s *Scope) FromBytes(data []byte, dtype DType, shape ...int) *Tensor {
 func (s *Scope) from(data unsafe.Pointer, n int, dtype DType, shape []int) *Tensor {
 	var out *Tensor
 	if err := s.NoGrad(func(c *Scope) error {
-		out = c.blob(data, n, dtype, shape).ToDevice(s.device).Clone().In(s)
+		t := c.blob(data, n, dtype, shape)
+		if s.device == CPU {
+			t = t.Clone()
+		} else {
+			t = t.Upload()
+		}
+		out = t.In(s)
 		return nil
 	}); err != nil {
 		panic(err)

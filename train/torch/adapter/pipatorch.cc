@@ -36,7 +36,7 @@ c10::Stream upload_stream(const c10::impl::VirtualGuardImpl& guard, at::Device d
 }
 
 at::Tensor upload(const at::Tensor& host, at::Device device) {
-  if (device.is_cpu()) return host.to(device);
+  if (device.is_cpu() || host.numel() == 0) return host.to(device);
   const c10::impl::VirtualGuardImpl guard(device.type());
   if (!device.has_index()) device = guard.getDevice();
   const c10::Stream compute = guard.getStream(device), copy = upload_stream(guard, device);
