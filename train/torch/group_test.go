@@ -99,12 +99,13 @@ func TestReducerAddsGradientsUp(t *testing.T) {
 }
 
 func TestAFailedSumNamesTheOperation(t *testing.T) {
+	const int16 = torch.DType(2) // which Gloo does not add up; bool it does in new versions
 	torchtest.Together(t, 2, func(s *torch.Scope, g *torch.Group) error {
 		err := s.Run(func(c *torch.Scope) error {
-			g.Sum(c.Zeros(torch.Bool, 2))
+			g.Sum(c.Zeros(int16, 2))
 			return nil
 		})
-		if op := (*torch.OpError)(nil); !errors.As(err, &op) || op.Op != "sum over ranks" || !strings.Contains(err.Error(), "bool[2]") {
+		if op := (*torch.OpError)(nil); !errors.As(err, &op) || op.Op != "sum over ranks" || !strings.Contains(err.Error(), "dtype(2)[2]") {
 			t.Errorf("%v", err)
 		}
 		return nil

@@ -48,6 +48,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using WorkPtr = c10::intrusive_ptr<c10d::Work>;
+using NodePtr = decltype(torch::autograd::impl::grad_accumulator(at::Tensor()));  // shared_ptr or, in new versions, intrusive_ptr
 #if TORCH_VERSION_MAJOR >= 2
 using Backend = c10d::Backend;
 #else
@@ -252,7 +253,7 @@ class Reducer {
 
   Group& group_;
   std::vector<at::Tensor> parameters_;
-  std::vector<std::shared_ptr<torch::autograd::Node>> accumulators_;
+  std::vector<NodePtr> accumulators_;
   std::vector<size_t> bucket_of_;
   std::vector<Bucket> buckets_;
   std::mutex mutex_;  // the engine runs the hooks of a GPU's nodes on its own thread
@@ -306,6 +307,9 @@ pt_group pt_group_join(const char* host, int32_t port, int32_t serve, const char
     options.isServer = serve != 0;
     options.waitWorkers = false;  // the group's own start waits for all
     options.timeout = milliseconds(timeout_ms);
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+    options.useLibUV = false;  // the default from here on, and missing in Debian's
+#endif
     auto group = std::make_unique<Group>();
     group->store = c10::make_intrusive<c10d::PrefixStore>(prefix, c10::make_intrusive<c10d::TCPStore>(host, options));
     group->gloo = backend == PT_GLOO;
