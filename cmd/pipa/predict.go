@@ -233,8 +233,13 @@ func readImages(c *cli.Context, d *formats.Dataset, name func(formats.Entry) str
 	if c.IsSet("limit") {
 		in.total = min(in.total, max(c.Int("limit"), 0))
 	}
+	taken := map[string]string{} // sample IDs, by name
 	for _, e := range d.Entries[:in.total] {
-		in.names[e.ID] = name(e)
+		n := name(e)
+		if other, twice := taken[n]; twice && c.String("write") != "" {
+			return in, fmt.Errorf("samples %s and %s have the same file name, %s: give the folder of images instead, whose folders are kept", other, e.ID, n)
+		}
+		taken[n], in.names[e.ID] = e.ID, n
 	}
 	if in.bad, err = newBad(c, in.total); err != nil {
 		return in, err
