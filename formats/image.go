@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
-	"os"
 	"sync"
 
 	"github.com/pipa-uda/pipa/formats/png"
@@ -27,7 +26,7 @@ var decoders = sync.Pool{New: func() any { return new(png.Decoder) }}
 
 // ReadImage decodes a PNG or JPEG as RGB, [H,W,3]. Transparency is dropped.
 func ReadImage(path string, maxPixels int) (pipeline.Raster, error) {
-	data, err := os.ReadFile(path)
+	data, err := pipeline.ReadFile(path)
 	if err != nil {
 		return pipeline.Raster{}, err
 	}

@@ -130,8 +130,9 @@ func (s ClassStats) pixelsJSON(indent string) string {
 	return strings.Join(fields, ",\n")
 }
 
-// WriteClassStats writes the three official files into a folder.
-func WriteClassStats(dir string, stats []ClassStats) error {
+// WriteClassStats writes the three official files into a folder. Files that say
+// something else are replaced only with force.
+func WriteClassStats(dir string, stats []ClassStats, force bool) error {
 	quote := func(s string) string { text, _ := json.Marshal(s); return string(text) } // a string always encodes
 	var list, byFile, byClass bytes.Buffer
 	list.WriteString("[")
@@ -168,10 +169,21 @@ func WriteClassStats(dir string, stats []ClassStats) error {
 	if err := pipeline.MkdirAll(dir); err != nil {
 		return fmt.Errorf("write class statistics: %w", err)
 	}
-	for _, f := range []struct {
+	files := []struct {
 		name string
 		text *bytes.Buffer
-	}{{statsByFile, &byFile}, {samplesByClass, &byClass}, {StatsFile, &list}} {
+	}{{statsByFile, &byFile}, {samplesByClass, &byClass}, {StatsFile, &list}}
+	for _, f := range files {
+		path := filepath.Join(dir, f.name)
+		// Equal ones are those of a run that was cut off in between.
+		if there, err := pipeline.ReadFile(path); err == nil && bytes.Equal(there, f.text.Bytes()) {
+			continue
+		}
+		if _, err := os.Lstat(path); err == nil && !force {
+			return fmt.Errorf("write class statistics: %s exists and says something else: choose another folder with --out, or replace it with --force", path)
+		}
+	}
+	for _, f := range files {
 		if err := pipeline.WriteFile(filepath.Join(dir, f.name), func(w io.Writer) error { _, err := f.text.WriteTo(w); return err }); err != nil {
 			return fmt.Errorf("write class statistics: %w", err)
 		}
@@ -197,7 +209,7 @@ func ReadClassStats(dir string) (stats []ClassStats, err error) {
 	if info.Size() > maxStatsBytes {
 		return nil, fmt.Errorf("it has %d MiB", info.Size()>>20)
 	}
-	text, err := os.ReadFile(name)
+	text, err := pipeline.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}

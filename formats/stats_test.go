@@ -70,7 +70,7 @@ func TestClassStatsRoundTrip(t *testing.T) {
 		{"labels/00003_labelTrainIds.png", map[pipeline.TrainID]int64{18: 1}},
 	}
 	dir := t.TempDir()
-	if err := WriteClassStats(dir, stats); err != nil {
+	if err := WriteClassStats(dir, stats, false); err != nil {
 		t.Fatal(err)
 	}
 	back, err := ReadClassStats(dir)
@@ -132,7 +132,7 @@ func FuzzClassStats(f *testing.F) {
 			return
 		}
 		dir := t.TempDir()
-		if err := WriteClassStats(dir, stats); err != nil {
+		if err := WriteClassStats(dir, stats, false); err != nil {
 			t.Fatal(err)
 		}
 		back, err := ReadClassStats(dir)

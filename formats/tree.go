@@ -7,6 +7,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/pipa-uda/pipa/pipeline"
 )
 
 // tree is a dataset's folder. Its files are named by whole paths, as messages
@@ -45,14 +47,14 @@ func (t tree) open(path string) (fs.File, error) {
 	if t.remote != nil {
 		return t.remote.Open(t.name(path))
 	}
-	return os.Open(path)
+	return pipeline.OpenFile(path)
 }
 
 func (t tree) readFile(path string) ([]byte, error) {
 	if t.remote != nil {
 		return fs.ReadFile(t.remote, t.name(path))
 	}
-	return os.ReadFile(path)
+	return pipeline.ReadFile(path)
 }
 
 func (t tree) stat(path string) (fs.FileInfo, error) {

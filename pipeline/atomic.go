@@ -52,7 +52,8 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 // WriteDir writes a folder so that its name only ever holds whole contents:
 // write fills the folder aside, which lies beside dir and takes its place at
 // the end. Where write or anything else fails, dir is as it was and aside is
-// gone. A dir that holds anything is replaced only with force.
+// gone. A dir that holds anything is replaced only with force. A link stays, and
+// what it leads to is replaced.
 func WriteDir(dir string, force bool, write func(aside string) error) (err error) {
 	dir = filepath.Clean(dir)
 	defer func() {
@@ -60,6 +61,13 @@ func WriteDir(dir string, force bool, write func(aside string) error) (err error
 			err = fmt.Errorf("%s: %w", dir, err)
 		}
 	}()
+	if info, err := os.Lstat(dir); err == nil && info.Mode().Type() == fs.ModeSymlink {
+		to, err := filepath.EvalSymlinks(dir)
+		if err != nil {
+			return fmt.Errorf("it is a link that leads nowhere: remove it, or make the folder that it names: %w", err)
+		}
+		dir = to
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

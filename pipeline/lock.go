@@ -18,7 +18,11 @@ var ErrInUse = errors.New("in use")
 // ErrInUse and the owner's name: host and process number.
 func Lock(dir, name string) (unlock func(), err error) {
 	path := filepath.Join(dir, name)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	// Through a link, the owner's name would be written over what it leads to.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, fmt.Errorf("lock %s: %s is a link, which is not followed: remove it", dir, path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}

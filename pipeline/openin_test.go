@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A dataset's shard may be a link to a file of the folder, and to no other.
@@ -40,5 +42,29 @@ func TestNoLinkLeadsOutOfADataset(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A folder from elsewhere may hold pipes, which are never written to, and links
+// to devices, which never end: neither is opened.
+func TestOnlyRegularFilesOfAFolderAreOpened(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mkfifo(filepath.Join(dir, "pipe"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("pipe", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/dev/zero", filepath.Join(dir, "zeros")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"pipe", "link", "zeros"} {
+		if _, err := ReadFile(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), name+": it is no regular file") {
+			t.Errorf("%s is read with %v", name, err)
+		}
+		if f, err := OpenIn(dir, name); err == nil {
+			f.Close()
+			t.Errorf("%s is opened", name)
+		}
 	}
 }

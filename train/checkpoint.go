@@ -177,7 +177,7 @@ func latestCheckpoint(dir string) (path string, state State, warnings []error, e
 // readState reads and verifies one checkpoint folder.
 func readState(dir string) (State, error) {
 	var state State
-	text, err := os.ReadFile(filepath.Join(dir, stateFile))
+	text, err := pipeline.ReadFile(filepath.Join(dir, stateFile))
 	if err != nil {
 		return state, fmt.Errorf("checkpoint %s: %w", dir, err)
 	}
@@ -191,7 +191,7 @@ func readState(dir string) (State, error) {
 		return state, fmt.Errorf("checkpoint %s: %s: %w", dir, stateFile, err)
 	}
 	for file, want := range state.Files {
-		if !filepath.IsLocal(file) {
+		if !filepath.IsLocal(file) || filepath.Base(file) != file {
 			return state, fmt.Errorf("checkpoint %s: %s names a file outside it: %q", dir, stateFile, file)
 		}
 		got, err := seal(filepath.Join(dir, file))

@@ -67,7 +67,7 @@ func openLines(path string, iteration int) (*lineLog, error) {
 // readLines returns the whole lines up to an iteration; a file that does not
 // exist has none.
 func readLines(path string, iteration int) ([][]byte, error) {
-	text, err := os.ReadFile(path)
+	text, err := pipeline.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -140,7 +140,7 @@ func decodeLines[T any](run, name string) ([]T, error) {
 // ReadConfig returns a run's configuration, also as the text it was written as.
 func ReadConfig(run string) (Config, string, error) {
 	path := filepath.Join(run, configFile)
-	text, err := os.ReadFile(path)
+	text, err := pipeline.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return Config{}, "", fmt.Errorf("%s is no run: it has no %s", run, configFile)
 	}

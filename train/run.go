@@ -132,16 +132,9 @@ func openRun(cfg Config, o Options) (unlock func(), err error) {
 	if o.Out == "" {
 		return nil, fmt.Errorf("a run needs a directory: --out RUN")
 	}
-	path := filepath.Join(o.Out, configFile)
-	text, err := os.ReadFile(path)
-	exists := err == nil
-	switch {
-	case err != nil && !errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("open run: %w", err)
-	case exists && !o.Resume:
-		return nil, fmt.Errorf("%s already holds a run: continue it with --resume, or choose another --out", o.Out)
-	case !exists && o.Resume:
-		return nil, fmt.Errorf("%s holds no run to resume: %s is missing", o.Out, configFile)
+	// Before anything is made in it, and again once nobody else can begin there.
+	if _, err := holdsRun(o); err != nil {
+		return nil, err
 	}
 	if err := pipeline.MkdirAll(o.Out); err != nil {
 		return nil, fmt.Errorf("create run: %w", err)
@@ -155,6 +148,11 @@ func openRun(cfg Config, o Options) (unlock func(), err error) {
 			release()
 		}
 	}()
+	exists, err := holdsRun(o)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(o.Out, configFile)
 	if exists {
 		before, err := Resolve("", path, nil)
 		if err != nil {
@@ -164,13 +162,35 @@ func openRun(cfg Config, o Options) (unlock func(), err error) {
 			return nil, fmt.Errorf("resume %s: %w", o.Out, err)
 		}
 	}
-	if text, err = cfg.YAML(); err != nil {
+	text, err := cfg.YAML()
+	if err != nil {
 		return nil, err
 	}
 	return release, pipeline.WriteFile(path, func(w io.Writer) error {
 		_, err := w.Write(text)
 		return err
 	})
+}
+
+// holdsRun tells whether Out holds the run that is to be resumed. It fails where
+// one is to be begun and Out holds it already, or files that it would replace.
+func holdsRun(o Options) (bool, error) {
+	_, err := pipeline.ReadFile(filepath.Join(o.Out, configFile))
+	exists := err == nil
+	switch {
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return false, fmt.Errorf("open run: %w", err)
+	case exists && !o.Resume:
+		return false, fmt.Errorf("%s already holds a run: continue it with --resume, or choose another --out", o.Out)
+	case !exists && o.Resume:
+		return false, fmt.Errorf("%s holds no run to resume: %s is missing", o.Out, configFile)
+	}
+	for _, name := range []string{configFile, metricsFile, scoresFile, resultFile, checkpointsDir, panelsDir} {
+		if _, err := os.Lstat(filepath.Join(o.Out, name)); err == nil && !exists {
+			return false, fmt.Errorf("%s holds %s, and no run: choose another --out", o.Out, name)
+		}
+	}
+	return exists, nil
 }
 
 // sameConfig fails, naming the keys, unless both configurations compute the

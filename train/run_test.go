@@ -1,6 +1,8 @@
 package train
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -77,4 +79,55 @@ func TestARunDirectoryHasOneOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	unlock()
+}
+
+// A run begins in a folder that holds nothing it would write over.
+func TestARunReplacesNothing(t *testing.T) {
+	cfg, err := Preset("fixture-pipa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{metricsFile, scoresFile, resultFile, checkpointsDir, panelsDir} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, name), []byte("mine"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := openRun(cfg, Options{Out: dir}); err == nil || !strings.Contains(err.Error(), "holds "+name+", and no run: choose another --out") {
+				t.Errorf("opened with %v", err)
+			}
+			if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+				t.Errorf("the folder holds %v, %v", entries, err)
+			}
+		})
+	}
+	t.Run("what a start that was cut off leaves", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, ".lock"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		unlock, err := openRun(cfg, Options{Out: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		unlock()
+	})
+}
+
+// A lock that is a link would have the owner's name written to what it leads to.
+func TestALockFollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	other := filepath.Join(dir, "other")
+	if err := os.WriteFile(other, []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(other, filepath.Join(dir, ".lock")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pipeline.Lock(dir, ".lock"); err == nil || !strings.Contains(err.Error(), ".lock is a link") {
+		t.Errorf("locked with %v", err)
+	}
+	if text, err := os.ReadFile(other); err != nil || string(text) != "mine" {
+		t.Errorf("the other file holds %q, %v", text, err)
+	}
 }

@@ -596,7 +596,7 @@ func TestEveryRecipeTrains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := formats.WriteClassStats(filepath.Join(dir, "gta"), stats); err != nil {
+	if err := formats.WriteClassStats(filepath.Join(dir, "gta"), stats, false); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {

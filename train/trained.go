@@ -70,6 +70,10 @@ func (t Trained) network(s *torch.Scope, teacher bool) (network, error) {
 	if teacher && !t.Config.Adapt.Enabled {
 		return network{}, fmt.Errorf("load the teacher of %s: a source-only run has none", t.Name)
 	}
+	// Only files that the checkpoint lists were looked at.
+	if _, listed := t.State.Files[file]; !listed {
+		return network{}, fmt.Errorf("load the %s of %s: %s lists no %s", name, t.Name, filepath.Join(t.Dir, stateFile), file)
+	}
 	weights, err := safetensors.Open(filepath.Join(t.Dir, file))
 	if err != nil {
 		return network{}, err

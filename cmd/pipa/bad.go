@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -54,6 +55,9 @@ func newBad(c *cli.Context, total int) (*bad, error) {
 		b.most = n
 	}
 	if b.list != "" {
+		if filepath.Clean(b.list) == filepath.Clean(c.String("out")) {
+			return nil, usagef("--out and --bad-list are both %s: give each a name of its own", b.list)
+		}
 		if err := mayWrite(b.list, b.force); err != nil {
 			return nil, err
 		}

@@ -291,7 +291,7 @@ func writeStats(c *cli.Context, d *formats.Dataset, dir string) error {
 	if err != nil {
 		return badDataError{err}
 	}
-	return formats.WriteClassStats(dir, stats)
+	return formats.WriteClassStats(dir, stats, c.Bool("force"))
 }
 
 func printRareClasses(c *cli.Context, d *formats.Dataset, r *formats.RareClasses) error {

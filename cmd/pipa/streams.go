@@ -61,12 +61,19 @@ func output(c *cli.Context, write func(io.Writer) error) error {
 	return pipeline.WriteFile(name, write)
 }
 
-// mayWrite tells whether a file may be written.
+// mayWrite tells whether a file may be written. Devices, pipes and folders are
+// never replaced: who names /dev/null means to write into it.
 func mayWrite(name string, force bool) error {
-	if _, err := os.Lstat(name); err == nil && !force {
-		return usagef("%s exists: choose another name, or replace it with --force", name)
-	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
+	info, err := os.Lstat(name)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
 		return err
+	case !info.Mode().IsRegular() && info.Mode().Type() != os.ModeSymlink:
+		return usagef("%s exists, and is no file: choose another name, or write to standard output", name)
+	case !force:
+		return usagef("%s exists: choose another name, or replace it with --force", name)
 	}
 	return nil
 }

@@ -222,10 +222,11 @@ func reportCommand() *cli.Command {
 		Name:      "report",
 		Usage:     "a run as one HTML page: curves, scores, pictures, configuration",
 		ArgsUsage: "RUN",
-		Description: "The page holds all it shows and needs no network. It may be made while the run goes on.\n\n" +
+		Description: "The page holds all it shows and needs no network. It may be made while the run goes on, and anew with --force.\n\n" +
 			"   pipa report runs/pipa",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the page's `FILE`", DefaultText: "RUN/report.html"},
+			forceFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c)
@@ -235,6 +236,9 @@ func reportCommand() *cli.Command {
 			out := c.String("out")
 			if out == "" {
 				out = filepath.Join(args[0], "report.html")
+			}
+			if err := mayWrite(out, c.Bool("force")); err != nil {
+				return err
 			}
 			if err := pipeline.WriteFile(out, func(w io.Writer) error { return report.Write(w, args[0]) }); err != nil {
 				return err

@@ -7,11 +7,11 @@ import (
 	"html/template"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train"
 	"github.com/pipa-uda/pipa/train/eval"
 )
@@ -222,6 +222,17 @@ func classRows(r *train.Result) []classRow {
 	return rows
 }
 
+// readPanel reads a picture of the run. A link to a file elsewhere is not
+// followed: who mails the page would mail that file.
+func readPanel(dir, file string) ([]byte, error) {
+	f, err := pipeline.OpenIn(dir, filepath.Join("panels", filepath.Base(file)))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
 // panels embeds the first, the last and some pictures between.
 func panels(dir string) ([]panel, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "panels", "*.png"))
@@ -231,7 +242,7 @@ func panels(dir string) ([]panel, error) {
 	var out []panel
 	for i := range min(len(files), maxPanels) {
 		file := files[i*(len(files)-1)/max(min(len(files), maxPanels)-1, 1)]
-		data, err := os.ReadFile(file)
+		data, err := readPanel(dir, file)
 		if err != nil {
 			return nil, err
 		}
