@@ -1,9 +1,11 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -12,6 +14,10 @@ import (
 // link leads. Links that stay inside are followed.
 func OpenIn(dir, name string) (f *os.File, err error) {
 	defer func() {
+		// A root's errors name the file within it alone.
+		if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Path == name {
+			err = &fs.PathError{Op: "open", Path: filepath.Join(dir, name), Err: at.Err}
+		}
 		if err != nil && strings.Contains(err.Error(), "path escapes") {
 			err = fmt.Errorf("%w: a link leads out of %s, and is not followed: put what it names into the folder", err, dir)
 		}

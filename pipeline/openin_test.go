@@ -68,3 +68,12 @@ func TestOnlyRegularFilesOfAFolderAreOpened(t *testing.T) {
 		}
 	}
 }
+
+// A manifest that is damaged may name a file that is not there: the error says
+// in which folder.
+func TestOpenInNamesTheWholePath(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := OpenIn(dir, "part-00002.arroW"); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "part-00002.arroW")) {
+		t.Errorf("error %v, want one that names the file in its folder", err)
+	}
+}
