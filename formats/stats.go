@@ -174,12 +174,15 @@ func WriteClassStats(dir string, stats []ClassStats, force bool) error {
 		text *bytes.Buffer
 	}{{statsByFile, &byFile}, {samplesByClass, &byClass}, {StatsFile, &list}}
 	for _, f := range files {
+		if force { // all may be replaced
+			break
+		}
 		path := filepath.Join(dir, f.name)
 		// Equal ones are those of a run that was cut off in between.
 		if there, err := pipeline.ReadFile(path); err == nil && bytes.Equal(there, f.text.Bytes()) {
 			continue
 		}
-		if _, err := os.Lstat(path); err == nil && !force {
+		if _, err := os.Lstat(path); err == nil {
 			return fmt.Errorf("write class statistics: %s exists and says something else: choose another folder with --out, or replace it with --force", path)
 		}
 	}

@@ -185,12 +185,15 @@ func holdsRun(o Options) (bool, error) {
 	case !exists && o.Resume:
 		return false, fmt.Errorf("%s holds no run to resume: %s is missing", o.Out, configFile)
 	}
+	if exists {
+		return true, nil
+	}
 	for _, name := range []string{configFile, metricsFile, scoresFile, resultFile, checkpointsDir, panelsDir} {
-		if _, err := os.Lstat(filepath.Join(o.Out, name)); err == nil && !exists {
+		if _, err := os.Lstat(filepath.Join(o.Out, name)); err == nil {
 			return false, fmt.Errorf("%s holds %s, and no run: choose another --out", o.Out, name)
 		}
 	}
-	return exists, nil
+	return false, nil
 }
 
 // sameConfig fails, naming the keys, unless both configurations compute the

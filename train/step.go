@@ -139,7 +139,7 @@ func (t *trainer) step(b stepBatch) (stepValues, error) {
 		if err != nil {
 			return err
 		}
-		if t.group != nil {
+		if t.group != nil { // alone, the host has them all without asking the device
 			in.source.labels = t.group.Gather(in.source.label.To(torch.Uint8)).Bytes()
 		}
 		return t.gradients(s, in, t.draw(in), &v)

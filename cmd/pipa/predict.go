@@ -122,6 +122,18 @@ func mayPredict(o train.Outputs, name string) error {
 	return nil
 }
 
+// fileNames are the samples that have taken the names of files, by name.
+type fileNames map[string]string
+
+// claim gives a sample a name; or returns the sample that has it.
+func (n fileNames) claim(name, id string) (other string) {
+	if other, taken := n[name]; taken {
+		return other
+	}
+	n[name] = id
+	return ""
+}
+
 // writePredictions writes predictions' files while the next images are in work.
 func writePredictions(c *cli.Context, o train.Outputs, in images, predictions iter.Seq2[train.Prediction, error]) error {
 	bar, err := newProgress(c, "predict", "images", in.total)
@@ -129,13 +141,12 @@ func writePredictions(c *cli.Context, o train.Outputs, in images, predictions it
 		return err
 	}
 	// The names of a stream are known as its samples come.
-	taken := map[string]string{} // sample IDs, by name
+	taken := fileNames{}
 	claim := func(id string) error {
 		name := in.name(id)
-		if other, twice := taken[name]; twice {
+		if other := taken.claim(name, id); other != "" {
 			return fmt.Errorf("samples %s and %s have the same file name: write them to folders of their own", other, id)
 		}
-		taken[name] = id
 		if c.Bool("force") {
 			return nil
 		}
@@ -233,13 +244,13 @@ func readImages(c *cli.Context, d *formats.Dataset, name func(formats.Entry) str
 	if c.IsSet("limit") {
 		in.total = min(in.total, max(c.Int("limit"), 0))
 	}
-	taken := map[string]string{} // sample IDs, by name
+	taken := fileNames{}
 	for _, e := range d.Entries[:in.total] {
 		n := name(e)
-		if other, twice := taken[n]; twice && c.String("write") != "" {
+		if other := taken.claim(n, e.ID); other != "" && c.String("write") != "" {
 			return in, fmt.Errorf("samples %s and %s have the same file name, %s: give the folder of images instead, whose folders are kept", other, e.ID, n)
 		}
-		taken[n], in.names[e.ID] = e.ID, n
+		in.names[e.ID] = n
 	}
 	if in.bad, err = newBad(c, in.total); err != nil {
 		return in, err
