@@ -91,7 +91,7 @@ func saveCheckpoint(dir string, state State, files map[string]func(path string) 
 	if err != nil {
 		return err
 	}
-	err = pipeline.WriteFile(filepath.Join(aside, stateFile), func(w io.Writer) error {
+	err = pipeline.WriteFile(filepath.Join(aside, stateFile), true, func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	})

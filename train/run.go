@@ -166,7 +166,7 @@ func openRun(cfg Config, o Options) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	return release, pipeline.WriteFile(path, func(w io.Writer) error {
+	return release, pipeline.WriteFile(path, true, func(w io.Writer) error {
 		_, err := w.Write(text)
 		return err
 	})

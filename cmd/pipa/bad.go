@@ -90,7 +90,7 @@ func (b *bad) finish(err error) error {
 	if b.list == "" {
 		return err
 	}
-	return errors.Join(err, pipeline.WriteFile(b.list, func(w io.Writer) error {
+	return errors.Join(err, pipeline.WriteFile(b.list, b.force, func(w io.Writer) error {
 		lines := json.NewEncoder(w)
 		for _, l := range b.lines {
 			if err := lines.Encode(l); err != nil {

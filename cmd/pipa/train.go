@@ -240,7 +240,7 @@ func reportCommand() *cli.Command {
 			if err := mayWrite(out, c.Bool("force")); err != nil {
 				return err
 			}
-			if err := pipeline.WriteFile(out, func(w io.Writer) error { return report.Write(w, args[0]) }); err != nil {
+			if err := pipeline.WriteFile(out, c.Bool("force"), func(w io.Writer) error { return report.Write(w, args[0]) }); err != nil {
 				return err
 			}
 			_, err = fmt.Println(out)

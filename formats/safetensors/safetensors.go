@@ -284,7 +284,7 @@ func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
 
 // WriteFile is Write to a file that is whole or absent.
 func WriteFile(path string, metadata map[string]string, tensors []Tensor) error {
-	return pipeline.WriteFile(path, func(w io.Writer) error { return Write(w, metadata, tensors) })
+	return pipeline.WriteFile(path, true, func(w io.Writer) error { return Write(w, metadata, tensors) })
 }
 
 // Without is f without the tensors whose names begin with one of the prefixes.
