@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -55,7 +56,7 @@ func newBad(c *cli.Context, total int) (*bad, error) {
 		b.most = n
 	}
 	if b.list != "" {
-		if filepath.Clean(b.list) == filepath.Clean(c.String("out")) {
+		if sameName(b.list, c.String("out")) {
 			return nil, usagef("--out and --bad-list are both %s: give each a name of its own", b.list)
 		}
 		if err := mayWrite(b.list, b.force); err != nil {
@@ -63,6 +64,20 @@ func newBad(c *cli.Context, total int) (*bad, error) {
 		}
 	}
 	return b, nil
+}
+
+// sameName tells whether two names are of one file, which need not be there: in
+// one folder, however that is spelled or linked to.
+func sameName(a, b string) bool {
+	if a == "" || b == "" || filepath.Base(a) != filepath.Base(b) {
+		return false
+	}
+	dirA, err := os.Stat(filepath.Dir(filepath.Clean(a)))
+	if err != nil {
+		return false // nothing can be written there
+	}
+	dirB, err := os.Stat(filepath.Dir(filepath.Clean(b)))
+	return err == nil && os.SameFile(dirA, dirB)
 }
 
 // skip takes a sample's error: nil leaves the sample out.
