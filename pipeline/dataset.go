@@ -269,7 +269,7 @@ func ParseManifest(text []byte) (Manifest, error) {
 			return m, fmt.Errorf("%s lists %q twice, or with %d rows", ManifestFile, s.File, s.Rows)
 		}
 		seen[s.File] = true
-		if !filepath.IsLocal(s.File) || filepath.Base(s.File) != s.File {
+		if !PlainName(s.File) {
 			return m, fmt.Errorf("%s names a file outside the dataset: %q", ManifestFile, s.File)
 		}
 		rows += s.Rows

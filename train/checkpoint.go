@@ -191,7 +191,7 @@ func readState(dir string) (State, error) {
 		return state, fmt.Errorf("checkpoint %s: %s: %w", dir, stateFile, err)
 	}
 	for file, want := range state.Files {
-		if !filepath.IsLocal(file) || filepath.Base(file) != file {
+		if !pipeline.PlainName(file) {
 			return state, fmt.Errorf("checkpoint %s: %s names a file outside it: %q", dir, stateFile, file)
 		}
 		got, err := seal(filepath.Join(dir, file))
