@@ -147,7 +147,7 @@ func ReadConfig(run string) (Config, string, error) {
 	if err != nil {
 		return Config{}, "", err
 	}
-	cfg, err := Resolve("", path, nil)
+	cfg, err := resolve("", path, text, nil)
 	return cfg, string(text), err
 }
 
