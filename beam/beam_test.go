@@ -53,7 +53,7 @@ func planFile(t *testing.T, job precompute.Job, o precompute.Options) (string, *
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "plan.json")
-	if err := pipeline.WriteFile(file, p.Write); err != nil {
+	if err := pipeline.WriteFile(file, false, p.Write); err != nil {
 		t.Fatal(err)
 	}
 	return file, p

@@ -3,12 +3,14 @@ package formats_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"image"
 	"image/color"
 	"image/png"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -63,6 +65,47 @@ func TestEveryFormatReads(t *testing.T) {
 				t.Errorf("%+v, %v", counts, err)
 			}
 		})
+	}
+}
+
+// TestLinksAreFollowed: folders of a published dataset, cities, and files may lie
+// on other disks.
+func TestLinksAreFollowed(t *testing.T) {
+	for _, moved := range []string{"leftImg8bit", "leftImg8bit/train", "leftImg8bit/train/*", "leftImg8bit/train/*/*.png", "gtFine/train/*"} {
+		t.Run(moved, func(t *testing.T) {
+			dir := filepath.Join(tree(t), "cityscapes")
+			paths, err := filepath.Glob(filepath.Join(dir, moved))
+			if err != nil || len(paths) == 0 {
+				t.Fatal(paths, err)
+			}
+			disk := t.TempDir()
+			for i, path := range paths {
+				to := filepath.Join(disk, strconv.Itoa(i))
+				if err := errors.Join(os.Rename(path, to), os.Symlink(to, path)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d, err := formats.Open("cityscapes", dir, formats.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts, err := d.Check(context.Background(), 2, func(p formats.Problem) { t.Errorf("problem: %v", p) }, nil)
+			if err != nil || counts.Samples != 3 {
+				t.Errorf("%+v, %v", counts, err)
+			}
+		})
+	}
+}
+
+// TestACityThatIsAwayIsMissed: the link of a disk that is not there is no city
+// less.
+func TestACityThatIsAwayIsMissed(t *testing.T) {
+	dir := filepath.Join(tree(t), "cityscapes")
+	if err := os.Symlink("away", filepath.Join(dir, "leftImg8bit", "train", "zurich")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := formats.Open("cityscapes", dir, formats.Options{}); err == nil || !strings.Contains(err.Error(), "zurich: no such file") {
+		t.Errorf("opened with %v", err)
 	}
 }
 

@@ -170,16 +170,18 @@ func WriteClassStats(dir string, stats []ClassStats, force bool) error {
 		return fmt.Errorf("write class statistics: %w", err)
 	}
 	files := []struct {
-		name string
-		text *bytes.Buffer
-	}{{statsByFile, &byFile}, {samplesByClass, &byClass}, {StatsFile, &list}}
-	for _, f := range files {
-		if force { // all may be replaced
+		name    string
+		text    *bytes.Buffer
+		replace bool
+	}{{statsByFile, &byFile, force}, {samplesByClass, &byClass, force}, {StatsFile, &list, force}}
+	for i, f := range files {
+		if force {
 			break
 		}
 		path := filepath.Join(dir, f.name)
 		// Equal ones are those of a run that was cut off in between.
 		if there, err := pipeline.ReadFile(path); err == nil && bytes.Equal(there, f.text.Bytes()) {
+			files[i].replace = true
 			continue
 		}
 		if _, err := os.Lstat(path); err == nil {
@@ -187,7 +189,7 @@ func WriteClassStats(dir string, stats []ClassStats, force bool) error {
 		}
 	}
 	for _, f := range files {
-		if err := pipeline.WriteFile(filepath.Join(dir, f.name), func(w io.Writer) error { _, err := f.text.WriteTo(w); return err }); err != nil {
+		if err := pipeline.WriteFile(filepath.Join(dir, f.name), f.replace, func(w io.Writer) error { _, err := f.text.WriteTo(w); return err }); err != nil {
 			return fmt.Errorf("write class statistics: %w", err)
 		}
 	}

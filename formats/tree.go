@@ -95,7 +95,15 @@ func (t tree) cities(folder, suffix string) (map[string]string, error) {
 	}
 	all := map[string]string{}
 	for _, city := range entries {
-		if !city.IsDir() {
+		isDir := city.IsDir()
+		if city.Type() == fs.ModeSymlink { // as where a dataset lies on several disks
+			info, err := t.stat(t.path(path.Join(folder, city.Name())))
+			if err != nil {
+				return nil, err
+			}
+			isDir = info.IsDir()
+		}
+		if !isDir {
 			continue
 		}
 		files, err := t.pngs(path.Join(folder, city.Name()), suffix)

@@ -8,13 +8,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // WriteFile writes a file so that its name only ever holds whole contents:
-// into a temporary file of the same folder, synced, renamed over path, and the
-// folder synced. Where write or anything else fails, path is as it was and the
+// into a temporary file of the same folder, synced, given its name, and the folder
+// synced. A file that is there, or comes while this one is written, is replaced
+// only with force. Where write or anything else fails, path is as it was and the
 // temporary file is gone.
-func WriteFile(path string, write func(io.Writer) error) (err error) {
+func WriteFile(path string, force bool, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, ".tmp-"+filepath.Base(path)+"-*")
 	if err != nil {
@@ -43,17 +46,35 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	if err = f.Close(); err != nil {
 		return err
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
+	if err = publish(f.Name(), path, force); err != nil {
 		return err
 	}
 	return SyncDir(dir)
 }
 
+// publish gives a whole file its name. Without force the name is to be free: a
+// rename replaces what has it, and a link does not.
+func publish(temporary, path string, force bool) error {
+	if !force {
+		if err := os.Link(temporary, path); err == nil {
+			return os.Remove(temporary)
+		}
+		// The name is taken, or the file system has no links, as FAT. There only
+		// what comes between this look and the rename is not seen.
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("%w: choose another name, or replace it with --force", fs.ErrExist)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return os.Rename(temporary, path)
+}
+
 // WriteDir writes a folder so that its name only ever holds whole contents:
 // write fills the folder aside, which lies beside dir and takes its place at
 // the end. Where write or anything else fails, dir is as it was and aside is
-// gone. A dir that holds anything is replaced only with force. A link stays, and
-// what it leads to is replaced.
+// gone. A dir that holds anything, or comes to while this one is written, is
+// replaced only with force. A link stays, and what it leads to is replaced.
 func WriteDir(dir string, force bool, write func(aside string) error) (err error) {
 	dir = filepath.Clean(dir)
 	defer func() {
@@ -73,7 +94,7 @@ func WriteDir(dir string, force bool, write func(aside string) error) (err error
 		return err
 	}
 	if len(entries) > 0 && !force {
-		return errors.New("it is not empty; choose another folder, or replace it with --force")
+		return errNotEmpty
 	}
 	parent := filepath.Dir(dir)
 	if err := MkdirAll(parent); err != nil {
@@ -93,6 +114,16 @@ func WriteDir(dir string, force bool, write func(aside string) error) (err error
 	if err := syncTree(aside); err != nil {
 		return err
 	}
+	if !force {
+		// The system's rename, other than os.Rename, replaces an empty folder, and
+		// nothing else.
+		if err := unix.Rename(aside, dir); errors.Is(err, fs.ErrExist) {
+			return errNotEmpty
+		} else if err != nil {
+			return fmt.Errorf("put it in place: %w", err)
+		}
+		return SyncDir(parent)
+	}
 	old := aside + ".old"
 	if err := os.Rename(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -105,6 +136,8 @@ func WriteDir(dir string, force bool, write func(aside string) error) (err error
 	}
 	return SyncDir(parent)
 }
+
+var errNotEmpty = errors.New("it is not empty; choose another folder, or replace it with --force")
 
 // syncTree makes all that a folder holds durable.
 func syncTree(dir string) error {

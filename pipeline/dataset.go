@@ -78,7 +78,7 @@ func WriteDataset(ctx context.Context, dir string, s Stream, o WriteOptions) (m 
 			rows += shard.Rows
 		}
 		m = NewManifest(s.Header.Kind, shards)
-		return WriteFile(filepath.Join(aside, ManifestFile), m.Write)
+		return WriteFile(filepath.Join(aside, ManifestFile), true, m.Write)
 	})
 	if err != nil {
 		return m, fmt.Errorf("write dataset: %w", err)
@@ -130,7 +130,7 @@ func writeShard(ctx context.Context, dir string, number int, h Header, next func
 	if o.Progress != nil {
 		stream = Counted(stream, func(rows int) { o.Progress(before + rows) })
 	}
-	err = WriteFile(filepath.Join(dir, ShardFile(number)), func(w io.Writer) (err error) {
+	err = WriteFile(filepath.Join(dir, ShardFile(number)), true, func(w io.Writer) (err error) {
 		shard, err = EncodeShard(ctx, w, number, stream)
 		return err
 	})
@@ -269,7 +269,7 @@ func ParseManifest(text []byte) (Manifest, error) {
 			return m, fmt.Errorf("%s lists %q twice, or with %d rows", ManifestFile, s.File, s.Rows)
 		}
 		seen[s.File] = true
-		if !filepath.IsLocal(s.File) || filepath.Base(s.File) != s.File {
+		if !PlainName(s.File) {
 			return m, fmt.Errorf("%s names a file outside the dataset: %q", ManifestFile, s.File)
 		}
 		rows += s.Rows

@@ -23,6 +23,9 @@ func TestNothingLeaks(t *testing.T) {
 		"limit":   func(s pipeline.Stream) (pipeline.Stream, error) { return pipeline.Limit(s, 7), nil },
 		"rebatch": func(s pipeline.Stream) (pipeline.Stream, error) { return pipeline.Rebatch(s, 3), nil },
 		"concat":  func(s pipeline.Stream) (pipeline.Stream, error) { return pipeline.Concat(s, input()) },
+		"rows, collected": func(s pipeline.Stream) (pipeline.Stream, error) {
+			return pipeline.Collect(s.Header, 3, pipeline.Rows(s)), nil
+		},
 		"write": func(s pipeline.Stream) (pipeline.Stream, error) {
 			return pipeline.Stream{}, pipeline.Write(ctx, io.Discard, s)
 		},

@@ -1,12 +1,15 @@
 package pipeline
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // OpenIn opens a file or folder by a name that comes from elsewhere, as a
@@ -22,50 +25,79 @@ func OpenIn(dir, name string) (f *os.File, err error) {
 			err = fmt.Errorf("%w: a link leads out of %s, and is not followed: put what it names into the folder", err, dir)
 		}
 	}()
+	// A pipe in dir's place would be waited for.
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: unix.ENOTDIR}
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	info, err := root.Stat(name)
-	if err == nil && !info.IsDir() {
-		err = finite(info, name)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return root.Open(name)
+	return openFinite(name, true, root.Stat, root.OpenFile)
+}
+
+// PlainName tells whether a name from elsewhere is that of a file in a folder
+// itself, neither above nor below.
+func PlainName(name string) bool {
+	return filepath.IsLocal(name) && filepath.Base(name) == name && name != "."
 }
 
 // OpenFile opens a file that was found in a folder, rather than named by the
 // user, who may mean a pipe.
-func OpenFile(path string) (*os.File, error) {
-	if err := isFile(path); err != nil {
-		return nil, err
-	}
-	return os.Open(path)
-}
+func OpenFile(path string) (*os.File, error) { return openFinite(path, false, os.Stat, os.OpenFile) }
 
 // ReadFile is OpenFile for all that the file holds.
 func ReadFile(path string) ([]byte, error) {
-	if err := isFile(path); err != nil {
+	f, err := OpenFile(path)
+	if err != nil {
 		return nil, err
 	}
-	return os.ReadFile(path)
-}
-
-func isFile(path string) error {
-	info, err := os.Stat(path)
+	defer f.Close()
+	info, err := f.Stat()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return finite(info, path)
+	var text bytes.Buffer
+	text.Grow(int(info.Size()) + bytes.MinRead)
+	_, err = text.ReadFrom(f)
+	return text.Bytes(), err
 }
 
-// finite refuses what is no regular file: opening a pipe that nobody writes to
-// waits for ever, and a device such as /dev/zero has no end.
-func finite(info fs.FileInfo, path string) error {
-	if !info.Mode().IsRegular() {
+// openFinite opens a regular file, or, with folders, one of those. It looks before,
+// since opening some devices acts on them, and again at what it has opened:
+// something else may have come between. Without O_NONBLOCK it would wait for
+// someone to write into a pipe that has; files that an archive has to fetch from
+// tape want to be waited for.
+func openFinite(name string, folders bool, stat func(string) (fs.FileInfo, error), open func(string, int, fs.FileMode) (*os.File, error)) (*os.File, error) {
+	info, err := stat(name)
+	if err == nil {
+		err = finite(info, name, folders)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := open(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err = f.Stat(); err == nil {
+		err = finite(info, name, folders)
+	}
+	if err == nil {
+		err = unix.SetNonblock(int(f.Fd()), false)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// finite refuses what is no regular file: a pipe that nobody writes to is waited
+// for without end, and a device such as /dev/zero has none.
+func finite(info fs.FileInfo, path string, folders bool) error {
+	if !info.Mode().IsRegular() && !(folders && info.IsDir()) {
 		return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("it is no regular file (%v): remove it, or put a file in its place", info.Mode())}
 	}
 	return nil

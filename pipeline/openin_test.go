@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +46,40 @@ func TestNoLinkLeadsOutOfADataset(t *testing.T) {
 	}
 }
 
+// A manifest that lies about where its shards are, and adds up, is refused.
+func TestManifestsNameFilesOfTheirFolder(t *testing.T) {
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "set")
+	row := streamCases[0]
+	m, err := WriteDataset(context.Background(), dir, testStream(t, row.h, row.row, 2, 2), WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shard := filepath.Join(dir, ShardFile(0))
+	text, err := os.ReadFile(shard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(parent, ShardFile(0)), string(text))
+	put(t, filepath.Join(dir, "deep", ShardFile(0)), string(text))
+	for _, name := range []string{
+		filepath.Join(parent, ShardFile(0)), "../" + ShardFile(0), "deep/../../" + ShardFile(0), "deep/" + ShardFile(0),
+		"./" + ShardFile(0), "..", ".", "", "/",
+	} {
+		t.Run(name, func(t *testing.T) {
+			shards := slices.Clone(m.Shards)
+			shards[0].File = name
+			lie := NewManifest(m.Kind, shards)
+			if err := WriteFile(filepath.Join(dir, ManifestFile), true, lie.Write); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := OpenDataset(dir); err == nil || !strings.Contains(err.Error(), "names a file outside the dataset: ") {
+				t.Errorf("opened with %v", err)
+			}
+		})
+	}
+}
+
 // A folder from elsewhere may hold pipes, which are never written to, and links
 // to devices, which never end: neither is opened.
 func TestOnlyRegularFilesOfAFolderAreOpened(t *testing.T) {
@@ -66,6 +101,37 @@ func TestOnlyRegularFilesOfAFolderAreOpened(t *testing.T) {
 			f.Close()
 			t.Errorf("%s is opened", name)
 		}
+	}
+}
+
+// What is put in a file's place after it was looked at is looked at too.
+func TestAFileThatBecomesAPipeIsNotWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	put(t, path, "text")
+	stat := func(name string) (os.FileInfo, error) {
+		info, err := os.Stat(name)
+		if err := os.Remove(name); err != nil {
+			return nil, err
+		}
+		if err := unix.Mkfifo(name, 0o644); err != nil {
+			return nil, err
+		}
+		return info, err
+	}
+	if f, err := openFinite(path, false, stat, os.OpenFile); err == nil || !strings.Contains(err.Error(), "it is no regular file (prw-r--r--)") {
+		f.Close()
+		t.Errorf("opened with %v", err)
+	}
+}
+
+// A pipe in a folder's place is not waited for either.
+func TestAPipeIsNoFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "set")
+	if err := unix.Mkfifo(dir, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenIn(dir, "x"); err == nil || !strings.Contains(err.Error(), "set: not a directory") {
+		t.Errorf("opened with %v", err)
 	}
 }
 

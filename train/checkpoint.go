@@ -91,7 +91,7 @@ func saveCheckpoint(dir string, state State, files map[string]func(path string) 
 	if err != nil {
 		return err
 	}
-	err = pipeline.WriteFile(filepath.Join(aside, stateFile), func(w io.Writer) error {
+	err = pipeline.WriteFile(filepath.Join(aside, stateFile), true, func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	})
@@ -191,7 +191,7 @@ func readState(dir string) (State, error) {
 		return state, fmt.Errorf("checkpoint %s: %s: %w", dir, stateFile, err)
 	}
 	for file, want := range state.Files {
-		if !filepath.IsLocal(file) || filepath.Base(file) != file {
+		if !pipeline.PlainName(file) {
 			return state, fmt.Errorf("checkpoint %s: %s names a file outside it: %q", dir, stateFile, file)
 		}
 		got, err := seal(filepath.Join(dir, file))

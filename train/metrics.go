@@ -46,7 +46,7 @@ func openLines(path string, iteration int) (*lineLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = pipeline.WriteFile(path, func(w io.Writer) error {
+	err = pipeline.WriteFile(path, true, func(w io.Writer) error {
 		for _, line := range kept {
 			if _, err := w.Write(append(line, '\n')); err != nil {
 				return err
@@ -147,7 +147,7 @@ func ReadConfig(run string) (Config, string, error) {
 	if err != nil {
 		return Config{}, "", err
 	}
-	cfg, err := Resolve("", path, nil)
+	cfg, err := resolve("", path, text, nil)
 	return cfg, string(text), err
 }
 

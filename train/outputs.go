@@ -38,6 +38,7 @@ func OutputKinds() []string {
 // size of the image. It is safe for concurrent use.
 type Outputs struct {
 	Dir     string
+	Force   bool // replace files that are there
 	Kinds   []string
 	Classes []string
 	Colors  [][3]uint8 // by train ID
@@ -87,7 +88,7 @@ func (o Outputs) Write(name string, p Prediction) error {
 		if err := pipeline.MkdirAll(filepath.Dir(path)); err != nil {
 			return fmt.Errorf("write prediction: %w", err)
 		}
-		if err := pipeline.WriteFile(path, func(w io.Writer) error { return o.encode(w, kind, p) }); err != nil {
+		if err := pipeline.WriteFile(path, o.Force, func(w io.Writer) error { return o.encode(w, kind, p) }); err != nil {
 			return err
 		}
 	}

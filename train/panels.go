@@ -89,7 +89,7 @@ func (t *trainer) drawPanel(ctx context.Context, rows []pipeline.Sample, b stepB
 	if err := pipeline.MkdirAll(dir); err != nil {
 		return fmt.Errorf("draw panel: %w", err)
 	}
-	return pipeline.WriteFile(filepath.Join(dir, fmt.Sprintf("%08d.png", t.iteration)), func(w io.Writer) error { return png.Encode(w, stack(sheets)) })
+	return pipeline.WriteFile(filepath.Join(dir, fmt.Sprintf("%08d.png", t.iteration)), true, func(w io.Writer) error { return png.Encode(w, stack(sheets)) })
 }
 
 // copyPairs is a batch of its own for a consumer that releases it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -44,6 +45,28 @@ func Preset(name string) (Config, error) { return Resolve(name, "", nil) }
 // extends line the file extends "base". The result is decoded strictly, and
 // still to be validated once the data folders are known.
 func Resolve(preset, file string, set []string) (Config, error) {
+	var text []byte
+	if file != "" {
+		var err error
+		if text, err = os.ReadFile(file); err != nil { // a pipe, where the user says so
+			return Config{}, fmt.Errorf("read configuration: %w", err)
+		}
+	}
+	return resolve(preset, file, text, set)
+}
+
+// ResolveRun is Resolve for the configuration that a run directory holds.
+func ResolveRun(run string, set []string) (Config, error) {
+	file := filepath.Join(run, configFile)
+	text, err := pipeline.ReadFile(file)
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	return resolve("", file, text, set)
+}
+
+// resolve is Resolve with the file's contents.
+func resolve(preset, file string, text []byte, set []string) (Config, error) {
 	var cfg Config
 	doc, err := document{}, error(nil)
 	if preset != "" {
@@ -52,10 +75,6 @@ func Resolve(preset, file string, set []string) (Config, error) {
 		}
 	}
 	if file != "" {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return cfg, fmt.Errorf("read configuration: %w", err)
-		}
 		var over document
 		if err = folder.PlainYAML(text); err == nil {
 			over, err = parse(text)

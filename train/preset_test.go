@@ -1,11 +1,15 @@
 package train
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestEveryPresetIsComplete(t *testing.T) {
@@ -76,6 +80,54 @@ func TestMistakesAreExplained(t *testing.T) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// What a file extends is a preset's name, and no path.
+func TestAFileExtendsPresetsAlone(t *testing.T) {
+	dir := t.TempDir()
+	other := filepath.Join(dir, "other.yaml")
+	if err := os.WriteFile(other, []byte("seed: 7\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	bare := strings.TrimSuffix(other, ".yaml")
+	for _, name := range []string{"../preset", "../../train/presets/base", "./base", "sub/../base", bare, other, "../../../../../.." + bare, `..\base`, "/base", ".", "..", "/", ""} {
+		file := filepath.Join(dir, "mine.yaml")
+		if err := os.WriteFile(file, fmt.Appendf(nil, "extends: %q\n", name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Resolve("", file, nil); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("no preset %q", name)) {
+			t.Errorf("extends %q: %v", name, err)
+		}
+		if _, err := Resolve(name, "", nil); name != "" && (err == nil || !strings.Contains(err.Error(), fmt.Sprintf("no preset %q", name))) {
+			t.Errorf("preset %q: %v", name, err)
+		}
+	}
+}
+
+// A configuration that the user names may be a pipe; that of a run is a file of
+// its folder.
+func TestARunsConfigurationIsAFile(t *testing.T) {
+	run := t.TempDir()
+	pipe := filepath.Join(run, configFile)
+	if err := unix.Mkfifo(pipe, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, open := range map[string]func() error{
+		"resolve": func() error { _, err := ResolveRun(run, nil); return err },
+		"read":    func() error { _, _, err := ReadConfig(run); return err },
+		"trained": func() error { _, err := OpenTrained(run); return err },
+		"resume":  func() error { _, err := openRun(Config{}, Options{Out: run, Resume: true}); return err },
+	} {
+		if err := open(); err == nil || !strings.Contains(err.Error(), "config.yaml: it is no regular file") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	written := make(chan error)
+	go func() { written <- os.WriteFile(pipe, []byte("extends: fixture-pipa\nseed: 7\n"), 0o644) }()
+	cfg, err := Resolve("", pipe, nil)
+	if err := errors.Join(err, <-written); err != nil || cfg.Seed != 7 {
+		t.Errorf("a pipe: seed %d, %v", cfg.Seed, err)
 	}
 }
 

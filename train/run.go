@@ -154,7 +154,12 @@ func openRun(cfg Config, o Options) (unlock func(), err error) {
 	}
 	path := filepath.Join(o.Out, configFile)
 	if exists {
-		before, err := Resolve("", path, nil)
+		for _, name := range []string{checkpointsDir, panelsDir} {
+			if err := inside(o.Out, name); err != nil {
+				return nil, fmt.Errorf("open run: %w", err)
+			}
+		}
+		before, err := ResolveRun(o.Out, nil)
 		if err != nil {
 			return nil, fmt.Errorf("open run: %w", err)
 		}
@@ -166,10 +171,23 @@ func openRun(cfg Config, o Options) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	return release, pipeline.WriteFile(path, func(w io.Writer) error {
+	return release, pipeline.WriteFile(path, true, func(w io.Writer) error {
 		_, err := w.Write(text)
 		return err
 	})
+}
+
+// inside fails where a folder of a run, that may come from elsewhere, is a link
+// that leads out of it: what is written there, and removed, would be another's.
+func inside(run, name string) error {
+	f, err := pipeline.OpenIn(run, name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // holdsRun tells whether Out holds the run that is to be resumed. It fails where

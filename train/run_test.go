@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -65,20 +66,54 @@ func TestHashCoversWhatDecidesTheNumbers(t *testing.T) {
 }
 
 func TestARunDirectoryHasOneOwner(t *testing.T) {
+	cfg, err := Preset("fixture-pipa")
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
-	unlock, err := pipeline.Lock(dir, ".lock")
+	unlock, err := openRun(cfg, Options{Out: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pipeline.Lock(dir, ".lock"); err == nil || !strings.Contains(err.Error(), "in use by process") {
-		t.Fatalf("second lock: %v", err)
+	if _, err := openRun(cfg, Options{Out: dir, Resume: true}); !errors.Is(err, pipeline.ErrInUse) || !strings.Contains(err.Error(), "in use by process") {
+		t.Errorf("a second owner: %v", err)
 	}
 	unlock()
-	unlock, err = pipeline.Lock(dir, ".lock")
-	if err != nil {
+	if unlock, err = openRun(cfg, Options{Out: dir, Resume: true}); err != nil {
 		t.Fatal(err)
 	}
 	unlock()
+}
+
+// A run from elsewhere may link to folders of others. What is written there, and
+// the old checkpoints that are removed, would be theirs.
+func TestARunWritesInItsOwnFolder(t *testing.T) {
+	cfg, err := Preset("fixture-pipa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{checkpointsDir, panelsDir} {
+		for to, outside := range map[string]bool{"..": true, t.TempDir(): true, "moved": false, "nowhere": false} {
+			t.Run(name+" in "+to, func(t *testing.T) {
+				dir := t.TempDir()
+				unlock, err := openRun(cfg, Options{Out: dir})
+				if err != nil {
+					t.Fatal(err)
+				}
+				unlock()
+				if err := errors.Join(os.Mkdir(filepath.Join(dir, "moved"), 0o755), os.Symlink(to, filepath.Join(dir, name))); err != nil {
+					t.Fatal(err)
+				}
+				unlock, err = openRun(cfg, Options{Out: dir, Resume: true})
+				if outside != (err != nil) || outside && !strings.Contains(err.Error(), "a link leads out of "+dir) {
+					t.Errorf("opened with %v", err)
+				}
+				if err == nil {
+					unlock()
+				}
+			})
+		}
+	}
 }
 
 // A run begins in a folder that holds nothing it would write over.
@@ -112,22 +147,4 @@ func TestARunReplacesNothing(t *testing.T) {
 		}
 		unlock()
 	})
-}
-
-// A lock that is a link would have the owner's name written to what it leads to.
-func TestALockFollowsNoLink(t *testing.T) {
-	dir := t.TempDir()
-	other := filepath.Join(dir, "other")
-	if err := os.WriteFile(other, []byte("mine"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(other, filepath.Join(dir, ".lock")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := pipeline.Lock(dir, ".lock"); err == nil || !strings.Contains(err.Error(), ".lock is a link") {
-		t.Errorf("locked with %v", err)
-	}
-	if text, err := os.ReadFile(other); err != nil || string(text) != "mine" {
-		t.Errorf("the other file holds %q, %v", text, err)
-	}
 }

@@ -125,7 +125,7 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return pipeline.WriteFile(path, func(w io.Writer) error {
+	return pipeline.WriteFile(path, true, func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	})

@@ -32,7 +32,7 @@ func OpenTrained(path string) (t Trained, err error) {
 	} else if _, err := os.Stat(filepath.Join(path, configFile)); errors.Is(err, os.ErrNotExist) {
 		return t, fmt.Errorf("open %s: neither a run, with %s, nor a checkpoint, with %s", path, configFile, stateFile)
 	}
-	if t.Config, err = Resolve("", filepath.Join(run, configFile), nil); err != nil {
+	if t.Config, err = ResolveRun(run, nil); err != nil {
 		return t, fmt.Errorf("open %s: %w", path, err)
 	}
 	abs, err := filepath.Abs(run)

@@ -305,5 +305,5 @@ func (b *bench) writeShards(dir string) error {
 		return err
 	}
 	defer stored.Close()
-	return pipeline.WriteFile(filepath.Join(b.data, "stream.arrow"), func(w io.Writer) error { return pipeline.Write(ctx, w, stored.Stream(ctx)) })
+	return pipeline.WriteFile(filepath.Join(b.data, "stream.arrow"), true, func(w io.Writer) error { return pipeline.Write(ctx, w, stored.Stream(ctx)) })
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -55,7 +56,7 @@ func newBad(c *cli.Context, total int) (*bad, error) {
 		b.most = n
 	}
 	if b.list != "" {
-		if filepath.Clean(b.list) == filepath.Clean(c.String("out")) {
+		if sameName(b.list, c.String("out")) {
 			return nil, usagef("--out and --bad-list are both %s: give each a name of its own", b.list)
 		}
 		if err := mayWrite(b.list, b.force); err != nil {
@@ -63,6 +64,20 @@ func newBad(c *cli.Context, total int) (*bad, error) {
 		}
 	}
 	return b, nil
+}
+
+// sameName tells whether two names are of one file, which need not be there: in
+// one folder, however that is spelled or linked to.
+func sameName(a, b string) bool {
+	if a == "" || b == "" || filepath.Base(a) != filepath.Base(b) {
+		return false
+	}
+	dirA, err := os.Stat(filepath.Dir(filepath.Clean(a)))
+	if err != nil {
+		return false // nothing can be written there
+	}
+	dirB, err := os.Stat(filepath.Dir(filepath.Clean(b)))
+	return err == nil && os.SameFile(dirA, dirB)
 }
 
 // skip takes a sample's error: nil leaves the sample out.
@@ -90,7 +105,7 @@ func (b *bad) finish(err error) error {
 	if b.list == "" {
 		return err
 	}
-	return errors.Join(err, pipeline.WriteFile(b.list, func(w io.Writer) error {
+	return errors.Join(err, pipeline.WriteFile(b.list, b.force, func(w io.Writer) error {
 		lines := json.NewEncoder(w)
 		for _, l := range b.lines {
 			if err := lines.Encode(l); err != nil {

@@ -53,7 +53,7 @@ func evalCommand() *cli.Command {
 				return err
 			}
 			if picture != "" {
-				if err := drawConfusion(picture, results); err != nil {
+				if err := drawConfusion(picture, c.Bool("force"), results); err != nil {
 					return err
 				}
 			}
@@ -118,7 +118,7 @@ func evaluateAll(c *cli.Context, paths []string) ([]evaluation, error) {
 }
 
 // drawConfusion draws all results' matrices as one picture.
-func drawConfusion(file string, results []evaluation) error {
+func drawConfusion(file string, force bool, results []evaluation) error {
 	var matrices []view.Matrix
 	for _, r := range results {
 		title := fmt.Sprintf("%s · %s · mIoU %.2f %%", r.Name, r.Network, 100*float64(r.MIoU))
@@ -128,5 +128,5 @@ func drawConfusion(file string, results []evaluation) error {
 	if err != nil {
 		return err
 	}
-	return pipeline.WriteFile(file, func(w io.Writer) error { return png.Encode(w, m) })
+	return pipeline.WriteFile(file, force, func(w io.Writer) error { return png.Encode(w, m) })
 }

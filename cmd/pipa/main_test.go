@@ -117,7 +117,7 @@ func inProcess(ts *testscript.TestScript, _ bool, args []string) {
 		return out
 	}
 	save := func(name string, s pipeline.Stream) {
-		ts.Check(pipeline.WriteFile(ts.MkAbs(name), func(w io.Writer) error { return pipeline.Write(ctx, w, s) }))
+		ts.Check(pipeline.WriteFile(ts.MkAbs(name), true, func(w io.Writer) error { return pipeline.Write(ctx, w, s) }))
 	}
 	mixed, err := classmix.Streams(ctx, crop(read("gta", args[0], false)), crop(read("cityscapes", args[1], true)), classmix.Options{Weight: 1}, 3)
 	ts.Check(err)

@@ -24,7 +24,7 @@ func camvid(ts *testscript.TestScript, _ bool, args []string) {
 	const height, width = 72, 96
 	write := func(name string, m image.Image) {
 		ts.Check(os.MkdirAll(filepath.Dir(name), 0o755))
-		ts.Check(pipeline.WriteFile(name, func(w io.Writer) error { return png.Encode(w, m) }))
+		ts.Check(pipeline.WriteFile(name, true, func(w io.Writer) error { return png.Encode(w, m) }))
 	}
 	for _, split := range []struct {
 		name, stem string

@@ -83,7 +83,7 @@ func planCommand() *cli.Command {
 				if err := mayWrite(out, c.Bool("force")); err != nil {
 					return err
 				}
-				if err := pipeline.WriteFile(out, p.Write); err != nil {
+				if err := pipeline.WriteFile(out, c.Bool("force"), p.Write); err != nil {
 					return err
 				}
 				slog.Info(fmt.Sprintf("%s: %s in %s", out, count(p.Rows(), "row"), count(p.Shards, "shard")), "plan", p.Digest)

@@ -65,7 +65,7 @@ func runPrediction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	outputs := train.Outputs{Dir: c.String("out"), Kinds: kinds, Classes: trained.State.Classes, Colors: trained.State.Palette()}
+	outputs := train.Outputs{Dir: c.String("out"), Force: c.Bool("force"), Kinds: kinds, Classes: trained.State.Classes, Colors: trained.State.Palette()}
 	if err := outputs.Validate(); err != nil {
 		return usageError{err}
 	}

@@ -58,7 +58,7 @@ func output(c *cli.Context, write func(io.Writer) error) error {
 	if err := mayWrite(name, c.Bool("force")); err != nil {
 		return err
 	}
-	return pipeline.WriteFile(name, write)
+	return pipeline.WriteFile(name, c.Bool("force"), write)
 }
 
 // mayWrite tells whether a file may be written. Devices, pipes and folders are

@@ -189,8 +189,9 @@ func losses(m train.Metrics) string {
 func trainingConfig(c *cli.Context, out string) (train.Config, error) {
 	file := c.String("config")
 	preset := c.String("preset")
+	resolve := func(set []string) (train.Config, error) { return train.Resolve(preset, file, set) }
 	if c.Bool("resume") && preset == "" && file == "" {
-		file = filepath.Join(out, "config.yaml")
+		resolve = func(set []string) (train.Config, error) { return train.ResolveRun(out, set) }
 	} else if preset == "" && file == "" {
 		return train.Config{}, usagef("give --preset or --config; \"pipa presets\" lists the published recipes")
 	}
@@ -210,7 +211,7 @@ func trainingConfig(c *cli.Context, out string) (train.Config, error) {
 	if c.IsSet("seed") {
 		set = append(set, fmt.Sprintf("seed=%d", c.Uint64("seed")))
 	}
-	cfg, err := train.Resolve(preset, file, append(set, repeatedValues(c, "set")...))
+	cfg, err := resolve(append(set, repeatedValues(c, "set")...))
 	if err != nil && !(c.Bool("resume") && errors.Is(err, os.ErrNotExist)) {
 		return cfg, usageError{err}
 	}
@@ -240,7 +241,7 @@ func reportCommand() *cli.Command {
 			if err := mayWrite(out, c.Bool("force")); err != nil {
 				return err
 			}
-			if err := pipeline.WriteFile(out, func(w io.Writer) error { return report.Write(w, args[0]) }); err != nil {
+			if err := pipeline.WriteFile(out, c.Bool("force"), func(w io.Writer) error { return report.Write(w, args[0]) }); err != nil {
 				return err
 			}
 			_, err = fmt.Println(out)

@@ -64,7 +64,7 @@ func Read(path string) (*Map, error) {
 	if info.Size() > maxMapBytes {
 		return nil, fmt.Errorf("read class map %s: it has %d bytes, the limit is %d", path, info.Size(), maxMapBytes)
 	}
-	text, err := os.ReadFile(path)
+	text, err := pipeline.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read class map: %w", err)
 	}

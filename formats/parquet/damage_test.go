@@ -127,6 +127,45 @@ func TestFlippedByteNamesTheFile(t *testing.T) {
 	wantError(t, drain(dir), pipeline.ManifestFile)
 }
 
+// TestManifestsNameFilesOfTheirFolder: one that lies about where its files are,
+// and whose digest is made right, is refused; and so is a link that leads out.
+func TestManifestsNameFilesOfTheirFolder(t *testing.T) {
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "out")
+	m, err := Write(context.Background(), dir, stream(cases[0].h, cases[0].row, 2), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := m.Files[0].File
+	if err := os.Rename(filepath.Join(dir, part), filepath.Join(parent, part)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../"+part, filepath.Join(dir, part)); err != nil {
+		t.Fatal(err)
+	}
+	for name, reason := range map[string]string{
+		filepath.Join(parent, part): "it names a file outside the folder",
+		"../" + part:                "it names a file outside the folder",
+		"deep/../../" + part:        "it names a file outside the folder",
+		"./" + part:                 "it names a file outside the folder",
+		"..":                        "it names a file outside the folder",
+		".":                         "it names a file outside the folder",
+		part:                        "a link leads out of " + dir,
+	} {
+		t.Run(name, func(t *testing.T) {
+			m.Files[0].File = name
+			if m.Digest, err = m.digest(); err != nil {
+				t.Fatal(err)
+			}
+			if err := pipeline.WriteFile(filepath.Join(dir, pipeline.ManifestFile), true, m.write); err != nil {
+				t.Fatal(err)
+			}
+			wantError(t, drain(dir), reason)
+			wantError(t, Verify(context.Background(), dir, 2, nil), reason)
+		})
+	}
+}
+
 func TestShortFileAndStrayFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
 	wantError(t, drain(dir), "has no manifest.json")

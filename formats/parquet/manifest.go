@@ -104,7 +104,7 @@ func (m *Manifest) parse(text []byte) error {
 			return fmt.Errorf("it lists %q twice, or with %d rows", f.File, f.Rows)
 		}
 		seen[f.File] = true
-		if !filepath.IsLocal(f.File) || filepath.Base(f.File) != f.File {
+		if !pipeline.PlainName(f.File) {
 			return fmt.Errorf("it names a file outside the folder: %q", f.File)
 		}
 		rows += f.Rows

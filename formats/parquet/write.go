@@ -82,7 +82,7 @@ func Write(ctx context.Context, dir string, s pipeline.Stream, o Options) (m Man
 		if m.Digest, err = m.digest(); err != nil {
 			return err
 		}
-		return pipeline.WriteFile(filepath.Join(aside, pipeline.ManifestFile), m.write)
+		return pipeline.WriteFile(filepath.Join(aside, pipeline.ManifestFile), true, m.write)
 	})
 	if err != nil {
 		return m, fmt.Errorf("write Parquet folder: %w", err)
@@ -175,7 +175,7 @@ func (w *writer) encoded(ctx context.Context, s pipeline.Stream) iter.Seq2[*row,
 // file writes rows until the file is full, and tells whether there may be more.
 func (w *writer) file(path string, f *File, next func() (*row, error, bool)) (marks []mark, more bool, err error) {
 	hash := xxh3.New()
-	err = pipeline.WriteFile(path, func(out io.Writer) error {
+	err = pipeline.WriteFile(path, true, func(out io.Writer) error {
 		t, err := newTableWriter(io.MultiWriter(out, hash, (*counter)(&f.Bytes)), w.header, w.o)
 		if err != nil {
 			return err

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strings"
 
@@ -43,7 +42,7 @@ var elementSize = map[string]int{"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64":
 
 // Open reads the file at path.
 func Open(path string) (*File, error) {
-	data, err := os.ReadFile(path)
+	data, err := pipeline.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read safetensors: %w", err)
 	}
@@ -284,7 +283,7 @@ func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
 
 // WriteFile is Write to a file that is whole or absent.
 func WriteFile(path string, metadata map[string]string, tensors []Tensor) error {
-	return pipeline.WriteFile(path, func(w io.Writer) error { return Write(w, metadata, tensors) })
+	return pipeline.WriteFile(path, true, func(w io.Writer) error { return Write(w, metadata, tensors) })
 }
 
 // Without is f without the tensors whose names begin with one of the prefixes.

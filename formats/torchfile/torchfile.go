@@ -23,6 +23,7 @@ import (
 	"github.com/nlpodyssey/gopickle/pickle"
 	"github.com/nlpodyssey/gopickle/types"
 	"github.com/pipa-uda/pipa/formats/safetensors"
+	"github.com/pipa-uda/pipa/pipeline"
 )
 
 // Limits on what a checkpoint may hold: MiT-B5 with its optimizer has 1 GB.
@@ -47,7 +48,7 @@ func Open(path string) (f *safetensors.File, err error) {
 	if info.Size() > maxFile {
 		return nil, fmt.Errorf("it has %d GiB", info.Size()>>30)
 	}
-	data, err := os.ReadFile(path)
+	data, err := pipeline.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -203,12 +204,18 @@ func parseZip(data []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Names are looked up here, and lead nowhere else.
 	records := map[string]*zip.File{}
-	root := ""
+	root, pickles := "", 0
 	for _, f := range archive.File {
+		if records[f.Name] != nil {
+			return nil, fmt.Errorf("the archive has %q twice", f.Name)
+		}
 		records[f.Name] = f
 		if dir, name := path.Split(f.Name); name == "data.pkl" {
-			root = dir
+			if root, pickles = dir, pickles+1; pickles > 1 {
+				return nil, errors.New("the archive has more than one data.pkl")
+			}
 		} else if name == "constants.pkl" {
 			return nil, errors.New("it is a TorchScript archive: save the state dict instead")
 		}

@@ -1,6 +1,10 @@
 package torchfile
 
 import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -70,6 +74,86 @@ func TestOtherFilesAreRefused(t *testing.T) {
 	}
 	if _, err := Open("testdata/list.pth"); err == nil || !strings.Contains(err.Error(), "no dictionary of tensors") {
 		t.Errorf("a pickled list: %v", err)
+	}
+}
+
+// TestRecordsAreOnlyLookedUp: the names in an archive lead nowhere, and mean one
+// record each.
+func TestRecordsAreOnlyLookedUp(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("testdata", "zip.pth"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// write writes the archive with other names for each record.
+	write := func(names func(name string) []string) []byte {
+		var out bytes.Buffer
+		w := zip.NewWriter(&out)
+		for _, f := range archive.File {
+			in, err := f.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(in)
+			if err := errors.Join(err, in.Close()); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range names(f.Name) {
+				record, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+				if err == nil {
+					_, err = record.Write(text)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	for _, c := range []struct {
+		name  string
+		names func(name string) []string
+		fails string
+	}{
+		{"as they are", func(n string) []string { return []string{n} }, ""},
+		{"above", func(n string) []string { return []string{"../../" + n} }, ""},
+		{"absolute", func(n string) []string { return []string{"/etc/" + n} }, ""},
+		{"storages elsewhere", func(n string) []string { return []string{strings.Replace(n, "/data/", "/../data/", 1)} }, "the archive has no "},
+		{"storages twice", func(n string) []string {
+			if strings.Contains(n, "/data/") {
+				return []string{n, n}
+			}
+			return []string{n}
+		}, "twice"},
+		{"the pickle twice", func(n string) []string {
+			if strings.HasSuffix(n, "/data.pkl") {
+				return []string{n, n}
+			}
+			return []string{n}
+		}, "twice"},
+		{"everything, in two folders", func(n string) []string { return []string{n, "other/" + n} }, "more than one data.pkl"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, err := Parse(write(c.names))
+			if c.fails != "" {
+				if err == nil || !strings.Contains(err.Error(), c.fails) {
+					t.Errorf("%v, want %q", err, c.fails)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(f.Names()); n != 8 {
+				t.Errorf("%d tensors, want 8", n)
+			}
+		})
 	}
 }
 

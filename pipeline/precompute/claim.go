@@ -21,11 +21,20 @@ func Claim(ctx context.Context, p *Plan, dir string) error {
 }
 
 func claim(p *Plan, dir storage.Folder) error {
+	mine, err := owned(p, dir)
+	if err != nil || mine {
+		return err
+	}
+	return dir.Put(PlanFile, p.Write)
+}
+
+// owned tells whether dir holds the plan. It fails where dir is not free for it.
+func owned(p *Plan, dir storage.Folder) (bool, error) {
 	there, err := planIn(dir)
 	if missing(err) {
 		entries, listed := dir.ReadDir(".")
 		if listed != nil && !missing(listed) {
-			return listed
+			return false, listed
 		}
 		foreign := ""
 		for _, e := range entries {
@@ -34,18 +43,18 @@ func claim(p *Plan, dir storage.Folder) error {
 			}
 		}
 		if foreign == "" {
-			return dir.Put(PlanFile, p.Write)
+			return false, nil
 		}
 		// A process of the same job may have come in between.
 		if there, err = planIn(dir); missing(err) {
-			return fmt.Errorf("it holds %s, and no plan: choose another folder", foreign)
+			return false, fmt.Errorf("it holds %s, and no plan: choose another folder", foreign)
 		}
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	if there.Digest != p.Digest {
-		return fmt.Errorf("it holds the shards of another plan, %s, this one is %s: choose another folder", there.Digest, p.Digest)
+		return false, fmt.Errorf("it holds the shards of another plan, %s, this one is %s: choose another folder", there.Digest, p.Digest)
 	}
-	return nil
+	return true, nil
 }

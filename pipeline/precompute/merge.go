@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/storage"
@@ -30,7 +31,7 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (p
 	if there.Digest != p.Digest {
 		return fail(fmt.Errorf("it holds the shards of another plan, %s, this one is %s", there.Digest, p.Digest))
 	}
-	unlock, err := folder.Lock(".lock-merge")
+	unlock, err := folder.Lock(mergeLock)
 	if err != nil {
 		return fail(err)
 	}
@@ -69,6 +70,42 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (p
 	if err := folder.Put(pipeline.ManifestFile, manifest.Write); err != nil {
 		return fail(err)
 	}
-	// What killed processes left: files aside and locks.
-	return manifest, errors.Join(removeAll(folder, ".tmp-"), removeAll(folder, ".lock-"))
+	return manifest, sweep(folder)
+}
+
+// mergeLock is the lock that Merge holds.
+const mergeLock = ".lock-merge"
+
+// sweep removes what killed processes have left, files aside and locks, and the
+// caller's own lock. Where a process still runs, it leaves all to the next
+// Merge: whoever writes here has a lock.
+func sweep(dir storage.Folder) error {
+	entries, err := dir.ReadDir(".")
+	if err != nil {
+		return err
+	}
+	var left []string
+	for _, e := range entries {
+		name := e.Name()
+		if !strings.HasPrefix(name, ".lock-") && !strings.HasPrefix(name, ".tmp-") {
+			continue
+		}
+		left = append(left, name)
+		if strings.HasPrefix(name, ".lock-") && name != mergeLock {
+			unlock, err := dir.Lock(name)
+			if errors.Is(err, pipeline.ErrInUse) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			defer unlock()
+		}
+	}
+	for _, name := range left {
+		if err := dir.Remove(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -39,6 +39,10 @@ func Run(ctx context.Context, p *Plan, dir string, o RunOptions) error {
 	if err != nil {
 		return fmt.Errorf("precompute: %w", err)
 	}
+	// Before anything is made in it, and again once nobody else has the share.
+	if _, err := owned(p, folder); err != nil {
+		return fmt.Errorf("precompute into %s: %w", folder, err)
+	}
 	unlock, err := folder.Lock(fmt.Sprintf(".lock-%d-of-%d", o.Index, o.Of))
 	if err != nil {
 		return fmt.Errorf("precompute: %w", err)

@@ -104,7 +104,7 @@ func (d dir) Put(name string, write func(io.Writer) error) error {
 	if err := pipeline.MkdirAll(filepath.Dir(path)); err != nil {
 		return err
 	}
-	return pipeline.WriteFile(path, write)
+	return pipeline.WriteFile(path, true, write)
 }
 
 func (d dir) Remove(name string) error {

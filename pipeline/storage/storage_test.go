@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/pipa-uda/pipa/pipeline/storage/storagetest"
+	"golang.org/x/sys/unix"
 )
 
 func open(t *testing.T, ctx context.Context, name string) storage.Folder {
@@ -131,6 +133,22 @@ func TestWhatIsNoFolder(t *testing.T) {
 	} {
 		if _, err := storage.Open(t.Context(), name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestNoLinkLeadsOutOfALocalFolder: nor does a pipe in it hang who reads.
+func TestNoLinkLeadsOutOfALocalFolder(t *testing.T) {
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "set")
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(parent, "secret"), nil, 0o644),
+		os.Symlink("../secret", filepath.Join(dir, "out")), os.Symlink("..", filepath.Join(dir, "up")), unix.Mkfifo(filepath.Join(dir, "pipe"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, t.Context(), dir)
+	for name, want := range map[string]string{"out": "a link leads out of " + dir, "up/secret": "a link leads out of " + dir, "pipe": "it is no regular file"} {
+		if _, err := fs.ReadFile(f, name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is read with %v", name, err)
 		}
 	}
 }

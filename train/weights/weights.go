@@ -13,12 +13,12 @@ package weights
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 
 	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/formats/torchfile"
+	"github.com/pipa-uda/pipa/pipeline"
 )
 
 // Where the files come from; nothing is downloaded.
@@ -40,7 +40,7 @@ func Open(path string) (*safetensors.File, error) {
 
 // Read reads a file as it is.
 func Read(path string) (*safetensors.File, error) {
-	file, err := os.Open(path)
+	file, err := pipeline.OpenFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read weights: %w", err)
 	}

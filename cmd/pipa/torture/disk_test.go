@@ -133,3 +133,25 @@ func TestPowerCut(t *testing.T) {
 		})
 	}
 }
+
+// TestDiskWithoutLinks: file systems that have no hard links, as FAT, take new
+// files too, and replace none.
+func TestDiskWithoutLinks(t *testing.T) {
+	d := newDisk(t)
+	if err := d.Arm(faultfs.Fault{Ops: []faultfs.Op{faultfs.Link}, At: 1, Err: syscall.EPERM, Forever: true}); err != nil {
+		t.Fatal(err)
+	}
+	must(t, sh(`pipa cat $IN/gta.arrow -o $OUT/x.arrow`, bench, d.dir))
+	if d.Count() != 1 {
+		t.Errorf("%d links were tried, want 1", d.Count())
+	}
+	before := contents(t, d.backing)
+	r := sh(`pipa cat $IN/few.arrow -o $OUT/x.arrow`, bench, d.dir)
+	if r.code != 2 || !strings.Contains(r.stderr, "x.arrow exists") {
+		t.Errorf("ended with %d: %s", r.code, r.stderr)
+	}
+	same(t, contents(t, d.backing), before)
+	if left := leftovers(t, d.backing); len(left) > 0 {
+		t.Errorf("it leaves %v", left)
+	}
+}
