@@ -29,6 +29,8 @@ type backing struct {
 	CUDA    int    `json:"cuda_devices"`
 	// Ranks are the c10d backends by which several processes train together.
 	Ranks []string `json:"c10d_backends"`
+	// OneDNN is false where it is missing or computes wrongly.
+	OneDNN bool `json:"onednn"`
 }
 
 func doctorCommand() *cli.Command {
@@ -46,7 +48,7 @@ func doctorCommand() *cli.Command {
 			if err != nil {
 				h.Problem = err.Error()
 			} else {
-				h.Torch = &backing{lib.Path(), lib.Version(), lib.Threads(), lib.CUDADevices(), lib.Backends()}
+				h.Torch = &backing{lib.Path(), lib.Version(), lib.Threads(), lib.CUDADevices(), lib.Backends(), lib.OneDNN()}
 			}
 			if c.Bool("json") {
 				if err := printJSON(h); err != nil {
@@ -75,7 +77,11 @@ func (h health) text() string {
 		line("libtorch", "missing")
 		return b.String()
 	}
-	line("libtorch", "%s, %s", h.Torch.Version, count(h.Torch.Threads, "CPU thread"))
+	without := ""
+	if !h.Torch.OneDNN {
+		without = ", slow on a CPU: its oneDNN is missing, or computes convolutions wrongly"
+	}
+	line("libtorch", "%s, %s%s", h.Torch.Version, count(h.Torch.Threads, "CPU thread"), without)
 	line("backend", "%s", h.Torch.Path)
 	if len(h.Torch.Ranks) > 0 {
 		line("c10d", "%s", strings.Join(h.Torch.Ranks, ", "))

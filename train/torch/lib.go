@@ -14,7 +14,7 @@ import (
 )
 
 // abi is the version of adapter/pipatorch.h this package speaks.
-const abi = 4
+const abi = 5
 
 // libraryName is the adapter's file name.
 const libraryName = "libpipatorch.so"
@@ -24,6 +24,7 @@ const libraryName = "libpipatorch.so"
 type Lib struct {
 	path    string
 	version string
+	oneDNN  bool
 	fn      functions
 	ops     sync.Map // "aten::add.Tensor" → uintptr
 	waits   atomic.Int64
@@ -31,11 +32,11 @@ type Lib struct {
 
 // functions are the addresses of the adapter's entry points.
 type functions struct {
-	abi, version, op, call, free, live, share, describe, fromBlob, upload, copyOut          uintptr
-	setRequiresGrad, backward, grad, setGrad, seed, setThreads, threads, cudaDevices, exact uintptr
-	rng, setRNG, countMemory, memoryPeak                                                    uintptr
-	groupBackends, groupJoin, groupLeave, groupAbort, groupAdd, groupSum, groupBroadcast    uintptr
-	reducerNew, reducerFree, reducerArm, reducerFinish                                      uintptr
+	abi, version, tryOneDNN, op, call, free, live, share, describe, fromBlob, upload, copyOut uintptr
+	setRequiresGrad, backward, grad, setGrad, seed, setThreads, threads, cudaDevices, exact   uintptr
+	rng, setRNG, countMemory, memoryPeak                                                      uintptr
+	groupBackends, groupJoin, groupLeave, groupAbort, groupAdd, groupSum, groupBroadcast      uintptr
+	reducerNew, reducerFree, reducerArm, reducerFinish                                        uintptr
 }
 
 // ErrNotFound is wrapped by Load's error where no backend library was found.
@@ -65,7 +66,7 @@ func Load(path string) (*Lib, error) {
 	}
 	l := &Lib{path: found}
 	for name, address := range map[string]*uintptr{
-		"pt_abi": &l.fn.abi, "pt_version": &l.fn.version, "pt_op": &l.fn.op, "pt_call": &l.fn.call, "pt_free": &l.fn.free,
+		"pt_abi": &l.fn.abi, "pt_version": &l.fn.version, "pt_try_onednn": &l.fn.tryOneDNN, "pt_op": &l.fn.op, "pt_call": &l.fn.call, "pt_free": &l.fn.free,
 		"pt_live": &l.fn.live, "pt_share": &l.fn.share, "pt_describe": &l.fn.describe, "pt_from_blob": &l.fn.fromBlob, "pt_upload": &l.fn.upload,
 		"pt_copy_out": &l.fn.copyOut, "pt_set_requires_grad": &l.fn.setRequiresGrad, "pt_backward": &l.fn.backward,
 		"pt_grad": &l.fn.grad, "pt_set_grad": &l.fn.setGrad, "pt_seed": &l.fn.seed, "pt_set_threads": &l.fn.setThreads,
@@ -83,6 +84,14 @@ func Load(path string) (*Lib, error) {
 		return nil, fmt.Errorf("load %s: it speaks version %d of the adapter's interface, this pipa %d: rebuild it with \"make torch\"", found, got, abi)
 	}
 	l.version = goString(l.invoke(l.fn.version))
+	err = l.checked("try oneDNN", func(e *errorText) int32 {
+		used := int32(l.invoke(l.fn.tryOneDNN, e.address(), e.length()))
+		l.oneDNN = used == 1
+		return used
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", found, err)
+	}
 	return l, nil
 }
 
@@ -115,6 +124,10 @@ func (l *Lib) Path() string { return l.path }
 
 // Version is libtorch's version.
 func (l *Lib) Version() string { return l.version }
+
+// OneDNN tells whether convolutions on the CPU are computed by oneDNN. Where it
+// computes them wrongly, as Debian 13's does, libtorch does so itself, slower.
+func (l *Lib) OneDNN() bool { return l.oneDNN }
 
 // LiveTensors is the number of tensor handles not freed yet.
 func (l *Lib) LiveTensors() int { return int(l.invoke(l.fn.live)) }

@@ -10,15 +10,11 @@
 #include <torch/version.h>
 
 // libtorch says by macros what it was built with; its headers need them set.
-// They include those of Gloo and NCCL, which must be installed too.
+// They include those of Gloo and NCCL, which must be installed too; for NCCL
+// scripts/torch-flags tries that.
 #if __has_include(<gloo/algorithm.h>) && __has_include(<torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>)
 #ifndef USE_C10D_GLOO
 #define USE_C10D_GLOO
-#endif
-#endif
-#if defined(PIPA_CUDA) && __has_include(<nccl.h>) && __has_include(<cuda_runtime.h>)
-#ifndef USE_C10D_NCCL
-#define USE_C10D_NCCL
 #endif
 #endif
 

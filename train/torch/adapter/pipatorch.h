@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 // Changes with every incompatible change of this file; Go refuses another.
-#define PIPA_TORCH_ABI 4
+#define PIPA_TORCH_ABI 5
 
 #ifdef __cplusplus
 extern "C" {
@@ -55,6 +55,10 @@ typedef struct {
 
 int32_t pt_abi(void);
 const char* pt_version(void);
+
+// Tries whether convolutions on the CPU are right by oneDNN, and switches it off
+// where they are not. Returns whether they take it.
+int32_t pt_try_onednn(char* err, int64_t err_len);
 
 // The operator of this schema name ("aten::add") and overload ("Tensor", or
 // ""). The handle lives as long as the process.

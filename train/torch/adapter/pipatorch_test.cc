@@ -135,6 +135,8 @@ static void gradients() {
 
 int main() {
   EXPECT(pt_abi() == PIPA_TORCH_ABI);
+  const int32_t onednn = pt_try_onednn(err, sizeof err);
+  EXPECT(onednn >= 0 && pt_try_onednn(err, sizeof err) == onednn);  // what was switched off stays off
   calls();
   errors();
   gradients();
