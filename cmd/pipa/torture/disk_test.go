@@ -17,6 +17,7 @@ import (
 // a temporary name stays where the disk still lets it be removed, and running
 // again gives what a run without faults gives.
 func TestFailingDisk(t *testing.T) {
+	t.Parallel()
 	for _, j := range jobs {
 		t.Run(j.name, func(t *testing.T) {
 			t.Parallel()
@@ -93,6 +94,7 @@ func clean(t *testing.T, d disk, j job) (states []map[string]string, total int) 
 // half-written, and running again gives the clean result. What a run that has
 // ended well wrote is there after a power cut.
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	for _, j := range jobs {
 		t.Run(j.name, func(t *testing.T) {
 			t.Parallel()
@@ -137,6 +139,7 @@ func TestPowerCut(t *testing.T) {
 // TestDiskWithoutLinks: file systems that have no hard links, as FAT, take new
 // files too, and replace none.
 func TestDiskWithoutLinks(t *testing.T) {
+	t.Parallel()
 	d := newDisk(t)
 	if err := d.Arm(faultfs.Fault{Ops: []faultfs.Op{faultfs.Link}, At: 1, Err: syscall.EPERM, Forever: true}); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,8 @@ import (
 // readers are jobs that read a folder's files one after the other, those that
 // map files into memory among them.
 var readers = []job{
+	{name: "train", script: strings.Replace(train, "--out", "--pairs $IN/pairs --out", 1), slow: true},
+	{name: "eval", script: `pipa eval $IN/run --target $IN/data/cityscapes --json > $OUT/scores.json`, slow: true},
 	{name: "read", script: `pipa read gta $IN/data/gta | pipa write $OUT/gta`},
 	{name: "check", script: `pipa check gta $IN/data/gta --json > $OUT/report.json`},
 	{name: "plan", script: `pipa plan samples --source gta:$IN/data/gta -o $OUT/gta.plan.json`},
@@ -26,8 +28,6 @@ var readers = []job{
 	{name: "verify", script: `pipa verify $IN/pairs > $OUT/verified`},
 	{name: "view", script: `pipa view $IN/pairs -o $OUT/x.png`},
 	{name: "parquet", script: `pipa cat $IN/parquet -o $OUT/x.arrow`},
-	{name: "train", script: strings.Replace(train, "--out", "--pairs $IN/pairs --out", 1), slow: true},
-	{name: "eval", script: `pipa eval $IN/run --target $IN/data/cityscapes --json > $OUT/scores.json`, slow: true},
 }
 
 // TestInputsGoAway takes an input away, cuts it, or writes something else into
@@ -35,6 +35,7 @@ var readers = []job{
 // to read. The job ends well, with the bytes of the clean run or, where it
 // leaves out a bad sample, says so; or it fails and names the file.
 func TestInputsGoAway(t *testing.T) {
+	t.Parallel()
 	source := t.TempDir()
 	must(t, sh(`cp -r $IN/data $IN/pairs $IN/pairs.plan.json $IN/run $IN/tiny.yaml $OUT/
 		pipa cat $IN/gta.arrow | pipa write $OUT/parquet --format parquet`, bench, source))

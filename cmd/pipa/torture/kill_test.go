@@ -35,6 +35,7 @@ func times(all, few int) int {
 // run. The files that have their names are whole, and running again gives the
 // clean result.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	for _, j := range victims() {
 		t.Run(j.name, func(t *testing.T) {
 			out := t.TempDir()
@@ -61,6 +62,7 @@ func TestKilled(t *testing.T) {
 // TestStopped stops a job's processes for a moment, as a shell's Ctrl-Z or a
 // batch system does, and continues them.
 func TestStopped(t *testing.T) {
+	t.Parallel()
 	for _, j := range victims() {
 		t.Run(j.name, func(t *testing.T) {
 			out := t.TempDir()

@@ -137,9 +137,13 @@ func (j job) rerun(in, out string) result {
 
 const train = `pipa train --config $IN/tiny.yaml --source $IN/data/gta --target $IN/data/cityscapes --out $OUT/run`
 
-// jobs write every kind of file there is. Those that are run again over what
-// they have written themselves say --force.
+// jobs write every kind of file there is, the longest first, so that the others
+// run beside them. Those that are run again over what they have written
+// themselves say --force.
 var jobs = []job{
+	{name: "train", script: train, again: `if [ -e $OUT/run/config.yaml ]; then pipa train --resume --out $OUT/run; else ` + train + `; fi`, slow: true},
+	{name: "eval", script: `pipa eval $IN/run --confusion $OUT/confusion.png --force`, slow: true},
+	{name: "predict", script: `pipa predict $IN/run cityscapes:$IN/data/cityscapes --split val --write labels,colour,scores --out $OUT/predicted --force`, slow: true},
 	{name: "precompute", script: `pipa precompute pairs --source cityscapes:$IN/data/cityscapes --unlabelled --size 32 --base 96 --shards 3 --out $OUT/pairs`},
 	{name: "share and merge", script: `pipa precompute --plan $IN/pairs.plan.json --out $OUT/pairs --shard 0/1 && pipa merge $OUT/pairs`},
 	{name: "plan", script: `pipa plan samples --source gta:$IN/data/gta -o $OUT/gta.plan.json --force`},
@@ -152,9 +156,6 @@ var jobs = []job{
 	{name: "view", script: `pipa view $IN/few.arrow -o $OUT/x.png --force`},
 	{name: "stats", script: `pipa stats gta $IN/data/gta --out $OUT/stats --force`},
 	{name: "fixtures", script: `pipa fixtures $OUT/data --width 64 --gta 2 --train 1 --val 1 --domains gta,cityscapes --force`},
-	{name: "predict", script: `pipa predict $IN/run cityscapes:$IN/data/cityscapes --split val --write labels,colour,scores --out $OUT/predicted --force`, slow: true},
-	{name: "eval", script: `pipa eval $IN/run --confusion $OUT/confusion.png --force`, slow: true},
-	{name: "train", script: train, again: `if [ -e $OUT/run/config.yaml ]; then pipa train --resume --out $OUT/run; else ` + train + `; fi`, slow: true},
 }
 
 // some chooses of the numbers 1 to n: with -full all of them, else a few that

@@ -13,6 +13,7 @@ import (
 // TestPipesClose ends a pipe at either end, after every so many bytes. Whoever
 // reads no more is no error; who is cut off says so and leaves no file.
 func TestPipesClose(t *testing.T) {
+	t.Parallel()
 	info, err := os.Stat(filepath.Join(bench, "gta.arrow"))
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +55,7 @@ func TestPipesClose(t *testing.T) {
 // TestClosedEnds gives commands a standard input that is closed or empty, or an
 // output that is full.
 func TestClosedEnds(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ script, says string }{
 		{`pipa inspect <&-`, "empty"},
 		{`pipa write $OUT/gta <&-`, "empty"},
