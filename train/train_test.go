@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"image/png"
 	"maps"
@@ -321,31 +320,28 @@ func withSource(tr *trainer, in inputs, d draws, v *stepValues) error {
 	return tr.sourceLosses(in.source, d, v)
 }
 
-// steps is 5000 in make soak.
-var steps = flag.Int("steps", 300, "how many steps TestMemoryIsFlat takes, a multiple of 100")
-
 // TestMemoryIsFlat compares live tensors and resident memory early and late.
 func TestMemoryIsFlat(t *testing.T) {
 	lib := backend(t)
 	live, resident := map[int]int{}, map[int]int64{}
 	run := filepath.Join(t.TempDir(), "run")
-	all := fmt.Sprintf("=%d", *steps)
-	_, err := Run(context.Background(), lib, config(t, "iterations"+all, "log_every=50", "checkpoint.every"+all), Options{Out: run, Progress: func(m Metrics, _ int) {
+	const steps = 300
+	_, err := Run(context.Background(), lib, config(t, "iterations=300", "log_every=50", "checkpoint.every=300"), Options{Out: run, Progress: func(m Metrics, _ int) {
 		live[m.Iteration], resident[m.Iteration] = lib.LiveTensors(), m.MemoryBytes
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if live[100] != live[*steps] {
-		t.Errorf("%d live tensors after 100 steps, %d after %d", live[100], live[*steps], *steps)
+	if live[100] != live[steps] {
+		t.Errorf("%d live tensors after 100 steps, %d after %d", live[100], live[steps], steps)
 	}
-	if grown := resident[*steps] - resident[100]; grown > 64<<20 {
-		t.Errorf("resident memory grew by %d MiB from step 100 to %d", grown>>20, *steps)
+	if grown := resident[steps] - resident[100]; grown > 64<<20 {
+		t.Errorf("resident memory grew by %d MiB from step 100 to %d", grown>>20, steps)
 	}
 	if n := lib.LiveTensors(); n != 0 {
 		t.Errorf("%d tensors are left over after the run", n)
 	}
-	t.Logf("after 100 steps %d live tensors and %d MiB resident, after %d %d and %d", live[100], resident[100]>>20, *steps, live[*steps], resident[*steps]>>20)
+	t.Logf("after 100 steps %d live tensors and %d MiB resident, after %d %d and %d", live[100], resident[100]>>20, steps, live[steps], resident[steps]>>20)
 }
 
 // TestPairsMayComeFromADataset gives the trainer the pairs that it would cut

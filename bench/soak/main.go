@@ -1,8 +1,8 @@
 // Command soak runs read | classmix | crops | write for a long time, over the
-// fixtures in a loop, and watches what should not grow: resident memory,
-// goroutines, open files.
+// fixtures in a loop, then trains many steps, and watches what should not grow:
+// resident memory, goroutines, open files.
 //
-//	go run ./bench/soak -for 30m
+//	go run ./bench/soak -for 30m -steps 5000
 //
 // Two lines run at once: one in this process, pass after pass, as a trainer's
 // feeds do; and one of four programs by pipes, whose source and target never end.
@@ -40,26 +40,39 @@ const (
 )
 
 func main() {
-	length := flag.Duration("for", 30*time.Minute, "how long")
+	length := flag.Duration("for", 30*time.Minute, "how long the streams run; 0 leaves them out")
+	steps := flag.Int("steps", 5000, "of training; 0 leaves it out")
 	every := flag.Duration("every", time.Minute, "between two lines of the table")
 	program := flag.String("pipa", "bin/pipa", "the program")
 	flag.Parse()
-	if err := soak(*length, *every, *program); err != nil {
+	if err := run(*length, *every, *steps, *program); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}
 }
 
-func soak(length, every time.Duration, program string) (err error) {
+func run(length, every time.Duration, steps int, program string) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	dir, err := os.MkdirTemp("", "soak-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if length > 0 {
+		if err := soakStreams(ctx, length, every, filepath.Join(dir, "streams"), program); err != nil {
+			return err
+		}
+	}
+	if steps > 0 {
+		return soakTraining(ctx, steps, filepath.Join(dir, "training"), program)
+	}
+	return nil
+}
+
+func soakStreams(ctx context.Context, length, every time.Duration, dir, program string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	if err := fixtures.Write(ctx, dir, fixtures.Options{Width: 2 * size, GTA: 40, Train: 40, Val: -1, Domains: []fixtures.Domain{fixtures.GTA, fixtures.Cityscapes}, Workers: workers}); err != nil {
 		return err
 	}
