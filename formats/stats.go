@@ -173,18 +173,13 @@ func WriteClassStats(dir string, stats []ClassStats, force bool) error {
 		name    string
 		text    *bytes.Buffer
 		replace bool
-	}{{statsByFile, &byFile, force}, {samplesByClass, &byClass, force}, {StatsFile, &list, force}}
+	}{{name: statsByFile, text: &byFile}, {name: samplesByClass, text: &byClass}, {name: StatsFile, text: &list}}
 	for i, f := range files {
-		if force {
-			break
-		}
 		path := filepath.Join(dir, f.name)
+		there, err := pipeline.ReadFile(path)
 		// Equal ones are those of a run that was cut off in between.
-		if there, err := pipeline.ReadFile(path); err == nil && bytes.Equal(there, f.text.Bytes()) {
-			files[i].replace = true
-			continue
-		}
-		if _, err := os.Lstat(path); err == nil {
+		files[i].replace = force || err == nil && bytes.Equal(there, f.text.Bytes())
+		if _, err := os.Lstat(path); err == nil && !files[i].replace {
 			return fmt.Errorf("write class statistics: %s exists and says something else: choose another folder with --out, or replace it with --force", path)
 		}
 	}

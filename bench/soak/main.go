@@ -59,24 +59,26 @@ func run(length, every time.Duration, steps int, program string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	data := filepath.Join(dir, "data")
+	if err := fixtures.Write(ctx, data, fixtures.Options{Width: 2 * size, GTA: 40, Train: 40, Val: 4, Domains: []fixtures.Domain{fixtures.GTA, fixtures.Cityscapes}, Workers: workers}); err != nil {
+		return err
+	}
 	if length > 0 {
-		if err := soakStreams(ctx, length, every, filepath.Join(dir, "streams"), program); err != nil {
+		if err := soakStreams(ctx, length, every, data, dir, program); err != nil {
 			return err
 		}
 	}
 	if steps > 0 {
-		return soakTraining(ctx, steps, filepath.Join(dir, "training"), program)
+		return soakTraining(ctx, steps, data, filepath.Join(dir, "run"), program)
 	}
 	return nil
 }
 
-func soakStreams(ctx context.Context, length, every time.Duration, dir, program string) error {
+// soakStreams reads the fixtures in data and writes into dir.
+func soakStreams(ctx context.Context, length, every time.Duration, data, dir, program string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if err := fixtures.Write(ctx, dir, fixtures.Options{Width: 2 * size, GTA: 40, Train: 40, Val: -1, Domains: []fixtures.Domain{fixtures.GTA, fixtures.Cityscapes}, Workers: workers}); err != nil {
-		return err
-	}
-	in, err := open(dir)
+	in, err := open(data)
 	if err != nil {
 		return err
 	}
