@@ -93,7 +93,7 @@ func (s *Scope) invoke(name string, flags uintptr, args []any) (owner *Scope, n 
 	}
 	r := int32(s.lib.invoke(s.lib.fn.call, op, uintptr(unsafe.Pointer(unsafe.SliceData(b.args))), uintptr(len(b.args)),
 		uintptr(unsafe.Pointer(unsafe.SliceData(b.ints))), uintptr(unsafe.Pointer(unsafe.SliceData(b.doubles))), uintptr(unsafe.Pointer(unsafe.SliceData(b.chars))),
-		flags, uintptr(unsafe.Pointer(&b.out[0])), maxResults, b.err.address(), b.err.length()))
+		flags, uintptr(unsafe.Pointer(&b.out[0])), maxResults, uintptr(unsafe.Pointer(&b.err)), b.err.length()))
 	runtime.KeepAlive(b)
 	if r < 0 {
 		message := b.err.String() // before describing the operands reuses the buffer

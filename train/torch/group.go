@@ -50,7 +50,7 @@ func (l *Lib) Join(launch Launch, device Device, timeout time.Duration) (*Group,
 	}
 	e, host, attempt := &errorText{}, cString(launch.Host), cString(launch.Attempt)
 	h := l.invoke(l.fn.groupJoin, uintptr(unsafe.Pointer(&host[0])), uintptr(launch.Port), boolWord(launch.Serve), uintptr(unsafe.Pointer(&attempt[0])),
-		uintptr(launch.Rank), uintptr(launch.Ranks), uintptr(backend), uintptr(timeout.Milliseconds()), e.address(), e.length())
+		uintptr(launch.Rank), uintptr(launch.Ranks), uintptr(backend), uintptr(timeout.Milliseconds()), uintptr(unsafe.Pointer(e)), e.length())
 	runtime.KeepAlive(host)
 	runtime.KeepAlive(attempt)
 	if h == 0 {
@@ -97,7 +97,7 @@ func (g *Group) Sum(t *Tensor) *Tensor {
 		return t
 	}
 	e := &t.scope.buf.err
-	h := g.lib.invoke(g.lib.fn.groupSum, g.handle, t.live(), boolWord(t.scope.grad), e.address(), e.length())
+	h := g.lib.invoke(g.lib.fn.groupSum, g.handle, t.live(), boolWord(t.scope.grad), uintptr(unsafe.Pointer(e)), e.length())
 	if h == 0 {
 		t.must("sum over ranks", -1)
 	}
@@ -161,7 +161,7 @@ func (g *Group) Broadcast(t *Tensor) {
 		return
 	}
 	e := &t.scope.buf.err
-	t.must("broadcast from rank 0", int32(g.lib.invoke(g.lib.fn.groupBroadcast, g.handle, t.live(), e.address(), e.length())))
+	t.must("broadcast from rank 0", int32(g.lib.invoke(g.lib.fn.groupBroadcast, g.handle, t.live(), uintptr(unsafe.Pointer(e)), e.length())))
 }
 
 // Explain adds to an error that may be that of a collective which ranks are
@@ -181,7 +181,7 @@ func (g *Group) Explain(err error) error {
 // add adds to a counter that all ranks share, and returns it.
 func (g *Group) add(key string, amount int64) (int64, error) {
 	e, k := &errorText{}, cString(key)
-	n := int64(g.lib.invoke(g.lib.fn.groupAdd, g.handle, uintptr(unsafe.Pointer(&k[0])), uintptr(amount), e.address(), e.length()))
+	n := int64(g.lib.invoke(g.lib.fn.groupAdd, g.handle, uintptr(unsafe.Pointer(&k[0])), uintptr(amount), uintptr(unsafe.Pointer(e)), e.length()))
 	runtime.KeepAlive(k)
 	if n == math.MinInt64 {
 		return 0, fmt.Errorf("rank %d of %d: reach the store at %s: %s", g.Rank(), g.Size(), g.launch.Address(), e)

@@ -85,7 +85,7 @@ func Load(path string) (*Lib, error) {
 	}
 	l.version = goString(l.invoke(l.fn.version))
 	err = l.checked("try oneDNN", func(e *errorText) int32 {
-		used := int32(l.invoke(l.fn.tryOneDNN, e.address(), e.length()))
+		used := int32(l.invoke(l.fn.tryOneDNN, uintptr(unsafe.Pointer(e)), e.length()))
 		l.oneDNN = used == 1
 		return used
 	})
@@ -143,7 +143,7 @@ func (l *Lib) Threads() int { return int(int32(l.invoke(l.fn.threads))) }
 // the whole process. Results repeat bit for bit at one number of threads.
 func (l *Lib) SetThreads(n int) error {
 	return l.checked("set threads", func(e *errorText) int32 {
-		return int32(l.invoke(l.fn.setThreads, uintptr(n), e.address(), e.length()))
+		return int32(l.invoke(l.fn.setThreads, uintptr(n), uintptr(unsafe.Pointer(e)), e.length()))
 	})
 }
 
@@ -153,14 +153,14 @@ func (l *Lib) CUDADevices() int { return int(int32(l.invoke(l.fn.cudaDevices))) 
 // Exact switches TF32 off and cuDNN to deterministic algorithms.
 func (l *Lib) Exact(on bool) error {
 	return l.checked("set exact arithmetic", func(e *errorText) int32 {
-		return int32(l.invoke(l.fn.exact, boolWord(on), e.address(), e.length()))
+		return int32(l.invoke(l.fn.exact, boolWord(on), uintptr(unsafe.Pointer(e)), e.length()))
 	})
 }
 
 // Seed restarts the default random generators of all devices.
 func (l *Lib) Seed(seed uint64) error {
 	return l.checked("seed", func(e *errorText) int32 {
-		return int32(l.invoke(l.fn.seed, uintptr(seed), e.address(), e.length()))
+		return int32(l.invoke(l.fn.seed, uintptr(seed), uintptr(unsafe.Pointer(e)), e.length()))
 	})
 }
 
@@ -171,7 +171,7 @@ func (l *Lib) Seed(seed uint64) error {
 func (l *Lib) CountMemory(f func(peak func() int64) error) error {
 	count := func(on bool) error {
 		return l.checked("count memory", func(e *errorText) int32 {
-			return int32(l.invoke(l.fn.countMemory, boolWord(on), e.address(), e.length()))
+			return int32(l.invoke(l.fn.countMemory, boolWord(on), uintptr(unsafe.Pointer(e)), e.length()))
 		})
 	}
 	if err := count(true); err != nil {
@@ -180,7 +180,12 @@ func (l *Lib) CountMemory(f func(peak func() int64) error) error {
 	return errors.Join(f(func() int64 { return int64(l.invoke(l.fn.memoryPeak)) }), count(false))
 }
 
-// invoke calls a C function of integers and pointers.
+// invoke calls a C function of integers and pointers. What a pointer leads to is
+// put on the heap, where it stays: a goroutine's stack moves as it grows. The
+// compiler sees to that for a conversion that stands in the call itself, as
+// uintptr(unsafe.Pointer(x)), and nowhere else.
+//
+//go:uintptrescapes
 func (l *Lib) invoke(fn uintptr, args ...uintptr) uintptr {
 	r, _, _ := purego.SyscallN(fn, args...)
 	return r
@@ -218,19 +223,17 @@ func (l *Lib) find(name string) (h uintptr, missing string) {
 	}
 	e := &errorText{}
 	b, o := cString(base), cString(overload)
-	h = l.invoke(l.fn.op, uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&o[0])), e.address(), e.length())
+	h = l.invoke(l.fn.op, uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&o[0])), uintptr(unsafe.Pointer(e)), e.length())
 	runtime.KeepAlive(b)
 	runtime.KeepAlive(o)
 	l.ops.Store(name, h)
 	return h, e.String()
 }
 
-// errorText receives the adapter's messages. It is always on the heap, so that
-// its address stays.
+// errorText receives the adapter's messages.
 type errorText struct{ b [4096]byte }
 
-func (e *errorText) address() uintptr { return uintptr(unsafe.Pointer(&e.b[0])) }
-func (e *errorText) length() uintptr  { return uintptr(len(e.b)) }
+func (e *errorText) length() uintptr { return uintptr(len(e.b)) }
 
 func (e *errorText) String() string {
 	for i, c := range e.b {

@@ -29,7 +29,7 @@ func (g *Group) NewReducer(s *Scope, parameters []*Tensor) *Reducer {
 		handles[i] = int64(p.live())
 	}
 	e := &s.buf.err
-	h := g.lib.invoke(g.lib.fn.reducerNew, g.handle, uintptr(unsafe.Pointer(unsafe.SliceData(handles))), uintptr(len(handles)), bucketBytes, e.address(), e.length())
+	h := g.lib.invoke(g.lib.fn.reducerNew, g.handle, uintptr(unsafe.Pointer(unsafe.SliceData(handles))), uintptr(len(handles)), bucketBytes, uintptr(unsafe.Pointer(e)), e.length())
 	runtime.KeepAlive(handles)
 	if h == 0 {
 		panic(&OpError{Op: "reduce gradients", Message: e.String()})
@@ -51,7 +51,7 @@ func (r *Reducer) Arm(root *Tensor) {
 		return
 	}
 	e := &r.scope.buf.err
-	if int32(r.group.lib.invoke(r.group.lib.fn.reducerArm, r.handle, root.live(), e.address(), e.length())) < 0 {
+	if int32(r.group.lib.invoke(r.group.lib.fn.reducerArm, r.handle, root.live(), uintptr(unsafe.Pointer(e)), e.length())) < 0 {
 		panic(&OpError{Op: "reduce gradients", Message: e.String()})
 	}
 }
@@ -64,7 +64,7 @@ func (r *Reducer) Finish() (early int) {
 		return 0
 	}
 	e := &r.scope.buf.err
-	early = int(int32(r.group.lib.invoke(r.group.lib.fn.reducerFinish, r.handle, e.address(), e.length())))
+	early = int(int32(r.group.lib.invoke(r.group.lib.fn.reducerFinish, r.handle, uintptr(unsafe.Pointer(e)), e.length())))
 	if early < 0 {
 		panic(&OpError{Op: "reduce gradients", Message: e.String()})
 	}

@@ -85,7 +85,7 @@ func (s *Scope) Autocasting() bool { return s.autocast }
 // RandomState is the state of the device's default random generator.
 func (s *Scope) RandomState() *Tensor {
 	e, device := &s.buf.err, cString(string(s.device))
-	h := s.lib.invoke(s.lib.fn.rng, uintptr(unsafe.Pointer(&device[0])), e.address(), e.length())
+	h := s.lib.invoke(s.lib.fn.rng, uintptr(unsafe.Pointer(&device[0])), uintptr(unsafe.Pointer(e)), e.length())
 	runtime.KeepAlive(device)
 	if h == 0 {
 		panic(&OpError{Op: "get random state", Message: e.String()})
@@ -96,7 +96,7 @@ func (s *Scope) RandomState() *Tensor {
 // SetRandomState returns the device's default random generator to a state.
 func (s *Scope) SetRandomState(state *Tensor) {
 	e, device := &s.buf.err, cString(string(s.device))
-	r := int32(s.lib.invoke(s.lib.fn.setRNG, uintptr(unsafe.Pointer(&device[0])), state.live(), e.address(), e.length()))
+	r := int32(s.lib.invoke(s.lib.fn.setRNG, uintptr(unsafe.Pointer(&device[0])), state.live(), uintptr(unsafe.Pointer(e)), e.length()))
 	runtime.KeepAlive(device)
 	if r < 0 {
 		panic(&OpError{Op: "set random state", Message: e.String()})

@@ -77,7 +77,7 @@ func (t *Tensor) live() uintptr {
 func (t *Tensor) describe() *info {
 	i := &info{}
 	e := &t.scope.buf.err
-	if int32(t.scope.lib.invoke(t.scope.lib.fn.describe, t.live(), uintptr(unsafe.Pointer(i)), e.address(), e.length())) < 0 {
+	if int32(t.scope.lib.invoke(t.scope.lib.fn.describe, t.live(), uintptr(unsafe.Pointer(i)), uintptr(unsafe.Pointer(e)), e.length())) < 0 {
 		panic(&OpError{Op: "describe", Message: e.String()})
 	}
 	return i
@@ -145,7 +145,7 @@ func (t *Tensor) In(s *Scope) *Tensor {
 func (t *Tensor) SetRequiresGrad(on bool) *Tensor {
 	t.scope.check()
 	e := &t.scope.buf.err
-	t.must("set_requires_grad", int32(t.scope.lib.invoke(t.scope.lib.fn.setRequiresGrad, t.live(), boolWord(on), e.address(), e.length())))
+	t.must("set_requires_grad", int32(t.scope.lib.invoke(t.scope.lib.fn.setRequiresGrad, t.live(), boolWord(on), uintptr(unsafe.Pointer(e)), e.length())))
 	return t
 }
 
@@ -165,7 +165,7 @@ func (t *Tensor) backward(cotangent *Tensor, retain bool) {
 		c = cotangent.live()
 	}
 	e := &t.scope.buf.err
-	t.must("backward", int32(t.scope.lib.invoke(t.scope.lib.fn.backward, t.live(), c, boolWord(retain), e.address(), e.length())))
+	t.must("backward", int32(t.scope.lib.invoke(t.scope.lib.fn.backward, t.live(), c, boolWord(retain), uintptr(unsafe.Pointer(e)), e.length())))
 }
 
 // Grad is the gradient accumulated in a leaf, as a handle in scope s, or nil
@@ -173,7 +173,7 @@ func (t *Tensor) backward(cotangent *Tensor, retain bool) {
 func (t *Tensor) Grad(s *Scope) *Tensor {
 	e := &t.scope.buf.err
 	e.b[0] = 0
-	h := t.scope.lib.invoke(t.scope.lib.fn.grad, t.live(), e.address(), e.length())
+	h := t.scope.lib.invoke(t.scope.lib.fn.grad, t.live(), uintptr(unsafe.Pointer(e)), e.length())
 	if h == 0 {
 		if e.b[0] != 0 {
 			t.must("grad", -1)
@@ -190,7 +190,7 @@ func (t *Tensor) SetGrad(grad *Tensor) {
 		g = grad.live()
 	}
 	e := &t.scope.buf.err
-	t.must("set_grad", int32(t.scope.lib.invoke(t.scope.lib.fn.setGrad, t.live(), g, e.address(), e.length())))
+	t.must("set_grad", int32(t.scope.lib.invoke(t.scope.lib.fn.setGrad, t.live(), g, uintptr(unsafe.Pointer(e)), e.length())))
 }
 
 func (t *Tensor) must(op string, code int32) {
@@ -211,7 +211,7 @@ func (t *Tensor) Bytes() []byte {
 func (t *Tensor) copyOut(to unsafe.Pointer, n int) {
 	t.scope.lib.waits.Add(1)
 	e := &t.scope.buf.err
-	code := int32(t.scope.lib.invoke(t.scope.lib.fn.copyOut, t.live(), uintptr(to), uintptr(n), e.address(), e.length()))
+	code := int32(t.scope.lib.invoke(t.scope.lib.fn.copyOut, t.live(), uintptr(to), uintptr(n), uintptr(unsafe.Pointer(e)), e.length()))
 	runtime.KeepAlive(to)
 	t.must("copy to host", code)
 }
@@ -317,7 +317,7 @@ func (s *Scope) Wrap(pix []byte, shape ...int) *Tensor {
 func (t *Tensor) Upload() *Tensor {
 	s := t.scope
 	e, device := &s.buf.err, cString(string(s.device))
-	h := s.lib.invoke(s.lib.fn.upload, t.live(), uintptr(unsafe.Pointer(&device[0])), e.address(), e.length())
+	h := s.lib.invoke(s.lib.fn.upload, t.live(), uintptr(unsafe.Pointer(&device[0])), uintptr(unsafe.Pointer(e)), e.length())
 	runtime.KeepAlive(device)
 	if h == 0 {
 		panic(&OpError{Op: "upload", Shapes: []string{t.String()}, Message: e.String()})
@@ -337,7 +337,7 @@ func (s *Scope) blob(data unsafe.Pointer, n int, dtype DType, shape []int) *Tens
 		panic(&OpError{Op: "from memory", Message: fmt.Sprintf("%d elements do not fill shape %v", n, shape)})
 	}
 	e := &s.buf.err
-	h := s.lib.invoke(s.lib.fn.fromBlob, uintptr(data), uintptr(unsafe.Pointer(&sizes[0])), uintptr(len(shape)), uintptr(dtype), e.address(), e.length())
+	h := s.lib.invoke(s.lib.fn.fromBlob, uintptr(data), uintptr(unsafe.Pointer(&sizes[0])), uintptr(len(shape)), uintptr(dtype), uintptr(unsafe.Pointer(e)), e.length())
 	runtime.KeepAlive(sizes)
 	if h == 0 {
 		panic(&OpError{Op: "from memory", Message: e.String()})
