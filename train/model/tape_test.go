@@ -18,7 +18,7 @@ func TestATapeGivesTheSameGradients(t *testing.T) {
 			return NewMixTransformer(p, MiTConfig{Dims: [4]int{8, 16, 20, 32}, Depths: [4]int{2, 2, 2, 2}, DropPath: 0.5})
 		},
 		"resnet": func(p nn.Path) (Encoder, error) {
-			return NewResNet(p, ResNetConfig{Depths: [4]int{1, 2, 2, 1}, Width: 8}), nil
+			return NewResNet(p, ResNetConfig{Depths: [4]int{3, 4, 6, 3}, Width: 8}), nil
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
