@@ -26,6 +26,8 @@ func TestAFailureOfTheDeviceSaysWhatHelps(t *testing.T) {
 	}{
 		{"too much memory", tooMuch, "network.checkpointing=true"},
 		{"the same on a GPU", &torch.OpError{Op: "conv2d", Message: "CUDA out of memory. Tried to allocate 2.00 GiB"}, "network.checkpointing=true"},
+		{"in cuBLAS", &torch.OpError{Op: "linear", Message: "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"}, "network.checkpointing=true"},
+		{"in cuDNN", &torch.OpError{Op: "conv2d", Message: "GET was unable to find an engine to execute this computation"}, "network.checkpointing=true"},
 		{"an assertion", &torch.OpError{Op: "nll_loss2d", Message: "CUDA error: device-side assert triggered"}, "CUDA_LAUNCH_BLOCKING=1"},
 		{"another failure", &torch.OpError{Op: "matmul", Message: "CUDA error: unspecified launch failure"}, "nvidia-smi"},
 	} {

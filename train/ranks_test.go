@@ -325,15 +325,21 @@ func readJSON(t *testing.T, path string, v any) {
 	}
 }
 
-func TestAKilledRankEndsTheOthers(t *testing.T) {
-	for victim := range 3 {
-		t.Run(fmt.Sprintf("rank %d", victim), func(t *testing.T) {
+// TestALostRankEndsTheOthers kills a rank, whose connections close, or stops it,
+// as if its host had vanished: they stand, and nothing comes. Rank 0 keeps the
+// store in which the others look for signs of life.
+func TestALostRankEndsTheOthers(t *testing.T) {
+	for _, lost := range []struct {
+		victim int
+		signal syscall.Signal
+	}{{0, syscall.SIGKILL}, {1, syscall.SIGKILL}, {2, syscall.SIGKILL}, {0, syscall.SIGSTOP}, {1, syscall.SIGSTOP}} {
+		t.Run(fmt.Sprintf("rank %d, %v", lost.victim, lost.signal), func(t *testing.T) {
 			t.Parallel() // they mostly wait
 			cfg := ranksConfig(t, "iterations=100000", "checkpoint.every=2", "source.batch=3", "target.batch=3", "patch.batch=3")
 			run := filepath.Join(t.TempDir(), "run")
 			r := startRanks(t, 3, cfg, run, false)
 			r.reach(5)
-			if err := r.processes[victim].Process.Kill(); err != nil {
+			if err := r.processes[lost.victim].Process.Signal(lost.signal); err != nil {
 				t.Fatal(err)
 			}
 			late := time.AfterFunc(30*time.Second, func() {
@@ -342,17 +348,19 @@ func TestAKilledRankEndsTheOthers(t *testing.T) {
 					_ = p.Process.Kill()
 				}
 			})
-			codes := r.wait()
-			late.Stop()
-			for rank, code := range codes {
-				if rank == victim {
+			for rank, p := range r.processes {
+				if rank == lost.victim {
 					continue
 				}
+				_ = p.Wait() // the code tells
 				said := r.output[rank].String()
-				if code != 1 || !strings.Contains(said, fmt.Sprintf("lost rank %d:", victim)) || !strings.Contains(said, "the last checkpoint is "+run) {
+				if code := p.ProcessState.ExitCode(); code != 1 || !strings.Contains(said, fmt.Sprintf("lost rank %d:", lost.victim)) || !strings.Contains(said, "the last checkpoint is "+run) {
 					t.Errorf("rank %d ended with %d: %s", rank, code, said)
 				}
 			}
+			late.Stop()
+			_ = r.processes[lost.victim].Process.Kill()
+			_ = r.processes[lost.victim].Wait()
 			if dir, state, warnings, err := latestCheckpoint(filepath.Join(run, checkpointsDir)); err != nil || dir == "" || state.Iteration < 4 || len(warnings) > 0 {
 				t.Errorf("checkpoint %q of iteration %d, %v, %v", dir, state.Iteration, warnings, err)
 			}

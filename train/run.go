@@ -71,6 +71,9 @@ func Run(ctx context.Context, lib *torch.Lib, cfg Config, o Options) (*Result, e
 			return nil, err
 		}
 	}
+	if err := lib.FixedShapes(true); err != nil {
+		return nil, err
+	}
 	if !o.Launch.Alone() {
 		o.Log.Info(fmt.Sprintf("rank %d of %d: meeting the others", o.Launch.Rank, o.Launch.Ranks), "at", o.Launch.Address())
 	}
@@ -78,7 +81,7 @@ func Run(ctx context.Context, lib *torch.Lib, cfg Config, o Options) (*Result, e
 	if err != nil {
 		return nil, err
 	}
-	defer group.Leave()
+	defer func() { group.Leave(err) }()
 	var result *Result
 	err = lib.Run(o.Device, func(root *torch.Scope) (err error) {
 		result, err = run(ctx, root, group, cfg, o)

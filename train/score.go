@@ -109,7 +109,7 @@ func (t *trainer) score(ctx context.Context, log *logs) (*Result, error) {
 		return nil, errors.Join(ErrInterrupted, t.save())
 	}
 	if err != nil {
-		return nil, fmt.Errorf("evaluate: %w", err)
+		return nil, fmt.Errorf("evaluate: %w", t.explain(err))
 	}
 	t.window.start = t.window.start.Add(time.Since(begun))
 	r.Iteration, r.Network = t.iteration, "student"

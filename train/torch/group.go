@@ -13,10 +13,11 @@ import (
 // same collective operations in the same order. A nil Group is this process
 // alone: sums are what they are given.
 type Group struct {
-	lib    *Lib
-	launch Launch
-	handle uintptr
-	pulse  *pulse
+	lib     *Lib
+	launch  Launch
+	backend int
+	handle  uintptr
+	pulse   *pulse
 }
 
 // The backends of c10d, as pt_group_backends or-s them.
@@ -56,22 +57,22 @@ func (l *Lib) Join(launch Launch, device Device, timeout time.Duration) (*Group,
 	if h == 0 {
 		return nil, fmt.Errorf("rank %d of %d: meet the others at %s: %s", launch.Rank, launch.Ranks, launch.Address(), e)
 	}
-	g := &Group{lib: l, launch: launch, handle: h}
+	g := &Group{lib: l, launch: launch, backend: backend, handle: h}
 	g.pulse = newPulse(g)
 	return g, nil
 }
 
 // Leave ends the group. Every rank does so after its last collective, or after
-// an error.
-func (g *Group) Leave() {
+// an error, which it says.
+func (g *Group) Leave(err error) {
 	if g == nil {
 		return
 	}
-	if g.pulse.end() {
+	if g.pulse.end() && (err == nil || g.backend == gloo) {
 		g.lib.invoke(g.lib.fn.groupLeave, g.handle)
 	}
-	// After an error operations may hang on; they, and what they use, end with
-	// the process.
+	// After an error operations may hang on, and NCCL's end would wait for all
+	// ranks; they, and what they use, end with the process.
 }
 
 // Rank is this process's number, from 0.

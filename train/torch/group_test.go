@@ -126,7 +126,7 @@ func TestAProcessAloneIsItsWholeGroup(t *testing.T) {
 		if g.Sum(x) != x || g.Assemble(x, 0, 2) != x || g.NewReducer(s, nil).Finish() != 0 {
 			t.Error("a sum over one rank is another tensor")
 		}
-		g.Leave()
+		g.Leave(nil)
 		return nil
 	}); err != nil {
 		t.Fatal(err)

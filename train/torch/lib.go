@@ -14,7 +14,7 @@ import (
 )
 
 // abi is the version of adapter/pipatorch.h this package speaks.
-const abi = 5
+const abi = 6
 
 // libraryName is the adapter's file name.
 const libraryName = "libpipatorch.so"
@@ -34,6 +34,7 @@ type Lib struct {
 type functions struct {
 	abi, version, tryOneDNN, op, call, free, live, share, describe, fromBlob, upload, copyOut uintptr
 	setRequiresGrad, backward, grad, setGrad, seed, setThreads, threads, cudaDevices, exact   uintptr
+	fixedShapes                                                                               uintptr
 	rng, setRNG, countMemory, memoryPeak                                                      uintptr
 	groupBackends, groupJoin, groupLeave, groupAbort, groupAdd, groupSum, groupBroadcast      uintptr
 	reducerNew, reducerFree, reducerArm, reducerFinish                                        uintptr
@@ -70,7 +71,7 @@ func Load(path string) (*Lib, error) {
 		"pt_live": &l.fn.live, "pt_share": &l.fn.share, "pt_describe": &l.fn.describe, "pt_from_blob": &l.fn.fromBlob, "pt_upload": &l.fn.upload,
 		"pt_copy_out": &l.fn.copyOut, "pt_set_requires_grad": &l.fn.setRequiresGrad, "pt_backward": &l.fn.backward,
 		"pt_grad": &l.fn.grad, "pt_set_grad": &l.fn.setGrad, "pt_seed": &l.fn.seed, "pt_set_threads": &l.fn.setThreads,
-		"pt_threads": &l.fn.threads, "pt_cuda_devices": &l.fn.cudaDevices, "pt_exact": &l.fn.exact,
+		"pt_threads": &l.fn.threads, "pt_cuda_devices": &l.fn.cudaDevices, "pt_exact": &l.fn.exact, "pt_fixed_shapes": &l.fn.fixedShapes,
 		"pt_rng": &l.fn.rng, "pt_set_rng": &l.fn.setRNG, "pt_count_memory": &l.fn.countMemory, "pt_memory_peak": &l.fn.memoryPeak,
 		"pt_group_backends": &l.fn.groupBackends, "pt_group_join": &l.fn.groupJoin, "pt_group_leave": &l.fn.groupLeave,
 		"pt_group_abort": &l.fn.groupAbort, "pt_group_add": &l.fn.groupAdd, "pt_group_sum": &l.fn.groupSum, "pt_group_broadcast": &l.fn.groupBroadcast,
@@ -154,6 +155,15 @@ func (l *Lib) CUDADevices() int { return int(int32(l.invoke(l.fn.cudaDevices))) 
 func (l *Lib) Exact(on bool) error {
 	return l.checked("set exact arithmetic", func(e *errorText) int32 {
 		return int32(l.invoke(l.fn.exact, boolWord(on), uintptr(unsafe.Pointer(e)), e.length()))
+	})
+}
+
+// FixedShapes tells whether the shapes of convolutions repeat: then cuDNN tries
+// its algorithms on the first of each shape and keeps the fastest. It counts for
+// the whole process.
+func (l *Lib) FixedShapes(on bool) error {
+	return l.checked("let cuDNN try its algorithms", func(e *errorText) int32 {
+		return int32(l.invoke(l.fn.fixedShapes, boolWord(on), uintptr(unsafe.Pointer(e)), e.length()))
 	})
 }
 

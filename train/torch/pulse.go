@@ -12,7 +12,7 @@ import (
 // though its connections may still stand, as when its host lost its power.
 const (
 	beat    = time.Second
-	silence = 20 * time.Second
+	silence = 15 * time.Second
 )
 
 // pulse tells the dead ranks from the slow ones: each counts on in the store,
@@ -119,9 +119,11 @@ func (p *pulse) silent(since time.Duration) []int {
 func (p *pulse) lost() []int {
 	time.Sleep(4 * beat)
 	lost := p.silent(3 * beat)
-	for _, r := range lost {
-		_, _ = p.group.add(fmt.Sprintf("lost %d", r), 1) // the store may be what is lost
-	}
+	go func() { // the store may be what is lost, and never answer
+		for _, r := range lost {
+			_, _ = p.group.add(fmt.Sprintf("lost %d", r), 1)
+		}
+	}()
 	time.Sleep(2 * beat) // for the others to read it, before this rank, too, is gone
 	return lost
 }

@@ -3,21 +3,35 @@ package torch
 import (
 	"errors"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 )
 
+// device is the CPU, or what PIPA_TEST_DEVICE says.
+func device() Device {
+	if d := os.Getenv("PIPA_TEST_DEVICE"); d != "" {
+		return Device(d)
+	}
+	return CPU
+}
+
 // run gives f a scope of the backend. A machine without the backend fails the
 // test: "make torch" builds it.
 func run(t *testing.T, f func(s *Scope)) {
+	t.Helper()
+	runOn(t, device(), f)
+}
+
+func runOn(t *testing.T, d Device, f func(s *Scope)) {
 	t.Helper()
 	lib, err := Load("")
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := lib.LiveTensors()
-	if err := lib.Run(CPU, func(s *Scope) error { f(s); return nil }); err != nil {
+	if err := lib.Run(d, func(s *Scope) error { f(s); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if after := lib.LiveTensors(); after != before {
@@ -201,7 +215,7 @@ func TestSeedRepeatsDraws(t *testing.T) {
 }
 
 func TestWrapSharesMemory(t *testing.T) {
-	run(t, func(s *Scope) {
+	runOn(t, CPU, func(s *Scope) {
 		pix := []byte{1, 2, 3, 4}
 		w, c := s.Wrap(pix, 2, 2), s.FromUint8(pix, 2, 2)
 		pix[0] = 9

@@ -55,34 +55,33 @@ using Backend = c10d::ProcessGroup;
 // that one is dead is found out by other means, which call abort.
 constexpr milliseconds collective_timeout = std::chrono::minutes(30);
 
-struct Group {
-  c10::intrusive_ptr<c10d::Store> store;
-  c10::intrusive_ptr<Backend> backend;
-  bool gloo = false;
+class Group {
+ public:
+  Group(bool gloo_, c10::intrusive_ptr<c10d::Store> counters_, c10::intrusive_ptr<Backend> backend_)
+      : gloo(gloo_), counters(std::move(counters_)), backend(std::move(backend_)) {}
+  ~Group();
+
+  const bool gloo;
+  const c10::intrusive_ptr<c10d::Store> counters;  // by a connection of its own: another may be held by a wait
+  const c10::intrusive_ptr<Backend> backend;
 
   void abort(const char* reason) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (aborted_.empty()) aborted_ = reason;
   }
 
-  // Waits in turns, so that abort is heard.
-  void wait(const WorkPtr& work) {
+  // Lets what follows have the work's result: on a CPU it is waited for, in
+  // turns, so that abort is heard; a GPU's stream waits by itself, and the host
+  // once it reads (settle_collectives).
+  void wait(const WorkPtr& work);
+
+  // Waits for work on a GPU, and hears abort.
+  void settle(const WorkPtr& work) {
     while (!work->isCompleted()) {
-      {
-        std::lock_guard<std::mutex> lock(mutex_);
-        if (!aborted_.empty()) throw std::runtime_error(aborted_);
-      }
-      if (!gloo) {  // a wait that times out would end NCCL's communicator
-        std::this_thread::sleep_for(std::chrono::microseconds(50));
-        continue;
-      }
-      try {
-        work->wait(milliseconds(500));
-      } catch (...) {
-        // This turn's end, or the work's error, which the wait below throws.
-      }
+      check();
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
-    work->wait();
+    if (const auto error = work->exception()) std::rethrow_exception(error);
   }
 
   WorkPtr start_sum(at::Tensor& t) {
@@ -97,9 +96,50 @@ struct Group {
   }
 
  private:
+  void check() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!aborted_.empty()) throw std::runtime_error(aborted_);
+  }
+
   std::mutex mutex_;
   std::string aborted_;
 };
+
+// Each group's last work that its GPU may not have done yet; one group's works
+// are done in their order.
+struct Unfinished {
+  std::mutex mutex;
+  std::unordered_map<Group*, WorkPtr> works;
+};
+
+Unfinished& unfinished() {
+  static Unfinished u;
+  return u;
+}
+
+Group::~Group() {
+  std::lock_guard<std::mutex> lock(unfinished().mutex);
+  unfinished().works.erase(this);
+}
+
+void Group::wait(const WorkPtr& work) {
+  if (!gloo) {
+    check();
+    work->wait();
+    std::lock_guard<std::mutex> lock(unfinished().mutex);
+    unfinished().works[this] = work;
+    return;
+  }
+  while (!work->isCompleted()) {
+    check();
+    try {
+      work->wait(milliseconds(500));
+    } catch (...) {
+      // This turn's end, or the work's error, which the wait below throws.
+    }
+  }
+  work->wait();
+}
 
 Group& group_at(int64_t handle) {
   if (handle == 0) throw std::invalid_argument("null group");
@@ -118,6 +158,8 @@ c10::intrusive_ptr<Backend> make_backend(const c10::intrusive_ptr<c10d::Store>& 
 #endif
 #ifdef USE_C10D_NCCL
   if (kind == PT_NCCL) {
+    // Else NCCL's watchdog ends the process by itself when another has died.
+    setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0", /*overwrite=*/0);
     auto options = c10d::ProcessGroupNCCL::Options::create();
     options->timeout = collective_timeout;
     return c10::make_intrusive<c10d::ProcessGroupNCCL>(store, rank, size, options);
@@ -217,15 +259,16 @@ class Reducer {
 
   void send(Bucket& b) {
     c10::NoGradGuard no_grad;
+    const auto n = static_cast<int64_t>(b.parameters.size());
+    const at::Tensor has = at::ones({n}, parameters_[b.parameters[0]].options());
     std::vector<at::Tensor> parts;
-    std::vector<float> has;
-    for (const size_t i : b.parameters) {
-      const at::Tensor& p = parameters_[i];
+    for (int64_t k = 0; k < n; k++) {
+      const at::Tensor& p = parameters_[b.parameters[static_cast<size_t>(k)]];
       const at::Tensor& g = p.grad();
-      has.push_back(g.defined() ? 1 : 0);
+      if (!g.defined()) has.narrow(0, k, 1).zero_();
       parts.push_back(g.defined() ? g.reshape({-1}) : at::zeros({p.numel()}, p.options()));
     }
-    parts.push_back(at::tensor(has).to(parts[0].options()));
+    parts.push_back(has);
     b.flat = at::cat(parts);
     b.work = group_.start_sum(b.flat);
   }
@@ -242,6 +285,7 @@ class Reducer {
         p.mutable_grad().copy_(sum);
         continue;
       }
+      if (!has.defined()) settle_collectives();
       if (!has.defined()) has = b.flat.narrow(0, b.flat.numel() - n, n).to(at::kCPU, at::kFloat);
       if (has[static_cast<int64_t>(k)].item<float>() > 0) p.mutable_grad() = sum.clone();
     }
@@ -284,6 +328,15 @@ Reducer& reducer_at(int64_t handle) {
 
 }  // namespace
 
+void settle_collectives() {
+  std::unordered_map<Group*, WorkPtr> works;
+  {
+    std::lock_guard<std::mutex> lock(unfinished().mutex);
+    works.swap(unfinished().works);
+  }
+  for (const auto& [group, work] : works) group->settle(work);
+}
+
 int32_t pt_group_backends(void) {
   int32_t have = 0;
 #ifdef USE_C10D_GLOO
@@ -301,25 +354,36 @@ pt_group pt_group_join(const char* host, int32_t port, int32_t serve, const char
     c10d::TCPStoreOptions options;
     options.port = static_cast<std::uint16_t>(port);
     options.isServer = serve != 0;
-    options.waitWorkers = false;  // the group's own start waits for all
+    options.waitWorkers = false;  // done below, by prefix
     options.timeout = milliseconds(timeout_ms);
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
     options.useLibUV = false;  // the default from here on, and missing in Debian's
 #endif
-    auto group = std::make_unique<Group>();
-    group->store = c10::make_intrusive<c10d::PrefixStore>(prefix, c10::make_intrusive<c10d::TCPStore>(host, options));
-    group->gloo = backend == PT_GLOO;
-    group->backend = make_backend(c10::make_intrusive<c10d::PrefixStore>("group", group->store), rank, size, backend);
+    const auto connect = [&] { return c10::make_intrusive<c10d::PrefixStore>(prefix, c10::make_intrusive<c10d::TCPStore>(host, options)); };
+    const c10::intrusive_ptr<c10d::Store> store = connect();
+    // Gloo's start waits for all, NCCL's for none.
+    std::vector<std::string> ranks;
+    for (int32_t r = 0; r < size; r++) ranks.push_back("here " + std::to_string(r));
+    store->set(ranks[static_cast<size_t>(rank)], std::vector<uint8_t>{1});
+    store->wait(ranks, options.timeout);
+    options.isServer = false;
+    auto group = std::make_unique<Group>(backend == PT_GLOO, connect(), make_backend(c10::make_intrusive<c10d::PrefixStore>("group", store), rank, size, backend));
     return reinterpret_cast<pt_group>(group.release());
   });
 }
 
-void pt_group_leave(pt_group group) { delete reinterpret_cast<Group*>(group); }
+void pt_group_leave(pt_group group) {
+  const std::unique_ptr<Group> g(reinterpret_cast<Group*>(group));
+#if defined(USE_C10D_NCCL) && (TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 6))
+  // Without it NCCL breaks off what another rank may still be in.
+  if (!g->gloo) static_cast<c10d::ProcessGroupNCCL*>(g->backend.get())->shutdown();
+#endif
+}
 
 void pt_group_abort(pt_group group, const char* reason) { group_at(group).abort(reason); }
 
 int64_t pt_group_add(pt_group group, const char* key, int64_t amount, char* err, int64_t err_len) {
-  return guarded<int64_t>(err, err_len, std::numeric_limits<int64_t>::min(), [&] { return group_at(group).store->add(key, amount); });
+  return guarded<int64_t>(err, err_len, std::numeric_limits<int64_t>::min(), [&] { return group_at(group).counters->add(key, amount); });
 }
 
 pt_tensor pt_group_sum(pt_group group, pt_tensor tensor, int32_t grad, char* err, int64_t err_len) {

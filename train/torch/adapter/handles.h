@@ -42,3 +42,8 @@ Result guarded(char* err, int64_t err_len, Result failed, F&& f) {
   }
   return failed;
 }
+
+// Before the host reads from a GPU: waits for the collectives that the values
+// may need, where it can be told that a rank is lost; the copy itself would wait
+// for ever.
+void settle_collectives();

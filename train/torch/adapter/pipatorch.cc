@@ -17,7 +17,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -26,30 +25,24 @@
 
 namespace {
 
-// The stream of a device that uploads take: one, so that the memory they are
-// given is used again.
-c10::Stream upload_stream(const c10::impl::VirtualGuardImpl& guard, at::Device device) {
-  static std::mutex mutex;
-  static std::map<int, c10::Stream> streams;
-  const std::lock_guard<std::mutex> lock(mutex);
-  return streams.emplace(device.index(), guard.getStreamFromGlobalPool(device)).first->second;
-}
-
 at::Tensor upload(const at::Tensor& host, at::Device device) {
   if (device.is_cpu() || host.numel() == 0) return host.to(device);
   const c10::impl::VirtualGuardImpl guard(device.type());
   if (!device.has_index()) device = guard.getDevice();
-  const c10::Stream compute = guard.getStream(device), copy = upload_stream(guard, device);
+  const c10::Stream compute = guard.getStream(device), copy = guard.getStreamFromGlobalPool(device);
   const at::Tensor pinned = host.pin_memory();
-  at::Tensor out;
+  // The memory is the computing stream's, so that freeing it needs no word with
+  // the device, which could have failed. What used it before must be done.
+  at::Tensor out = at::empty_like(pinned, pinned.options().device(device).pinned_memory(false));
+  c10::Event free(device.type()), done(device.type());
+  free.record(compute);
+  free.block(copy);
   {
     const c10::StreamGuard on(copy);
-    out = pinned.to(device, /*non_blocking=*/true);
+    out.copy_(pinned, /*non_blocking=*/true);
   }
-  c10::Event done(device.type());
   done.record(copy);
   done.block(compute);
-  out.record_stream(compute);  // its memory is not given away before compute is done with it
   return out;
 }
 
@@ -352,6 +345,7 @@ pt_tensor pt_upload(pt_tensor tensor, const char* device, char* err, int64_t err
 
 int32_t pt_copy_out(pt_tensor tensor, void* out, int64_t bytes, char* err, int64_t err_len) {
   return guarded<int32_t>(err, err_len, -1, [&] {
+    if (!at_handle(tensor).is_cpu()) settle_collectives();
     const at::Tensor t = at_handle(tensor).detach().to(at::kCPU).contiguous();
     const int64_t have = t.numel() * static_cast<int64_t>(t.element_size());
     if (have != bytes) throw std::length_error("tensor holds " + std::to_string(have) + " bytes, buffer " + std::to_string(bytes));
@@ -444,12 +438,19 @@ int32_t pt_cuda_devices(void) {
   return guarded<int32_t>(err, sizeof err, 0, [] { return at::hasCUDA() ? static_cast<int32_t>(at::getNumGPUs()) : 0; });
 }
 
+int32_t pt_fixed_shapes(int32_t on, char* err, int64_t err_len) {
+  return guarded<int32_t>(err, err_len, -1, [&] {
+    at::globalContext().setBenchmarkCuDNN(on != 0);
+    return 0;
+  });
+}
+
 int32_t pt_exact(int32_t on, char* err, int64_t err_len) {
   return guarded<int32_t>(err, err_len, -1, [&] {
     auto& context = at::globalContext();
     context.setAllowTF32CuBLAS(on == 0);
     context.setAllowTF32CuDNN(on == 0);
-    context.setBenchmarkCuDNN(on == 0);
+    if (on != 0) context.setBenchmarkCuDNN(false);
     context.setDeterministicCuDNN(on != 0);
     return 0;
   });

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 // Changes with every incompatible change of this file; Go refuses another.
-#define PIPA_TORCH_ABI 5
+#define PIPA_TORCH_ABI 6
 
 #ifdef __cplusplus
 extern "C" {
@@ -101,6 +101,9 @@ int64_t pt_memory_peak(void);
 int32_t pt_set_threads(int32_t n, char* err, int64_t err_len);
 int32_t pt_threads(void);
 int32_t pt_cuda_devices(void);
+// Whether cuDNN tries its algorithms on the first convolution of each shape, and
+// keeps the fastest.
+int32_t pt_fixed_shapes(int32_t on, char* err, int64_t err_len);
 int32_t pt_exact(int32_t on, char* err, int64_t err_len);  // TF32 off and deterministic algorithms
 
 // Data parallelism on c10d. A group is the processes of one run, numbered by
@@ -113,7 +116,7 @@ enum { PT_GLOO = 1, PT_NCCL = 2 };
 // The backends this libtorch has, or-ed.
 int32_t pt_group_backends(void);
 
-// Meets the other ranks at host:port within timeout_ms. The process with serve
+// Meets all other ranks at host:port within timeout_ms. The process with serve
 // set keeps the store that they meet at; prefix keeps attempts at one store
 // apart.
 pt_group pt_group_join(const char* host, int32_t port, int32_t serve, const char* prefix, int32_t rank, int32_t size,
