@@ -311,9 +311,9 @@ func (s *Scope) Wrap(pix []byte, shape ...int) *Tensor {
 }
 
 // Upload is a tensor in this machine's memory on the scope's device: on a GPU a
-// copy that comes from pinned memory, on a stream of its own, while the device
-// computes; on the CPU the tensor itself. What t wraps may change afterwards only
-// in the first case.
+// copy that comes from pinned memory, on a stream of its own, while the host goes
+// on; on the CPU the tensor itself. What t wraps may change afterwards only in the
+// first case.
 func (t *Tensor) Upload() *Tensor {
 	s := t.scope
 	e, device := &s.buf.err, cString(string(s.device))

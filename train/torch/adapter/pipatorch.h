@@ -79,8 +79,8 @@ int32_t pt_describe(pt_tensor tensor, pt_info* out, char* err, int64_t err_len);
 pt_tensor pt_from_blob(void* data, const int64_t* sizes, int32_t dims, int32_t dtype, char* err, int64_t err_len);
 // A copy of a tensor in this machine's memory on device ("cpu", "cuda:0"); where
 // that is this memory, the tensor itself. A GPU gets it from pinned memory, on a
-// stream of its own, beside what it computes; what is called afterwards on the
-// tensor waits for it, and the caller's memory is free when this returns.
+// stream of its own, after what has been called before; what is called afterwards
+// waits for it. The host does not, and the caller's memory is free when this returns.
 pt_tensor pt_upload(pt_tensor tensor, const char* device, char* err, int64_t err_len);
 // Copies the elements, row-major, from any device.
 int32_t pt_copy_out(pt_tensor tensor, void* out, int64_t bytes, char* err, int64_t err_len);
