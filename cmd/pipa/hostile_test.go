@@ -316,6 +316,12 @@ func tensors(n, bytes int) string {
 	return b.String() + "u."
 }
 
+// shared is a pickle of n tensors that have one shape, and strides like it.
+func shared(shape string, n int) string {
+	return "\x80\x02ctorch._utils\n_rebuild_tensor_v2\nq\x01((X\x07\x00\x00\x00storagectorch\nByteStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x40tQK\x00" +
+		shape + "q\x02h\x02\x89}tq\x03" + strings.Repeat("h\x01h\x03R", n) + "."
+}
+
 func hostileWeights(t *testing.T) []hostileCase {
 	header := func(n uint64, text string) []byte {
 		return append(binary.LittleEndian.AppendUint64(nil, n), text...)
@@ -326,24 +332,29 @@ func hostileWeights(t *testing.T) []hostileCase {
 	}
 	var cases []hostileCase
 	for name, data := range map[string][]byte{
-		"a header of 2^40":           header(1<<40, "{}"),
-		"a header of 99 MB":          header(99_000_000, "{}"),
-		"nested JSON":                whole(strings.Repeat(`{"a":`, 200_000)),
-		"a shape of 2^62":            whole(`{"a":{"dtype":"U8","shape":[4611686018427387904],"data_offsets":[0,0]}}`),
-		"data of 2^62":               whole(`{"a":{"dtype":"U8","shape":[4611686018427387904],"data_offsets":[0,4611686018427387904]}}`),
-		"many lists":                 whole(`{"a":{"dtype":"U8","shape":[` + strings.Repeat("1,", 450_000) + `0],"data_offsets":[0,1]}}`),
-		"a list that holds itself":   archive("\x80\x02]q\x00h\x00aQ.", zip.Store, 1),
-		"records that inflate":       archive(tensors(1, 400<<20), zip.Deflate, 400<<20),
-		"3000 tensors of one record": archive(tensors(3000, 500_000), zip.Store, 500_000),
-		"a storage of 2 GB":          archive(tensors(1, 1<<31-1), zip.Store, 10),
-		"marks":                      many("("),
-		"lists":                      many("]"),
-		"dictionaries":               many("}"),
-		"sets":                       many("\x8f"),
-		"nested tuples":              many("\x85"),
-		"nested lists":               many("](e"),
-		"memos":                      many(")\x94"),
-		"ordered dictionaries":       archive("\x80\x02ccollections\nOrderedDict\nq\x00"+strings.Repeat("h\x00)R", 220_000)+".", zip.Store, 1),
+		"a header of 2^40":               header(1<<40, "{}"),
+		"a header of 99 MB":              header(99_000_000, "{}"),
+		"nested JSON":                    whole(strings.Repeat(`{"a":`, 200_000)),
+		"a shape of 2^62":                whole(`{"a":{"dtype":"U8","shape":[4611686018427387904],"data_offsets":[0,0]}}`),
+		"data of 2^62":                   whole(`{"a":{"dtype":"U8","shape":[4611686018427387904],"data_offsets":[0,4611686018427387904]}}`),
+		"many lists":                     whole(`{"a":{"dtype":"U8","shape":[` + strings.Repeat("1,", 450_000) + `0],"data_offsets":[0,1]}}`),
+		"a list that holds itself":       archive("\x80\x02]q\x00h\x00aQ.", zip.Store, 1),
+		"records that inflate":           archive(tensors(1, 400<<20), zip.Deflate, 400<<20),
+		"3000 tensors of one record":     archive(tensors(3000, 500_000), zip.Store, 500_000),
+		"a storage of 2 GB":              archive(tensors(1, 1<<31-1), zip.Store, 10),
+		"marks":                          many("("),
+		"lists":                          many("]"),
+		"dictionaries":                   many("}"),
+		"sets":                           many("\x8f"),
+		"nested tuples":                  archive("\x80\x02N"+strings.Repeat("\x85", 900_000)+".", zip.Store, 1),
+		"nested lists":                   many("](e"),
+		"memos":                          many(")\x94"),
+		"memos of lists":                 many("]\x94"),
+		"text printed a thousandfold":    archive("\x80\x02ccollections\nOrderedDict\nX\xa0\x86\x01\x00"+strings.Repeat("a", 100_000)+"q\x000("+strings.Repeat("h\x00", 20_000)+"tR.", zip.Store, 1),
+		"one shape, many tensors":        archive(shared("("+strings.Repeat("K\x01", 20_000)+"t", 150_000), zip.Store, 64),
+		"one tensor, many times":         archive(shared("K\x01K\x01\x86", 170_000), zip.Store, 64),
+		"a tensor of 100,000 dimensions": archive(shared("("+strings.Repeat("K\x01", 100_000)+"t", 1), zip.Store, 64),
+		"ordered dictionaries":           archive("\x80\x02ccollections\nOrderedDict\nq\x00"+strings.Repeat("h\x00)R", 220_000)+".", zip.Store, 1),
 	} {
 		cases = append(cases, hostileCase{"weights/" + name, map[string][]byte{"w.pth": data}, []string{"weights ls w.pth", "weights convert w.pth -o w.safetensors"}, "w.pth"})
 	}

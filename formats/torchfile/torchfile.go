@@ -18,10 +18,7 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strings"
 
-	"github.com/nlpodyssey/gopickle/pickle"
-	"github.com/nlpodyssey/gopickle/types"
 	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/pipeline"
 )
@@ -30,7 +27,6 @@ import (
 const (
 	maxFile   = 16 << 30
 	maxPickle = 256 << 20
-	maxMarks  = 1000
 )
 
 // Open reads the file at path. A checkpoint that wraps its tensors
@@ -56,14 +52,9 @@ func Open(path string) (f *safetensors.File, err error) {
 }
 
 // Parse is Open for a file's contents.
-func Parse(data []byte) (_ *safetensors.File, err error) {
-	// The pickle library panics on some malformed input.
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("malformed pickle: %v", r)
-		}
-	}()
+func Parse(data []byte) (*safetensors.File, error) {
 	var object any
+	var err error
 	switch {
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
 		object, err = parseZip(data)
@@ -94,9 +85,6 @@ var elements = map[string]struct {
 	"LongStorage": {"I64", 8}, "IntStorage": {"I32", 4}, "ShortStorage": {"I16", 2}, "CharStorage": {"I8", 1}, "ByteStorage": {"U8", 1}, "BoolStorage": {"BOOL", 1},
 }
 
-// storageClass stands for torch.FloatStorage and its like.
-type storageClass struct{ name string }
-
 // view is a tensor: strided elements of a storage.
 type view struct {
 	storage       *storage
@@ -104,92 +92,14 @@ type view struct {
 	shape, stride []int
 }
 
-// unpickle parses one pickle. load turns a persistent id into a storage.
-func unpickle(data []byte, load func(id *types.Tuple) (any, error)) (any, error) {
-	u := pickle.NewUnpickler(bytes.NewReader(data))
-	u.FindClass = func(module, name string) (any, error) {
-		switch {
-		case module == "torch._utils" && name == "_rebuild_tensor_v2":
-			return rebuildTensor{}, nil
-		case module == "torch._utils" && name == "_rebuild_parameter":
-			return rebuildParameter{}, nil
-		case module == "torch" && elements[name].size > 0:
-			return storageClass{name}, nil
-		}
-		return inert{}, nil
-	}
-	u.PersistentLoad = func(id any) (any, error) {
-		tuple, ok := id.(*types.Tuple)
-		if !ok || load == nil {
-			return nil, errors.New("unexpected persistent id") // not printed: a pickle's values may hold themselves
-		}
-		return load(tuple)
-	}
-	return u.Load()
-}
-
-// inert stands for every other class: it can be called, and becomes nothing.
-type inert struct{}
-
-func (inert) Call(...any) (any, error)     { return inert{}, nil }
-func (inert) PyNew(...any) (any, error)    { return &inert{}, nil }
-func (*inert) PySetState(any) error        { return nil }
-func (*inert) PyDictSet(_, _ any) error    { return nil }
-func (*inert) Set(_, _ any)                {}
-func (*inert) Append(any)                  {}
-func (*inert) PySetAttr(string, any) error { return nil }
-
-type rebuildTensor struct{}
-
-// Call is _rebuild_tensor_v2(storage, offset, size, stride, …).
-func (rebuildTensor) Call(args ...any) (any, error) {
-	if len(args) < 4 {
-		return nil, errors.New("a tensor has too few fields")
-	}
-	s, ok1 := args[0].(*storage)
-	offset, ok2 := args[1].(int)
-	shape, err1 := ints(args[2])
-	stride, err2 := ints(args[3])
-	if !ok1 || !ok2 || err1 != nil || err2 != nil || len(shape) != len(stride) {
-		return nil, errors.New("a tensor's fields have unexpected types")
-	}
-	return &view{s, offset, shape, stride}, nil
-}
-
-type rebuildParameter struct{}
-
-// Call is _rebuild_parameter(tensor, …).
-func (rebuildParameter) Call(args ...any) (any, error) {
-	if len(args) == 0 {
-		return nil, errors.New("a parameter has no tensor")
-	}
-	return args[0], nil
-}
-
-func ints(v any) ([]int, error) {
-	tuple, ok := v.(*types.Tuple)
-	if !ok {
-		return nil, errors.New("no tuple")
-	}
-	out := make([]int, tuple.Len())
-	for i := range out {
-		n, ok := tuple.Get(i).(int)
-		if !ok || n < 0 {
-			return nil, errors.New("no sizes")
-		}
-		out[i] = n
-	}
-	return out, nil
-}
-
 // describe reads a persistent id ("storage", class, key, location, count, …).
-func describe(id *types.Tuple) (s *storage, key string, bytes int, err error) {
-	if id.Len() < 5 || id.Get(0) != "storage" {
+func describe(id *tuple) (s *storage, key string, bytes int, err error) {
+	if len(id.items) < 5 || id.items[0] != "storage" {
 		return nil, "", 0, errors.New("unexpected persistent id")
 	}
-	class, ok1 := id.Get(1).(storageClass)
-	key, ok2 := id.Get(2).(string)
-	count, ok3 := id.Get(4).(int)
+	class, ok1 := id.items[1].(storageClass)
+	key, ok2 := id.items[2].(string)
+	count, ok3 := id.items[4].(int)
 	if !ok1 || !ok2 || !ok3 || count < 0 || count > maxFile {
 		return nil, "", 0, errors.New("a storage's description has unexpected types")
 	}
@@ -245,12 +155,9 @@ func parseZip(data []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := checkPickle(text); err != nil {
-		return nil, err
-	}
 	loaded := map[string]*storage{}
 	left := int64(len(data)) // of the storages' bytes: records may lie over each other
-	return unpickle(text, func(id *types.Tuple) (any, error) {
+	object, _, err := unpickle(text, func(id *tuple) (any, error) {
 		s, key, size, err := describe(id)
 		if err != nil {
 			return nil, err
@@ -270,6 +177,7 @@ func parseZip(data []byte) (any, error) {
 		loaded[key] = s
 		return s, nil
 	})
+	return object, err
 }
 
 // legacyMagic is the number that begins the older format.
@@ -281,13 +189,9 @@ var legacyMagic, _ = new(big.Int).SetString("1950a86a20f9469cfc6c", 16)
 func parseLegacy(data []byte) (any, error) {
 	loaded := map[string]*storage{}
 	sizes := map[string]int{}
-	next := func(load func(*types.Tuple) (any, error)) (any, error) {
-		n, err := checkPickle(data)
-		if err != nil {
-			return nil, err
-		}
-		object, err := unpickle(data[:n], load)
-		data = data[n:]
+	next := func(load func(*tuple) (any, error)) (any, error) {
+		object, end, err := unpickle(data, load)
+		data = data[end:]
 		return object, err
 	}
 	magic, err := next(nil)
@@ -300,12 +204,12 @@ func parseLegacy(data []byte) (any, error) {
 	if _, err := next(nil); err != nil {
 		return nil, fmt.Errorf("system description: %w", err)
 	}
-	object, err := next(func(id *types.Tuple) (any, error) {
+	object, err := next(func(id *tuple) (any, error) {
 		s, key, size, err := describe(id)
 		if err != nil {
 			return nil, err
 		}
-		if id.Len() > 5 && id.Get(5) != nil {
+		if len(id.items) > 5 && id.items[5] != nil {
 			return nil, errors.New("storages that are views of others (torch before 0.4) are not supported")
 		}
 		if known := loaded[key]; known != nil {
@@ -321,11 +225,11 @@ func parseLegacy(data []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, ok := keys.(*types.List)
+	stored, ok := keys.(*list)
 	if !ok {
 		return nil, errors.New("its list of storages is none")
 	}
-	for _, k := range *list {
+	for _, k := range stored.items {
 		key, _ := k.(string)
 		s := loaded[key]
 		if s == nil {
@@ -351,7 +255,7 @@ const maxShared = 8
 // collect finds the named tensors of what was pickled in a file of most bytes.
 func collect(object any, most int) (*safetensors.File, error) {
 	for range 3 { // checkpoints nest once or twice
-		items, err := dict(object)
+		items, err := named(object)
 		if err != nil {
 			return nil, err
 		}
@@ -386,26 +290,26 @@ type item struct {
 	value any
 }
 
-// dict lists a dictionary's entries whose keys are strings.
-func dict(object any) ([]item, error) {
-	var items []item
-	add := func(key, value any) {
-		if name, ok := key.(string); ok {
-			items = append(items, item{name, value})
-		}
-	}
-	switch d := object.(type) {
-	case *types.Dict:
-		for _, e := range *d {
-			add(e.Key, e.Value)
-		}
-	case *types.OrderedDict:
-		for e := d.List.Front(); e != nil; e = e.Next() {
-			entry := e.Value.(*types.OrderedDictEntry)
-			add(entry.Key, entry.Value)
-		}
-	default:
+// named lists a dictionary's entries whose keys are strings. Of two with one key
+// the later counts.
+func named(object any) ([]item, error) {
+	d, ok := object.(*dict)
+	if !ok {
 		return nil, errors.New("it holds no dictionary of tensors")
+	}
+	var items []item
+	place := map[string]int{}
+	for _, e := range d.items {
+		key, ok := e.key.(string)
+		if !ok {
+			continue
+		}
+		if i, known := place[key]; known {
+			items[i].value = e.value
+			continue
+		}
+		place[key] = len(items)
+		items = append(items, item{key, e.value})
 	}
 	return items, nil
 }
@@ -451,86 +355,4 @@ func (v *view) tensor(name string) (safetensors.Tensor, error) {
 		}
 	}
 	return t, nil
-}
-
-// checkPickle walks a pickle's opcodes up to its end, whose offset it returns,
-// and fails where an argument is longer than what is left.
-func checkPickle(data []byte) (end int, err error) {
-	at := 0
-	short := errors.New("the pickle is cut off")
-	skip := func(n uint64) error {
-		if n > uint64(len(data)-at) {
-			return short
-		}
-		at += int(n)
-		return nil
-	}
-	sized := func(width int) error {
-		if len(data)-at < width {
-			return short
-		}
-		var n uint64
-		for i := range width {
-			n |= uint64(data[at+i]) << (8 * i)
-		}
-		at += width
-		return skip(n)
-	}
-	line := func() error {
-		i := bytes.IndexByte(data[at:], '\n')
-		if i < 0 {
-			return short
-		}
-		at += i + 1
-		return nil
-	}
-	marks := 0
-	for at < len(data) {
-		op := data[at]
-		at++
-		// Each open mark has a stack of its own. Pickles nest some tens.
-		if op == '(' {
-			marks++
-		} else if strings.IndexByte("tldueo1i\x90\x91", op) >= 0 {
-			marks--
-		}
-		switch {
-		case marks > maxMarks:
-			return 0, fmt.Errorf("the pickle nests more than %d values", maxMarks)
-		case op == '.':
-			return at, nil
-		case strings.IndexByte("(012)]}ltdaesuRboQN\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x93\x94", op) >= 0:
-		case strings.IndexByte("Khq\x80", op) >= 0:
-			err = skip(1)
-		case op == 'M':
-			err = skip(2)
-		case strings.IndexByte("Jjr", op) >= 0:
-			err = skip(4)
-		case op == 'G':
-			err = skip(8)
-		case strings.IndexByte("UC\x8c\x8a", op) >= 0:
-			err = sized(1)
-		case strings.IndexByte("XTB\x8b", op) >= 0:
-			err = sized(4)
-		case op == '\x8d' || op == '\x8e':
-			err = sized(8)
-		case op == '\x95': // the frame's content follows and is walked
-			if len(data)-at < 8 || binary.LittleEndian.Uint64(data[at:]) > uint64(len(data)-at-8) {
-				return 0, short
-			}
-			at += 8
-		case strings.IndexByte("IFLSVgpP", op) >= 0:
-			err = line()
-		case op == 'c' || op == 'i':
-			if err = line(); err == nil {
-				err = line()
-			}
-		default:
-			return 0, fmt.Errorf("pickle opcode 0x%02x is not supported", op)
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	return 0, short
 }
