@@ -7,6 +7,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/parquet/compress"
 	"github.com/apache/arrow/go/v15/parquet/metadata"
+	"github.com/klauspost/compress/zstd"
 	"github.com/pipa-uda/pipa/pipeline"
 )
 
@@ -24,6 +25,10 @@ const (
 	maxPageBytes = pipeline.MaxBatchBytes + 16<<20
 	// maxPackedBytes is the same for what is compressed: numbers and short texts.
 	maxPackedBytes = 16 << 20
+	// maxRatio is how many times a file's bytes the packed pages of a chunk may
+	// have in all, beside one of the largest: pictures are most of a file, and
+	// lie there as they are.
+	maxRatio = 64
 )
 
 // The parts of a Parquet file around its data (apache/parquet-format,
@@ -71,14 +76,21 @@ func checkChunk(data []byte, chunk *metadata.ColumnChunkMetaData, rows, most int
 		return fmt.Errorf("it has %d values in %d rows", values, rows)
 	}
 	packed := true
+	var zstandard *zstd.Decoder
 	switch c := chunk.Compression(); c {
 	case compress.Codecs.Uncompressed:
 		packed = false
-	case compress.Codecs.Zstd, compress.Codecs.Snappy:
+	case compress.Codecs.Snappy:
+	case compress.Codecs.Zstd:
+		var err error
+		if zstandard, err = newDecoder(); err != nil {
+			return err
+		}
+		defer zstandard.Close()
 	default:
 		return fmt.Errorf("it is compressed with %v", c)
 	}
-	var seen int64
+	var seen, unpacked int64
 	for c := (compact{data: data[start : start+size]}); seen < values; {
 		p, err := c.page()
 		if err != nil {
@@ -89,6 +101,14 @@ func checkChunk(data []byte, chunk *metadata.ColumnChunkMetaData, rows, most int
 		}
 		if !packed && (p.size != p.stored || p.size > maxPageBytes) || packed && p.size > maxPackedBytes {
 			return fmt.Errorf("a page of %d bytes declares %d", p.stored, p.size)
+		}
+		if packed {
+			if unpacked += p.size; unpacked > maxPackedBytes+maxRatio*int64(len(data)) {
+				return fmt.Errorf("its pages declare %d bytes in a file of %d", unpacked, len(data))
+			}
+			if err := checkPacked(c.data[c.at:c.at+int(p.stored)], p.size, zstandard); err != nil {
+				return err
+			}
 		}
 		switch p.typ {
 		case dataPage:
@@ -104,6 +124,28 @@ func checkChunk(data []byte, chunk *metadata.ColumnChunkMetaData, rows, most int
 	}
 	if seen != values {
 		return fmt.Errorf("its pages have %d values, it declares %d", seen, values)
+	}
+	return nil
+}
+
+// newDecoder makes a decoder that fills what it is given, and no more.
+func newDecoder() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxMemory(maxPackedBytes), zstd.WithDecoderMaxWindow(maxPackedBytes))
+}
+
+// checkPacked unpacks a page to see that it has the size it declares: Arrow's
+// decoder of Zstandard makes as much as there is. Snappy, where there is no
+// decoder, begins with its size, to which Arrow's holds.
+func checkPacked(page []byte, size int64, zstandard *zstd.Decoder) error {
+	if zstandard == nil {
+		if n, _ := binary.Uvarint(page); int64(n) != size {
+			return fmt.Errorf("a page declares %d bytes and has %d", size, n)
+		}
+		return nil
+	}
+	text, err := zstandard.DecodeAll(page, make([]byte, 0, size))
+	if err != nil || int64(len(text)) != size {
+		return fmt.Errorf("a page declares %d bytes, it has others: %v", size, err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
+	"unsafe"
 
 	arrowparquet "github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/file"
@@ -111,7 +112,16 @@ type groupReader struct {
 func (g *groupReader) column(c column, rows []*row) error {
 	switch c.field(rows[0]).(type) {
 	case *string:
-		return readInto[arrowparquet.ByteArray, *file.ByteArrayColumnChunkReader](g, rows, c, func(to *string, v arrowparquet.ByteArray) { *to = string(v) })
+		// Rows of one entry of the dictionary share it, here too.
+		known := map[*byte]string{}
+		return readInto[arrowparquet.ByteArray, *file.ByteArrayColumnChunkReader](g, rows, c, func(to *string, v arrowparquet.ByteArray) {
+			text, ok := known[unsafe.SliceData(v)]
+			if !ok || len(text) != len(v) {
+				text = string(v)
+				known[unsafe.SliceData(v)] = text
+			}
+			*to = text
+		})
 	case *int32:
 		return readInto[int32, *file.Int32ColumnChunkReader](g, rows, c, func(to *int32, v int32) { *to = v })
 	case *uint64:
