@@ -121,6 +121,8 @@ func FuzzJPEG(f *testing.F) {
 		copy(huge[at+5:], []byte{255, 255, 255, 255})
 		f.Add(huge)
 	}
+	f.Add(progressive(2))
+	f.Add(progressive(maxScans + 1))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		const limit = 1 << 14
 		if !isJPEG(data) {

@@ -80,8 +80,15 @@ func imageSize(path string, data []byte, maxPixels int) (height, width int, err 
 
 func isJPEG(data []byte) bool { return len(data) > 2 && data[0] == 0xFF && data[1] == 0xD8 }
 
+// maxScans bounds the passes of a progressive JPEG, each of which goes over all
+// of the image, though it may have 140 bytes. Encoders write 10 or so.
+const maxScans = 64
+
 // decodeJPEG converts as image/jpeg does: full-range YCbCr, or grey.
 func decodeJPEG(path string, data []byte) (pipeline.Raster, error) {
+	if n := bytes.Count(data, []byte{0xFF, 0xDA}); n > maxScans { // a scan's begin, which coded pixels never have
+		return pipeline.Raster{}, fmt.Errorf("decode %s: it has %d scans, at most %d are read: save it as a baseline JPEG", path, n, maxScans)
+	}
 	m, err := jpeg.Decode(bytes.NewReader(data))
 	if err != nil {
 		return pipeline.Raster{}, fmt.Errorf("decode %s: %w", path, err)

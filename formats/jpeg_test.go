@@ -7,6 +7,7 @@ import (
 	"image/jpeg"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,6 +57,35 @@ func TestJPEGImages(t *testing.T) {
 		}
 		if _, err := ReadImage(path, pipeline.MaxPixels); err == nil {
 			t.Errorf("%s: half a file is decoded", name)
+		}
+	}
+}
+
+// progressive is a grey JPEG of 8x8 pixels that a number of scans go over.
+func progressive(scans int) []byte {
+	segment := func(marker byte, data ...byte) []byte {
+		return append([]byte{0xFF, marker, 0, byte(len(data) + 2)}, data...)
+	}
+	table := func(class, symbol byte) []byte { // one code, of one bit
+		return segment(0xC4, append(append([]byte{class, 1}, make([]byte, 15)...), symbol)...)
+	}
+	out := slices.Concat([]byte{0xFF, 0xD8}, segment(0xDB, append([]byte{0}, bytes.Repeat([]byte{1}, 64)...)...),
+		segment(0xC2, 8, 0, 8, 0, 8, 1, 1, 0x11, 0), table(0x00, 0), table(0x10, 0))
+	for range scans { // bands 1 to 63, each block of which ends at once
+		out = append(append(out, segment(0xDA, 1, 1, 0, 1, 63, 0x01)...), 0x7F)
+	}
+	return append(out, 0xFF, 0xD9)
+}
+
+// TestAJPEGOfManyScansIsRefused: a scan of some bytes costs a pass over the image.
+func TestAJPEGOfManyScansIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		scans int
+		fails string
+	}{{10, ""}, {maxScans, ""}, {maxScans + 1, "it has 65 scans, at most 64 are read"}} {
+		r, err := decodeJPEG("a.jpg", progressive(c.scans))
+		if c.fails == "" && (err != nil || r.Height() != 8) || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
+			t.Errorf("%d scans: %v, want %q", c.scans, err, c.fails)
 		}
 	}
 }
