@@ -15,7 +15,7 @@ import (
 // TestReadsWhatTorchSaved: both formats, nested checkpoints, views and every
 // type, as written by torch 1.13 (testdata/README).
 func TestReadsWhatTorchSaved(t *testing.T) {
-	for _, name := range []string{"zip.pth", "legacy.pth", "nested.pth", "evil.pth"} {
+	for _, name := range []string{"zip.pth", "legacy.pth", "legacy4.pth", "nested.pth", "evil.pth"} {
 		t.Run(name, func(t *testing.T) {
 			f, err := Open(filepath.Join("testdata", name))
 			if err != nil {
@@ -173,7 +173,7 @@ func TestCutFilesFail(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, name := range []string{"zip.pth", "legacy.pth", "nested.pth", "evil.pth", "list.pth"} {
+	for _, name := range []string{"zip.pth", "legacy.pth", "legacy4.pth", "nested.pth", "evil.pth", "list.pth"} {
 		data, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)

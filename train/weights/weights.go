@@ -49,7 +49,7 @@ func Read(path string) (*safetensors.File, error) {
 	if _, err := file.ReadAt(head, 0); err != nil {
 		return nil, fmt.Errorf("read weights %s: %w", path, err)
 	}
-	if bytes.Equal(head, []byte("PK\x03\x04")) || head[0] == 0x80 && (head[1] == 2 || head[1] == 4) && head[2] == 0x8a {
+	if bytes.Equal(head, []byte("PK\x03\x04")) || head[0] == 0x80 && head[1] >= 2 && head[1] <= 5 && (head[2] == 0x8a || head[2] == 0x95) {
 		return torchfile.Open(path)
 	}
 	return safetensors.Open(path)

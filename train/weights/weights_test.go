@@ -164,3 +164,17 @@ func TestLoadingIsStrict(t *testing.T) {
 		t.Errorf("a file without an encoder: %v, want where to get one", err)
 	}
 }
+
+// TestReadTellsFormatsApart: a file's first bytes say what it is, not its name.
+func TestReadTellsFormatsApart(t *testing.T) {
+	for _, name := range []string{"zip.pth", "legacy.pth", "legacy4.pth"} {
+		f, err := Read("../../formats/torchfile/testdata/" + name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if n := len(f.Names()); n != 8 {
+			t.Errorf("%s has %d tensors, want 8", name, n)
+		}
+	}
+}
