@@ -1,6 +1,7 @@
 package train
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -49,7 +50,8 @@ func FuzzConfig(f *testing.F) {
 
 // FuzzRunFiles reads a run's damaged state, metrics and scores.
 func FuzzRunFiles(f *testing.F) {
-	f.Add([]byte(`{"version":2,"iteration":3,"seed":1,"classes":["road"],"files":{"../x":{"bytes":1,"xxh3":"00"}}}`))
+	f.Add(fmt.Appendf(nil, `{"version":%d,"iteration":3,"seed":1,"classes":["road"],"files":{"state.json":{"bytes":1,"xxh3":"00"}}}`, checkpointVersion))
+	f.Add(fmt.Appendf(nil, `{"version":%d,"iteration":3,"seed":1,"classes":["road"],"files":{"../x":{"bytes":1,"xxh3":"00"}}}`, checkpointVersion))
 	f.Add([]byte(`{"iteration":1,"lr":1e-5,"losses":{"source":1.5},"data_wait":0.1}` + "\n"))
 	f.Add([]byte(`{"iteration":1,"classes":["road"],"iou":[null]}` + "\n{"))
 	dir := f.TempDir()
