@@ -3,6 +3,7 @@ package precompute_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -627,11 +629,25 @@ func FuzzReadPlan(f *testing.F) {
 	f.Add(text.Bytes())
 	f.Add([]byte(`{"format":"pipa-plan/1","digest":"","epochs":1,"shards":-3}`))
 	path := filepath.Join(f.TempDir(), "plan.json")
+	digest := regexp.MustCompile(`its digest is ([0-9a-f]{16})`)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if err := os.WriteFile(path, text, 0o644); err != nil {
-			t.Fatal(err)
+		read := func(text []byte) (*precompute.Plan, error) {
+			if err := os.WriteFile(path, text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return precompute.ReadPlan(t.Context(), path)
 		}
-		if p, err := precompute.ReadPlan(t.Context(), path); err == nil && (p.Rows() < p.Shards || p.Shards < 1) {
+		p, err := read(text)
+		var fields map[string]json.RawMessage
+		if found := digest.FindStringSubmatch(fmt.Sprint(err)); found != nil && json.Unmarshal(text, &fields) == nil {
+			fields["digest"] = json.RawMessage(`"` + found[1] + `"`) // or hardly a change would get past it
+			fixed, failed := json.Marshal(fields)
+			if failed != nil {
+				t.Fatal(failed)
+			}
+			p, err = read(fixed)
+		}
+		if err == nil && (p.Rows() < p.Shards || p.Shards < 1) {
 			t.Errorf("a plan of %d rows in %d shards was accepted", p.Rows(), p.Shards)
 		}
 	})
