@@ -33,6 +33,7 @@ func main() {
 	flag.StringVar(&job.Out, "out", "", "the dataset's folder: a path or URL that every worker reaches")
 	flag.StringVar(&job.Source, "source", "", "where the plan's source lies now, if not where the plan has it")
 	flag.StringVar(&job.Mixed, "target", "", "where the plan's target lies now, if not where the plan has it")
+	flag.IntVar(&job.MaxPixels, "max-pixels", pipeline.MaxPixels, "refuse plans that let images declare more pixels than this")
 	flag.IntVar(&job.Workers, "workers", 1, "goroutines that make one shard's rows; the runner makes several shards at once")
 	flag.Parse()
 	beam.Init() // does not return in a worker
@@ -55,6 +56,9 @@ func run(ctx context.Context, planFile string, job Job) error {
 	plan, err := precompute.ReadPlan(ctx, planFile)
 	if err != nil {
 		return err
+	}
+	if err := plan.CheckPixels(job.MaxPixels); err != nil {
+		return fmt.Errorf("%s: %w", planFile, err)
 	}
 	// Workers have working directories of their own.
 	for _, dir := range []*string{&job.Out, &job.Source, &job.Mixed} {

@@ -18,6 +18,7 @@ type Job struct {
 	Out           string // path or URL, claimed for the plan
 	Source, Mixed string // where the inputs lie, if not where the plan has them
 	Workers       int    // goroutines of one shard
+	MaxPixels     int    // the most that the plan may let an image declare; 0 means pipeline.MaxPixels
 }
 
 // Precompute adds to s the making of a plan's shards in job.Out, which

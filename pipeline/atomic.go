@@ -124,17 +124,41 @@ func WriteDir(dir string, force bool, write func(aside string) error) (err error
 		}
 		return SyncDir(parent)
 	}
-	old := aside + ".old"
-	if err := os.Rename(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	old, err := takePlace(aside, dir, exchange)
+	if err != nil {
+		return fmt.Errorf("put it in place: %w", err)
 	}
-	if err := os.Rename(aside, dir); err != nil {
-		return errors.Join(fmt.Errorf("put it in place: %w", err), os.Rename(old, dir))
+	// A power cut is to find the new folder or the old one: that goes once the
+	// new one's name is safe.
+	if err := SyncDir(parent); err != nil {
+		return errors.Join(err, os.RemoveAll(old))
 	}
 	if err := os.RemoveAll(old); err != nil {
 		return fmt.Errorf("remove what it held before: %w", err)
 	}
 	return SyncDir(parent)
+}
+
+// takePlace gives a whole folder the name dir, and what had it before, if
+// anything, the name old. The two exchange names at once, so that dir is never
+// without; in between the two renames of a system without such an exchange, it is.
+func takePlace(aside, dir string, exchange func(a, b string) error) (old string, err error) {
+	err = exchange(aside, dir)
+	if err == nil {
+		return aside, nil
+	}
+	missing := errors.Is(err, fs.ErrNotExist) // nothing to exchange with
+	if !missing && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.ENOTSUP) {
+		return "", err
+	}
+	old = aside + ".old"
+	if err := os.Rename(dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if err := os.Rename(aside, dir); err != nil {
+		return "", errors.Join(err, os.Rename(old, dir))
+	}
+	return old, nil
 }
 
 var errNotEmpty = errors.New("it is not empty; choose another folder, or replace it with --force")

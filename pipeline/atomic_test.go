@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // put writes a file, and the folder that it lies in.
@@ -146,6 +148,46 @@ func TestAFolderIsReplacedOnlyWithForce(t *testing.T) {
 				t.Errorf("written with %v, want %q", err, c.fails)
 			}
 			holds(t, parent, c.want)
+		})
+	}
+}
+
+// Where the system can exchange two names, a folder that is replaced has one
+// throughout; where it cannot, two renames do.
+func TestAFolderTakesAnothersPlace(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		exchange func(a, b string) error
+		replaces bool // something has the name
+		fails    error
+	}{
+		{"as the system does it", exchange, true, nil},
+		{"a free name", exchange, false, nil},
+		{"an old kernel", func(string, string) error { return unix.ENOSYS }, true, nil},
+		{"an old kernel, a free name", func(string, string) error { return unix.ENOSYS }, false, nil},
+		{"a file system that cannot", func(string, string) error { return unix.EINVAL }, true, nil},
+		{"another system", func(string, string) error { return unix.ENOTSUP }, true, nil},
+		{"a failing disk", func(string, string) error { return unix.EIO }, true, unix.EIO},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			parent := t.TempDir()
+			dir, aside := filepath.Join(parent, "x"), filepath.Join(parent, "aside")
+			put(t, filepath.Join(aside, "mine"), "mine")
+			if c.replaces {
+				put(t, filepath.Join(dir, "theirs"), "theirs")
+			}
+			old, err := takePlace(aside, dir, c.exchange)
+			if !errors.Is(err, c.fails) || (err == nil) != (c.fails == nil) {
+				t.Fatalf("ended with %v, want %v", err, c.fails)
+			}
+			if c.fails != nil {
+				holds(t, parent, map[string]string{"x/theirs": "theirs", "aside/mine": "mine"})
+				return
+			}
+			if err := os.RemoveAll(old); err != nil {
+				t.Fatal(err)
+			}
+			holds(t, parent, map[string]string{"x/mine": "mine"})
 		})
 	}
 }

@@ -238,7 +238,7 @@ func OpenDataset(dir string) (d *Dataset, err error) {
 }
 
 func readManifest(dir string) (Manifest, error) {
-	text, err := ReadFile(filepath.Join(dir, ManifestFile))
+	text, err := ReadIn(dir, ManifestFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return Manifest{}, errNoManifest
 	}

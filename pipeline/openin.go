@@ -15,7 +15,18 @@ import (
 // OpenIn opens a file or folder by a name that comes from elsewhere, as a
 // manifest's does: relative to dir, and out of which neither ".." nor a symbolic
 // link leads. Links that stay inside are followed.
-func OpenIn(dir, name string) (f *os.File, err error) {
+func OpenIn(dir, name string) (*os.File, error) { return openIn(dir, name, true) }
+
+// ReadIn is OpenIn for all that a file holds.
+func ReadIn(dir, name string) ([]byte, error) {
+	f, err := openIn(dir, name, false)
+	if err != nil {
+		return nil, err
+	}
+	return readAll(f)
+}
+
+func openIn(dir, name string, folders bool) (f *os.File, err error) {
 	defer func() {
 		// A root's errors name the file within it alone.
 		if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Path == name {
@@ -34,7 +45,7 @@ func OpenIn(dir, name string) (f *os.File, err error) {
 		return nil, err
 	}
 	defer root.Close()
-	return openFinite(name, true, root.Stat, root.OpenFile)
+	return openFinite(name, folders, root.Stat, root.OpenFile)
 }
 
 // PlainName tells whether a name from elsewhere is that of a file in a folder
@@ -53,6 +64,11 @@ func ReadFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readAll(f)
+}
+
+// readAll closes the file too.
+func readAll(f *os.File) ([]byte, error) {
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {

@@ -177,7 +177,7 @@ func latestCheckpoint(dir string) (path string, state State, warnings []error, e
 // readState reads and verifies one checkpoint folder.
 func readState(dir string) (State, error) {
 	var state State
-	text, err := pipeline.ReadFile(filepath.Join(dir, stateFile))
+	text, err := pipeline.ReadIn(dir, stateFile)
 	if err != nil {
 		return state, fmt.Errorf("checkpoint %s: %w", dir, err)
 	}

@@ -39,13 +39,14 @@ type Metrics struct {
 // resume drops.
 type lineLog struct{ f *os.File }
 
-// openLines opens path for appending after dropping every line past iteration:
-// those belong to steps that will be repeated.
-func openLines(path string, iteration int) (*lineLog, error) {
-	kept, err := readLines(path, iteration)
+// openLines opens a log of a run for appending after dropping every line past
+// iteration: those belong to steps that will be repeated.
+func openLines(run, name string, iteration int) (*lineLog, error) {
+	kept, err := readLines(run, name, iteration)
 	if err != nil {
 		return nil, err
 	}
+	path := filepath.Join(run, name)
 	err = pipeline.WriteFile(path, true, func(w io.Writer) error {
 		for _, line := range kept {
 			if _, err := w.Write(append(line, '\n')); err != nil {
@@ -64,10 +65,10 @@ func openLines(path string, iteration int) (*lineLog, error) {
 	return &lineLog{f}, nil
 }
 
-// readLines returns the whole lines up to an iteration; a file that does not
-// exist has none.
-func readLines(path string, iteration int) ([][]byte, error) {
-	text, err := pipeline.ReadFile(path)
+// readLines returns the whole lines of a run's log up to an iteration; a file
+// that does not exist has none.
+func readLines(run, name string, iteration int) ([][]byte, error) {
+	text, err := pipeline.ReadIn(run, name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -124,7 +125,7 @@ func ReadScores(run string) ([]Result, error) {
 }
 
 func decodeLines[T any](run, name string) ([]T, error) {
-	lines, err := readLines(filepath.Join(run, name), math.MaxInt)
+	lines, err := readLines(run, name, math.MaxInt)
 	if err != nil {
 		return nil, err
 	}
@@ -139,15 +140,14 @@ func decodeLines[T any](run, name string) ([]T, error) {
 
 // ReadConfig returns a run's configuration, also as the text it was written as.
 func ReadConfig(run string) (Config, string, error) {
-	path := filepath.Join(run, configFile)
-	text, err := pipeline.ReadFile(path)
+	text, err := pipeline.ReadIn(run, configFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return Config{}, "", fmt.Errorf("%s is no run: it has no %s", run, configFile)
 	}
 	if err != nil {
 		return Config{}, "", err
 	}
-	cfg, err := resolve("", path, text, nil)
+	cfg, err := resolve("", filepath.Join(run, configFile), text, nil)
 	return cfg, string(text), err
 }
 

@@ -57,12 +57,11 @@ func Resolve(preset, file string, set []string) (Config, error) {
 
 // ResolveRun is Resolve for the configuration that a run directory holds.
 func ResolveRun(run string, set []string) (Config, error) {
-	file := filepath.Join(run, configFile)
-	text, err := pipeline.ReadFile(file)
+	text, err := pipeline.ReadIn(run, configFile)
 	if err != nil {
 		return Config{}, fmt.Errorf("read configuration: %w", err)
 	}
-	return resolve("", file, text, set)
+	return resolve("", filepath.Join(run, configFile), text, set)
 }
 
 // resolve is Resolve with the file's contents.

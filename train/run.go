@@ -196,7 +196,7 @@ func inside(run, name string) error {
 // holdsRun tells whether Out holds the run that is to be resumed. It fails where
 // one is to be begun and Out holds it already, or files that it would replace.
 func holdsRun(o Options) (bool, error) {
-	_, err := pipeline.ReadFile(filepath.Join(o.Out, configFile))
+	_, err := pipeline.ReadIn(o.Out, configFile)
 	exists := err == nil
 	switch {
 	case err != nil && !errors.Is(err, os.ErrNotExist):
@@ -328,12 +328,12 @@ type logs struct {
 }
 
 func (t *trainer) openLogs() (*logs, error) {
-	metrics, err := openLines(filepath.Join(t.options.Out, metricsFile), t.iteration)
+	metrics, err := openLines(t.options.Out, metricsFile, t.iteration)
 	if err != nil {
 		return nil, err
 	}
 	// The score of the checkpoint's own iteration is taken again.
-	scores, err := openLines(filepath.Join(t.options.Out, scoresFile), t.iteration-1)
+	scores, err := openLines(t.options.Out, scoresFile, t.iteration-1)
 	if err != nil {
 		return nil, errors.Join(err, metrics.close())
 	}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -27,8 +29,12 @@ func openEvents(dir string, now time.Time) (*eventLog, error) {
 	if err != nil {
 		host = "localhost"
 	}
+	// Who made the run may have put a link or a pipe where the file will be.
 	name := fmt.Sprintf("events.out.tfevents.%010d.%s.%d", now.Unix(), host, os.Getpid())
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o644)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, fmt.Errorf("open TensorBoard events: %s is a link, which is not followed: remove it", filepath.Join(dir, name))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open TensorBoard events: %w", err)
 	}

@@ -142,7 +142,13 @@ func (t *trainer) restore() error {
 			return fmt.Errorf("resume %s: the %s data differ from the run's (digest %s, was %s); a run is continued with the data it was begun with", t.options.Out, name, now, before)
 		}
 	}
-	open := func(name string) (*safetensors.File, error) { return safetensors.Open(filepath.Join(dir, name)) }
+	open := func(name string) (*safetensors.File, error) {
+		// Only files that the checkpoint lists were looked at.
+		if _, listed := state.Files[name]; !listed {
+			return nil, fmt.Errorf("resume from %s: %s lists no %s", dir, stateFile, name)
+		}
+		return safetensors.Open(filepath.Join(dir, name))
+	}
 	load := func(name string, to func(*safetensors.File) error) error {
 		f, err := open(name)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -31,8 +32,28 @@ func run(args []string) int {
 	defer stop()
 	slog.SetDefault(slog.New(&plainHandler{out: os.Stderr})) // until --log is read
 	app := newApp()
+	help := &firstError{out: os.Stdout}
+	app.Writer = help
 	err := pipeline.Mapped("a mapped input", func() error { return app.RunContext(ctx, flagsFirst(app, args)) })
+	if err == nil {
+		err = closedPipe(help.err)
+	}
 	return exitCode(err, context.Cause(ctx))
+}
+
+// firstError keeps the first error of a writer: the cli package drops those of
+// its help and version.
+type firstError struct {
+	out io.Writer
+	err error
+}
+
+func (w *firstError) Write(text []byte) (int, error) {
+	n, err := w.out.Write(text)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
 }
 
 func newApp() *cli.App {

@@ -112,13 +112,15 @@ func precomputeCommand() *cli.Command {
 		Usage: "dataset folders → sharded dataset, in one job that may be killed and shared",
 		Description: "Finished shards are passed over: a job that was killed is continued by running it again, and the\n" +
 			"bytes are the same for any number of processes and workers. Without --shard the dataset is merged\n" +
-			"at the end. Exit codes: 1 may be tried again; 2 and 3 (bad data, changed inputs) may not.\n\n" +
+			"at the end. Exit codes: 1 may be tried again; 2 and 3 (bad data, changed inputs) may not. A plan that\n" +
+			"was made with a larger --max-pixels than the default wants the same here.\n\n" +
 			"   pipa precompute pairs --source cityscapes:data/cityscapes --unlabelled --out pairs\n" +
 			"   pipa precompute --plan pairs.plan.json --out pairs --shard 3/16",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "plan", Usage: "work by the plan in `FILE` (a path or URL), which pipa plan has written"},
 			&cli.StringFlag{Name: "source", Usage: "where the plan's source lies now, its `DIR`"},
 			&cli.StringFlag{Name: "target", Usage: "where the plan's target lies now, its `DIR`"},
+			maxPixelsFlag(),
 		}, run...),
 		Action: func(c *cli.Context) error {
 			path := c.String("plan")
@@ -128,6 +130,9 @@ func precomputeCommand() *cli.Command {
 			p, err := precompute.ReadPlan(c.Context, path)
 			if err != nil {
 				return badDataError{err}
+			}
+			if err := p.CheckPixels(c.Int("max-pixels")); err != nil {
+				return usagef("%s: %w", path, err)
 			}
 			return runPlan(c, p, c.String("source"), c.String("target"))
 		},
@@ -295,7 +300,7 @@ func runPlan(c *cli.Context, p *precompute.Plan, source, mixed string) error {
 	if err != nil {
 		return err
 	}
-	err = precompute.Run(c.Context, p, out, precompute.RunOptions{Index: share.i, Of: share.n, Workers: c.Int("workers"), Source: source, Mixed: mixed, Progress: bar.set})
+	err = precompute.Run(c.Context, p, out, precompute.RunOptions{Index: share.i, Of: share.n, Workers: c.Int("workers"), Source: source, Mixed: mixed, MaxPixels: c.Int("max-pixels"), Progress: bar.set})
 	bar.close()
 	var problem formats.Problem
 	if errors.Is(err, precompute.ErrInput) || errors.As(err, &problem) && c.Context.Err() == nil {

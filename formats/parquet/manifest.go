@@ -68,13 +68,13 @@ func (m Manifest) write(w io.Writer) error {
 // whole or damaged, rather than a sharded dataset's Arrow files.
 func IsFolder(dir string) bool {
 	var m struct{ Format string }
-	text, err := pipeline.ReadFile(filepath.Join(dir, pipeline.ManifestFile))
+	text, err := pipeline.ReadIn(dir, pipeline.ManifestFile)
 	return err == nil && json.Unmarshal(text, &m) == nil && strings.HasPrefix(m.Format, "pipa-parquet/")
 }
 
 // ReadManifest reads and checks the manifest of a folder that [Write] made.
 func ReadManifest(dir string) (m Manifest, err error) {
-	text, err := pipeline.ReadFile(filepath.Join(dir, pipeline.ManifestFile))
+	text, err := pipeline.ReadIn(dir, pipeline.ManifestFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return m, fmt.Errorf("%s has no %s: it is no Parquet folder of pipa, or one that was never finished", dir, pipeline.ManifestFile)
 	}

@@ -19,6 +19,9 @@ type MakerOptions struct {
 	Workers int
 	// Source and Mixed say where the inputs lie, if not where the plan has them.
 	Source, Mixed string
+	// MaxPixels is the most that the plan may let an image declare; 0 means
+	// pipeline.MaxPixels.
+	MaxPixels int
 }
 
 // A Maker makes single shards of a plan, for an engine that hands out their
@@ -40,6 +43,9 @@ func NewMaker(ctx context.Context, p *Plan, dir string, o MakerOptions) (*Maker,
 }
 
 func openMaker(ctx context.Context, p *Plan, folder storage.Folder, o MakerOptions) (*Maker, error) {
+	if err := p.CheckPixels(o.MaxPixels); err != nil {
+		return nil, fmt.Errorf("precompute: %w", err)
+	}
 	if err := claim(p, folder); err != nil {
 		return nil, fmt.Errorf("precompute into %s: %w", folder, err)
 	}

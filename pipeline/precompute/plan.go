@@ -116,6 +116,19 @@ type Quarantined struct {
 	Reason string `json:"reason"`
 }
 
+// CheckPixels fails where the plan lets images declare more than maxPixels; 0 means
+// [pipeline.MaxPixels]. A plan may come from elsewhere, and its own number is no
+// reason to take memory.
+func (p *Plan) CheckPixels(maxPixels int) error {
+	if maxPixels == 0 {
+		maxPixels = pipeline.MaxPixels
+	}
+	if p.MaxPixels > maxPixels {
+		return fmt.Errorf("the plan lets images declare %d pixels, the limit is %d: pass --max-pixels %d if you trust it", p.MaxPixels, maxPixels, p.MaxPixels)
+	}
+	return nil
+}
+
 // Rows is the number of rows that the plan makes.
 func (p *Plan) Rows() int { return len(p.Source.Items) * p.Epochs }
 

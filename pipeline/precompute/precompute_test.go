@@ -580,6 +580,31 @@ func TestTheLimitOnPixelsHoldsForShardsToo(t *testing.T) {
 	}
 }
 
+// TestAPlansLimitOnPixelsIsNotTrusted: a plan that names more pixels than whoever
+// runs it does is refused before anything is made.
+func TestAPlansLimitOnPixelsIsNotTrusted(t *testing.T) {
+	source := precompute.InputOptions{Format: "gta", Dir: filepath.Join(data(t), "gta")}
+	p, err := precompute.New(t.Context(), precompute.Job{Kind: pipeline.KindSample, Epochs: 1}, precompute.Options{Source: source, MaxPixels: 9_000_000_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	const want = "the plan lets images declare 9000000000 pixels, the limit is 100000000: pass --max-pixels 9000000000 if you trust it"
+	err = precompute.Run(t.Context(), p, out, precompute.RunOptions{})
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("run with %v", err)
+	}
+	if _, err := precompute.NewMaker(t.Context(), p, out, precompute.MakerOptions{}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a maker with %v", err)
+	}
+	if _, err := os.Stat(out); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the output is there: %v", err)
+	}
+	if err := precompute.Run(t.Context(), p, out, precompute.RunOptions{MaxPixels: 9_000_000_000}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAPlanIsNotEdited(t *testing.T) {
 	p, err := jobs(t)["samples"]()
 	if err != nil {

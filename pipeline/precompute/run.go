@@ -14,7 +14,10 @@ type RunOptions struct {
 	Workers   int
 	// Source and Mixed say where the inputs lie, if not where the plan has them.
 	Source, Mixed string
-	Progress      func(rows int) // done so far, of RowsOf; nil is silent
+	// MaxPixels is the most that the plan may let an image declare; 0 means
+	// pipeline.MaxPixels.
+	MaxPixels int
+	Progress  func(rows int) // done so far, of RowsOf; nil is silent
 }
 
 // RowsOf is the number of rows of a share.
@@ -35,6 +38,10 @@ func Run(ctx context.Context, p *Plan, dir string, o RunOptions) error {
 	if o.Index < 0 || o.Index >= o.Of {
 		return fmt.Errorf("precompute: share %d of %d does not exist", o.Index, o.Of)
 	}
+	// Before the folder is made or locked.
+	if err := p.CheckPixels(o.MaxPixels); err != nil {
+		return fmt.Errorf("precompute: %w", err)
+	}
 	folder, err := storage.Open(ctx, dir)
 	if err != nil {
 		return fmt.Errorf("precompute: %w", err)
@@ -48,7 +55,7 @@ func Run(ctx context.Context, p *Plan, dir string, o RunOptions) error {
 		return fmt.Errorf("precompute: %w", err)
 	}
 	defer unlock()
-	m, err := openMaker(ctx, p, folder, MakerOptions{Workers: o.Workers, Source: o.Source, Mixed: o.Mixed})
+	m, err := openMaker(ctx, p, folder, MakerOptions{Workers: o.Workers, Source: o.Source, Mixed: o.Mixed, MaxPixels: o.MaxPixels})
 	if err != nil {
 		return err
 	}

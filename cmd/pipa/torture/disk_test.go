@@ -4,6 +4,7 @@ package torture
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -154,6 +155,38 @@ func TestDiskWithoutLinks(t *testing.T) {
 		t.Errorf("ended with %d: %s", r.code, r.stderr)
 	}
 	same(t, contents(t, d.backing), before)
+	if left := leftovers(t, d.backing); len(left) > 0 {
+		t.Errorf("it leaves %v", left)
+	}
+}
+
+// TestReplacingLeavesNoGap: from whichever rename on the disk fails, a folder that
+// is being replaced is there whole, since it exchanges names with the new one. A
+// disk that cannot exchange takes the new one by two renames.
+func TestReplacingLeavesNoGap(t *testing.T) {
+	t.Parallel()
+	d := newDisk(t)
+	j := jobs[slices.IndexFunc(jobs, func(j job) bool { return j.name == "replace" })]
+	renames := faultfs.Fault{Ops: []faultfs.Op{faultfs.Rename}}
+	d.prepare(t, j, renames)
+	before := contents(t, d.backing)
+	must(t, sh(j.script, bench, d.dir))
+	after, total := contents(t, d.backing), d.Count()
+	for n := 1; n <= total; n++ {
+		renames.At, renames.Err, renames.Forever = n, syscall.EIO, true
+		d.prepare(t, j, renames)
+		if r := sh(j.script, bench, d.dir); r.code == 0 {
+			t.Errorf("all is well without rename %d of %d", n, total)
+		}
+		same(t, contents(t, d.backing), before)
+	}
+	renames.At, renames.Err, renames.Forever = total, syscall.EINVAL, false
+	d.prepare(t, j, renames)
+	must(t, sh(j.script, bench, d.dir))
+	same(t, contents(t, d.backing), after)
+	if d.Count() != total+2 {
+		t.Errorf("%d renames without an exchange, want %d", d.Count(), total+2)
+	}
 	if left := leftovers(t, d.backing); len(left) > 0 {
 		t.Errorf("it leaves %v", left)
 	}

@@ -66,6 +66,11 @@ func TestClosedEnds(t *testing.T) {
 		{`pipa verify $IN/pairs > /dev/full`, "no space left on device"},
 		{`pipa view $IN/few.arrow > /dev/full`, "no space left on device"},
 		{`pipa presets > /dev/full`, "no space left on device"},
+		{`pipa > /dev/full`, "no space left on device"},
+		{`pipa --help > /dev/full`, "no space left on device"},
+		{`pipa --version > /dev/full`, "no space left on device"},
+		{`pipa read --help > /dev/full`, "no space left on device"},
+		{`pipa plan mix --help > /dev/full`, "no space left on device"},
 	} {
 		t.Run(c.script, func(t *testing.T) {
 			out := t.TempDir()
