@@ -14,6 +14,13 @@ import (
 // columns.
 const historyWidth = 88
 
+// maxPadding is how far text is moved to stand under, or behind, a name of the
+// input, which may have any length.
+const maxPadding = 60
+
+// under is the space that text needs to stand under what goes before it.
+func under(name string) string { return strings.Repeat(" ", min(len(name), maxPadding)) }
+
 // historyLines says for people how a stream was made: a stage and its
 // parameters, without those that are zero, off or empty. A list of stages among
 // the parameters follows indented.
@@ -31,14 +38,14 @@ func linesAt(steps []pipeline.Step, depth int) []string {
 		for _, w := range words {
 			if len(line)+1+len(w) > historyWidth {
 				lines = append(lines, line)
-				line = strings.Repeat(" ", len(step.Stage))
+				line = under(step.Stage)
 			}
 			line += " " + w
 		}
 		lines = append(lines, line)
 		for _, n := range nested {
 			for i, l := range linesAt(n.steps, depth+1) {
-				key := strings.Repeat(" ", len(n.key))
+				key := under(n.key)
 				if i == 0 {
 					key = n.key
 				}

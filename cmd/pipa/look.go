@@ -117,7 +117,7 @@ func describe(s pipeline.Summary) string {
 	}
 	width := len("no class")
 	for _, name := range s.Classes {
-		width = max(width, len(name))
+		width = min(max(width, len(name)), maxPadding)
 	}
 	fmt.Fprintf(&b, "\n%-*s %13s   share\n", width, "class", "pixels")
 	class := func(name string, n int64) {

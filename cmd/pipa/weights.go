@@ -98,7 +98,7 @@ func listWeights(c *cli.Context) error {
 	for _, t := range tensors {
 		rows = append(rows, row{t.Name, t.DType, t.Shape})
 		elements += t.Len()
-		width = max(width, len(t.Name))
+		width = min(max(width, len(t.Name)), maxPadding)
 	}
 	if c.Bool("json") {
 		return printJSON(rows)

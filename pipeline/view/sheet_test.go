@@ -276,3 +276,20 @@ func TestNothingIsClipped(t *testing.T) {
 		}
 	}
 }
+
+// TestLongNamesAreShortened: what is left out is left out of the middle, however
+// long the name is.
+func TestLongNamesAreShortened(t *testing.T) {
+	fonts, err := loadTypefaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := "first" + strings.Repeat("m", 300_000) + "last"
+	short := fonts.body.fit(name, 200)
+	if fonts.body.width(short) > 200 || fonts.body.width(short) < 180 || !strings.HasPrefix(short, "first") || !strings.HasSuffix(short, "last") {
+		t.Errorf("%d pixels of %q", fonts.body.width(short), short)
+	}
+	if got := fonts.body.fit("short", 200); got != "short" {
+		t.Errorf("%q", got)
+	}
+}

@@ -69,7 +69,7 @@ func (t typeface) fit(s string, width int) string {
 		return s
 	}
 	r := []rune(s)
-	for keep := len(r) - 1; keep > 0; keep-- {
+	for keep := min(len(r)-1, width); keep > 0; keep-- { // hardly a letter is narrower than a pixel
 		head := keep / 2
 		short := string(r[:head]) + "…" + string(r[len(r)-(keep-head):])
 		if t.width(short) <= width {

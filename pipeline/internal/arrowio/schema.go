@@ -58,8 +58,17 @@ func keyValues(t *flatbuffers.Table, slot int) (map[string]string, error) {
 		return nil, err
 	}
 	m := map[string]string{}
+	left := len(t.Bytes) // of the texts: entries may all point at one
 	for i := range n {
 		kv := element(t, at, i)
+		for slot := range 2 {
+			if at := field(&kv, slot); at != 0 {
+				left -= len(kv.ByteVector(at))
+			}
+		}
+		if left < 0 {
+			return nil, fmt.Errorf("its metadata has more than its %d bytes", len(t.Bytes))
+		}
 		m[text(&kv, 0)] = text(&kv, 1)
 	}
 	return m, nil
