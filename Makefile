@@ -29,7 +29,7 @@ bench-uda: build torch ## the ablation on the fixtures: every recipe, three seed
 fuzz: torch ## every parser of foreign bytes, 2 minutes each; about an hour
 	@scripts/fuzz
 
-torture: torch ## failing disks, power cuts, kills, lost inputs, closed pipes: all of docs/reliability.md, about half an hour
+torture: torch ## failing disks, power cuts, kills, lost inputs, closed pipes: all of docs/reliability.md, about 20 minutes
 	@scripts/setup test
 	@bash -o pipefail -c "go test ./cmd/pipa/torture -count 1 -timeout 1h -full -v | grep -v '^ *=== \|^ *--- PASS'"
 
