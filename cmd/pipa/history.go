@@ -21,6 +21,14 @@ const maxPadding = 60
 // under is the space that text needs to stand under what goes before it.
 func under(name string) string { return strings.Repeat(" ", min(len(name), maxPadding)) }
 
+// shortened is a name of the input as it goes before each of many others.
+func shortened(name string) string {
+	if len(name) <= maxPadding {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxPadding], "") + "…"
+}
+
 // historyLines says for people how a stream was made: a stage and its
 // parameters, without those that are zero, off or empty. A list of stages among
 // the parameters follows indented.
@@ -79,7 +87,7 @@ func parameters(prefix string, object json.RawMessage, depth int) (words []strin
 		switch text := string(value); {
 		case slices.Contains([]string{"0", "false", `""`, "null", "[]", "[0,0]"}, text):
 		case text[0] == '{' && depth < maxHistoryDepth:
-			w, n := parameters(name+".", value, depth+1)
+			w, n := parameters(shortened(name)+".", value, depth+1)
 			words, nested = append(words, w...), append(nested, n...)
 		case strings.HasPrefix(text, "[{") && depth < maxHistoryDepth && json.Unmarshal(value, &steps) == nil:
 			nested = append(nested, nestedHistory{name, steps})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/pipa-uda/pipa/pipeline"
 )
@@ -24,6 +25,22 @@ func TestLongNamesArePrintedOnce(t *testing.T) {
 	} {
 		if n := strings.Count(text, long); n != 1 || len(text) > 400_000 {
 			t.Errorf("%s: %d bytes, the name %d times", name, len(text), n)
+		}
+	}
+}
+
+// TestLongPrefixesAreShortened: a key goes before every key of its object, up
+// to a length.
+func TestLongPrefixesAreShortened(t *testing.T) {
+	var inner strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&inner, `,"%d":1,"of_%d":[{"stage":"read","params":{}}]`, i, i)
+	}
+	for name, key := range map[string]string{"letters": strings.Repeat("k", 100_000), "runes": strings.Repeat("é€", 20_000)} {
+		params := fmt.Sprintf(`{%q:{%s}}`, key, inner.String()[1:])
+		text := strings.Join(historyLines([]pipeline.Step{{Stage: "read", Params: []byte(params)}}), "\n")
+		if len(text) > 400_000 || !utf8.ValidString(text) || strings.Contains(text, key) || !strings.Contains(text, "….999=1") {
+			t.Errorf("%s: %d bytes, valid %t", name, len(text), utf8.ValidString(text))
 		}
 	}
 }
