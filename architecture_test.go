@@ -2,12 +2,10 @@
 package pipa_test
 
 import (
-	"go/parser"
-	"go/token"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -15,84 +13,152 @@ import (
 
 const module = "github.com/pipa-uda/pipa/"
 
-// mayImport says which of the module's folders a folder's packages may import,
-// beside their own (docs/design.md, Layout). A deeper folder has rules of its
-// own.
+// mayImport says which of the module's packages a package may import
+// (docs/design.md, Layout). A key names a package and those below it that have no
+// key of their own, a value a package and all below it.
 var mayImport = map[string][]string{
-	"pipeline": {},
+	"internal/files":   {},
+	"internal/nearest": {},
+
+	"pipeline/raster":       {},
+	"pipeline":              {"internal/files", "pipeline/raster", "pipeline/internal"},
+	"pipeline/internal":     {},
+	"pipeline/shards":       {"internal/files", "pipeline/raster", "pipeline"},
+	"pipeline/storage":      {"internal/files", "pipeline", "pipeline/shards"},
+	"pipeline/view":         {"pipeline/raster", "pipeline"},
+	"pipeline/pipelinetest": {"pipeline/raster", "pipeline"},
+
+	"formats":         {"internal", "pipeline/raster", "pipeline", "formats"},
+	"formats/folder":  {"internal", "pipeline/raster"},
+	"formats/open":    {"internal/files", "pipeline", "pipeline/shards", "pipeline/storage", "formats/parquet"},
+	"formats/parquet": {"internal/files", "pipeline/raster", "pipeline", "pipeline/shards", "formats/png"},
+	"formats/png":     {"pipeline/raster"},
+
+	"augment":  {"internal/nearest", "pipeline/raster", "pipeline", "augment/internal"},
+	"classmix": {"pipeline/raster", "pipeline"},
+	"crops":    {"pipeline/raster", "pipeline", "augment"},
+
 	// Whole jobs, from dataset files to shards, are made of the stages.
-	"pipeline/precompute": {"pipeline", "formats", "augment", "classmix", "crops"},
-	"formats":             {"pipeline"},
-	"augment":             {"pipeline"},
-	"classmix":            {"pipeline"},
-	"crops":               {"pipeline", "augment"},
-	"fixtures":            {"pipeline", "formats"},
-	"train":               {"pipeline", "formats", "augment", "classmix", "crops"},
-	"bench":               {"pipeline", "formats", "augment", "classmix", "crops", "fixtures", "train"},
-	"cmd":                 {"pipeline", "pipeline/precompute", "formats", "augment", "classmix", "crops", "fixtures", "train"},
+	"precompute": {"internal", "pipeline", "formats", "augment", "classmix", "crops"},
+	"train":      {"internal", "pipeline", "formats", "augment", "classmix", "crops", "train"},
+	"fixtures":   {"internal", "pipeline", "formats"},
+	// Reference tensors are read by the tests of what computes such tensors.
+	"fixtures/golden": {"train/weights/safetensors"},
+	"bench":           {"internal", "pipeline", "formats", "augment", "classmix", "crops", "precompute", "fixtures", "train"},
+	"cmd":             {"internal", "pipeline", "formats", "augment", "classmix", "crops", "precompute", "fixtures", "train"},
 }
 
-// TestImportsPointOneWay: the folders of the tree are its architecture; only
-// tests, and the packages named …test that support them, may look sideways. Arrow stays inside pipeline
-// and, for its Parquet, formats/parquet, the tensor library inside train, gift inside augment and the pictures.
+// withoutArrow are the packages that link no part of Arrow, however far away: a
+// loss needs no record batches.
+var withoutArrow = []string{
+	"internal", "pipeline/raster", "formats/folder", "formats/png",
+	"train/eval", "train/loss", "train/model", "train/nn", "train/optim", "train/torch", "train/uda", "train/weights",
+}
+
+// importers says who may import other people's modules that one place is to hide.
+var importers = map[string][]string{
+	"github.com/apache/arrow/go":     {"pipeline", "formats/parquet"},
+	"github.com/disintegration/gift": {"augment", "fixtures", "pipeline/view"},
+	"github.com/ebitengine/purego":   {"train/torch"},
+	"github.com/urfave/cli":          {"cmd"},
+}
+
+// listed is what "go list" says of a package.
+type listed struct {
+	ImportPath string
+	GoFiles    []string
+	Imports    []string
+	Deps       []string // of Imports, and theirs
+}
+
+func list(t *testing.T) (packages []listed) {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,GoFiles,Imports,Deps", "./...").Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		t.Fatalf("go list: %s", exit.Stderr)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		p.ImportPath = strings.TrimPrefix(p.ImportPath, module)
+		if len(p.GoFiles) > 0 { // else it has tests alone
+			packages = append(packages, p)
+		}
+	}
+}
+
+// below reports whether a package is one of these, or lies in one.
+func below(pkg string, of []string) bool {
+	return slices.ContainsFunc(of, func(o string) bool { return pkg == o || strings.HasPrefix(pkg, o+"/") })
+}
+
+// rule is the key of mayImport that a package falls under.
+func rule(pkg string) (key string, ok bool) {
+	for key = pkg; ; key = key[:strings.LastIndexByte(key, '/')] {
+		if _, ok := mayImport[key]; ok {
+			return key, true
+		}
+		if !strings.Contains(key, "/") {
+			return "", false
+		}
+	}
+}
+
+// TestImportsPointOneWay: the folders of the tree are its architecture.
 func TestImportsPointOneWay(t *testing.T) {
-	only := map[string][]string{"github.com/apache/arrow/": {"pipeline", "formats/parquet"}, "github.com/ebitengine/purego": {"train/torch"}, "github.com/urfave/cli/": {"cmd"}}
-	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	for _, p := range list(t) {
+		// What supports tests may look sideways, as tests may.
+		if strings.HasSuffix(p.ImportPath, "test") && !strings.HasPrefix(p.ImportPath, "pipeline/") {
+			continue
 		}
-		if d.IsDir() {
-			if name != "." && strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" {
-				return filepath.SkipDir
-			}
-			// A nested module imports what it likes; the core cannot import it.
-			if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil && name != "." {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
-			return nil
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
-		if err != nil {
-			return err
-		}
-		dir := path.Dir(filepath.ToSlash(name))
-		if strings.HasSuffix(dir, "test") {
-			return nil
-		}
-		top := dir
-		for mayImport[top] == nil && strings.Contains(top, "/") {
-			top = path.Dir(top)
-		}
-		allowed, known := mayImport[top]
+		key, known := rule(p.ImportPath)
 		if !known {
-			t.Errorf("%s lies in a folder that the architecture does not have", name)
+			t.Errorf("%s is not in the architecture: give it a line in mayImport, and in docs/design.md", p.ImportPath)
+			continue
 		}
-		for _, spec := range f.Imports {
-			imported := strings.Trim(spec.Path.Value, `"`)
-			for prefix, homes := range only {
-				if strings.HasPrefix(imported, prefix) && !slices.ContainsFunc(homes, func(home string) bool { return strings.HasPrefix(dir+"/", home+"/") }) {
-					t.Errorf("%s imports %s, which only %v may", name, imported, homes)
+		for _, imported := range p.Imports {
+			for other, homes := range importers {
+				if (imported == other || strings.HasPrefix(imported, other+"/")) && !below(p.ImportPath, homes) {
+					t.Errorf("%s imports %s, which only %v may", p.ImportPath, imported, homes)
 				}
 			}
 			inside, ours := strings.CutPrefix(imported, module)
 			if !ours {
 				continue
 			}
-			target, _, _ := strings.Cut(inside, "/")
-			ok := target == top
-			for _, a := range allowed {
-				ok = ok || a == target
-			}
-			if !ok {
-				t.Errorf("%s imports %s: %s may import %v", name, inside, top, allowed)
+			theirs, _ := rule(inside)
+			if theirs != key && !below(inside, mayImport[key]) {
+				t.Errorf("%s imports %s: %s may import %v", p.ImportPath, inside, key, mayImport[key])
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	}
+}
+
+// TestWhatIsLinked: imports of imports count too. Only what makes or reads record
+// batches links Arrow, and nothing but the trainer, and what runs it, links tensors.
+func TestWhatIsLinked(t *testing.T) {
+	found := 0
+	for _, p := range list(t) {
+		if below(p.ImportPath, withoutArrow) {
+			found++
+			for _, d := range p.Deps {
+				if strings.HasPrefix(d, "github.com/apache/arrow/go") {
+					t.Errorf("%s links Arrow (%s)", p.ImportPath, d)
+					break
+				}
+			}
+		}
+		if !below(p.ImportPath, []string{"train", "cmd", "bench"}) && slices.Contains(p.Deps, module+"train/torch") {
+			t.Errorf("%s links train/torch: tensors belong to train", p.ImportPath)
+		}
+	}
+	if found < len(withoutArrow) {
+		t.Errorf("%d packages are known to link no Arrow, of at least %d: a name in withoutArrow is no package", found, len(withoutArrow))
 	}
 }

@@ -1,11 +1,14 @@
 package augment
 
-import "github.com/pipa-uda/pipa/pipeline"
+import (
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
+)
 
 // An Image decodes the rows first up to, not including, last of a sample's
 // image, at its full size [H,W,3]; the other rows may hold anything. It is
 // called at most once.
-type Image func(first, last int) (pipeline.Raster, error)
+type Image func(first, last int) (raster.Raster, error)
 
 // Add augments a sample into a batch, in the batch's own memory where the stage
 // crops.
@@ -13,7 +16,7 @@ func (s *Stage) Add(out *pipeline.Builder, in pipeline.Sample) error {
 	if s.options.Crop[0] == 0 || len(s.filters) > 0 || out.Header().Labelled == in.Label.Empty() {
 		return out.AppendSample(s.Sample(in))
 	}
-	return out.AddSample(func(image, label pipeline.Raster) (pipeline.Sample, error) { return s.SampleInto(in, image, label) })
+	return out.AddSample(func(image, label raster.Raster) (pipeline.Sample, error) { return s.SampleInto(in, image, label) })
 }
 
 // AddEncoded is Add for a sample whose label is there and whose image, of

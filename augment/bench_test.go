@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // street is noise over gradients: every byte value and every hue sector.
-func street(h, w int) pipeline.Raster {
+func street(h, w int) raster.Raster {
 	rng := rand.New(rand.NewPCG(1, 2))
-	r := pipeline.NewRaster(h, w, 3)
+	r := raster.New(h, w, 3)
 	for i := range r.Pix() {
 		r.Pix()[i] = byte(i/7 + i%3*40 + rng.IntN(24))
 	}
@@ -19,8 +20,8 @@ func street(h, w int) pipeline.Raster {
 }
 
 // regions is a label of square regions.
-func regions(h, w int) pipeline.Raster {
-	r := pipeline.NewRaster(h, w, 1)
+func regions(h, w int) raster.Raster {
+	r := raster.New(h, w, 1)
 	for i := range r.Pix() {
 		r.Pix()[i] = byte((i/w/50*7 + i%w/70) % 19)
 	}
@@ -29,7 +30,7 @@ func regions(h, w int) pipeline.Raster {
 
 func BenchmarkResizeBilinear(b *testing.B) {
 	src := street(1024, 2048)
-	for name, window := range map[string]pipeline.Box{"whole": full(640, 1280), "window512": {Y0: 64, X0: 384, Y1: 576, X1: 896}} {
+	for name, window := range map[string]raster.Box{"whole": full(640, 1280), "window512": {Y0: 64, X0: 384, Y1: 576, X1: 896}} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -51,16 +52,16 @@ func BenchmarkResizeNearest(b *testing.B) {
 func BenchmarkInto(b *testing.B) {
 	var s Scratch
 	image, label := street(1024, 2048), regions(1024, 2048)
-	small, smallLabel := pipeline.NewRaster(640, 1280, 3), pipeline.NewRaster(640, 1280, 1)
-	crop, crop2 := pipeline.NewRaster(720, 720, 3), pipeline.NewRaster(720, 720, 3)
-	a := pipeline.Box{Y0: 350, X0: 900, Y1: 1070, X1: 1620}
+	small, smallLabel := raster.New(640, 1280, 3), raster.New(640, 1280, 1)
+	crop, crop2 := raster.New(720, 720, 3), raster.New(720, 720, 3)
+	a := raster.Box{Y0: 350, X0: 900, Y1: 1070, X1: 1620}
 	for name, f := range map[string]func(){
 		"bilinear_whole":  func() { s.ResizeBilinear(small, image, 640, 1280, full(640, 1280), false) },
 		"nearest_whole":   func() { s.ResizeNearest(smallLabel, label, 640, 1280, full(640, 1280), false) },
 		"bicubic_720":     func() { s.ResizeBicubic(crop, image, 1434, 2867, a, false) },
 		"bicubic_720flip": func() { s.ResizeBicubic(crop, image, 1434, 2867, a, true) },
 		"bicubic_pair": func() {
-			s.ResizeBicubicPair([2]pipeline.Raster{crop, crop2}, image, 1434, 2867, [2]pipeline.Box{a, a.Shift(200, -240)}, [2]bool{false, true})
+			s.ResizeBicubicPair([2]raster.Raster{crop, crop2}, image, 1434, 2867, [2]raster.Box{a, a.Shift(200, -240)}, [2]bool{false, true})
 		},
 		"blur5_720": func() { s.Blur5(crop) },
 	} {
@@ -77,10 +78,10 @@ func BenchmarkResizeBicubic(b *testing.B) {
 	src := street(1024, 2048)
 	for name, c := range map[string]struct {
 		h, w   int
-		window pipeline.Box
+		window raster.Box
 	}{
-		"window720_x0.8": {819, 1638, pipeline.Box{Y0: 50, X0: 400, Y1: 770, X1: 1120}},
-		"window720_x1.4": {1434, 2867, pipeline.Box{Y0: 350, X0: 900, Y1: 1070, X1: 1620}},
+		"window720_x0.8": {819, 1638, raster.Box{Y0: 50, X0: 400, Y1: 770, X1: 1120}},
+		"window720_x1.4": {1434, 2867, raster.Box{Y0: 350, X0: 900, Y1: 1070, X1: 1620}},
 		"whole_1280":     {640, 1280, full(640, 1280)},
 	} {
 		b.Run(name, func(b *testing.B) {
@@ -93,13 +94,13 @@ func BenchmarkResizeBicubic(b *testing.B) {
 }
 
 func BenchmarkColor(b *testing.B) {
-	for name, apply := range map[string]func(pipeline.Raster){
-		"brightness": func(r pipeline.Raster) { Brightness(r, 1.2) },
-		"contrast":   func(r pipeline.Raster) { Contrast(r, 0.8) },
-		"saturation": func(r pipeline.Raster) { Saturation(r, 1.3) },
-		"hue":        func(r pipeline.Raster) { Hue(r, 0.07) },
+	for name, apply := range map[string]func(raster.Raster){
+		"brightness": func(r raster.Raster) { Brightness(r, 1.2) },
+		"contrast":   func(r raster.Raster) { Contrast(r, 0.8) },
+		"saturation": func(r raster.Raster) { Saturation(r, 1.3) },
+		"hue":        func(r raster.Raster) { Hue(r, 0.07) },
 		"gray":       Gray,
-		"blur5":      func(r pipeline.Raster) { Blur5(r) },
+		"blur5":      func(r raster.Raster) { Blur5(r) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			r := street(720, 720)
@@ -128,7 +129,7 @@ func BenchmarkGaussianBlur(b *testing.B) {
 		}
 		r := street(512, 512)
 		for b.Loop() {
-			f.draw(r, pipeline.Raster{})
+			f.draw(r, raster.Raster{})
 		}
 	})
 }

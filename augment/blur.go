@@ -2,12 +2,12 @@ package augment
 
 import (
 	"github.com/pipa-uda/pipa/augment/internal/kernel"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // Blur5 is OpenCV's GaussianBlur with a 5×5 kernel and no sigma, the binomial
 // 1 4 6 4 1, borders mirrored without repeating them.
-func Blur5(image pipeline.Raster) pipeline.Raster {
+func Blur5(image raster.Raster) raster.Raster {
 	out := image.Clone()
 	s := BorrowScratch()
 	defer s.Return()
@@ -16,7 +16,7 @@ func Blur5(image pipeline.Raster) pipeline.Raster {
 }
 
 // Blur5 is the function of that name in place.
-func (s *Scratch) Blur5(image pipeline.Raster) {
+func (s *Scratch) Blur5(image raster.Raster) {
 	h, w, c := image.Height(), image.Width(), image.Channels()
 	size := w * c
 	s.blurred = grow(s.blurred, size+4*c) // with two mirrored pixels at either end

@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/pipa-uda/pipa/augment/internal/kernel"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // The colour operations are those of torchvision 0.14's ColorJitter and
@@ -23,7 +23,7 @@ type ColorJitter struct {
 
 // Apply jitters the image or leaves it, by draws from rng; the operations come
 // in a drawn order.
-func (j ColorJitter) Apply(image pipeline.Raster, rng *rand.Rand) {
+func (j ColorJitter) Apply(image raster.Raster, rng *rand.Rand) {
 	if j.Chance == 0 || rng.Float64() >= j.Chance {
 		return
 	}
@@ -125,32 +125,32 @@ func (c *colorSteps) apply(pix []byte) {
 }
 
 // run applies one step.
-func (s colorStep) run(image pipeline.Raster) {
+func (s colorStep) run(image raster.Raster) {
 	var c colorSteps
 	c.add(s)
 	c.apply(image.Pix())
 }
 
 // Brightness scales the image towards or away from black.
-func Brightness(image pipeline.Raster, factor float64) {
+func Brightness(image raster.Raster, factor float64) {
 	colorStep{brightness, float32(factor)}.run(image)
 }
 
 // Contrast scales the image towards or away from its mean grey.
-func Contrast(image pipeline.Raster, factor float64) {
+func Contrast(image raster.Raster, factor float64) {
 	colorStep{contrast, float32(factor)}.run(image)
 }
 
 // Saturation scales the image towards or away from grey.
-func Saturation(image pipeline.Raster, factor float64) {
+func Saturation(image raster.Raster, factor float64) {
 	colorStep{saturation, float32(factor)}.run(image)
 }
 
 // Gray replaces the image by its luma.
-func Gray(image pipeline.Raster) { kernel.Gray(image.Pix()) }
+func Gray(image raster.Raster) { kernel.Gray(image.Pix()) }
 
 // Hue shifts the hue by turns, through Pillow's 8-bit HSV.
-func Hue(image pipeline.Raster, turns float64) {
+func Hue(image raster.Raster, turns float64) {
 	colorStep{hue, float32(hueShift(turns))}.run(image)
 }
 

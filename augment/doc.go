@@ -9,7 +9,7 @@
 // The resizes compute any window of the result, equal to resizing the whole
 // and cropping, so a stage resamples only what it keeps:
 //
-//	crop := augment.ResizeBilinear(image, 704, 1280, pipeline.Box{Y0: 32, X0: 100, Y1: 672, X1: 740})
+//	crop := augment.ResizeBilinear(image, 704, 1280, raster.Box{Y0: 32, X0: 100, Y1: 672, X1: 740})
 //
 // A [Scratch] does the same into memory of the caller's, mirrored in passing
 // where that is wanted, and allocates nothing. The inner loops are in

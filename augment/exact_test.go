@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // drawSide draws a length: mostly short and odd ones, where borders meet.
@@ -18,16 +18,16 @@ func drawSide(rng *rand.Rand) int {
 }
 
 // drawWindow draws a box inside h×w.
-func drawWindow(rng *rand.Rand, h, w int) pipeline.Box {
+func drawWindow(rng *rand.Rand, h, w int) raster.Box {
 	y, x := rng.IntN(h), rng.IntN(w)
-	return pipeline.Box{Y0: y, X0: x, Y1: y + 1 + rng.IntN(h-y), X1: x + 1 + rng.IntN(w-x)}
+	return raster.Box{Y0: y, X0: x, Y1: y + 1 + rng.IntN(h-y), X1: x + 1 + rng.IntN(w-x)}
 }
 
 // resizes are the three with their references.
 var resizes = map[string]struct {
-	into      func(s *Scratch, dst, src pipeline.Raster, h, w int, window pipeline.Box, flip bool)
-	reference func(src pipeline.Raster, h, w int, window pipeline.Box) pipeline.Raster
-	rows      func(srcHeight, h int, window pipeline.Box) (first, last int)
+	into      func(s *Scratch, dst, src raster.Raster, h, w int, window raster.Box, flip bool)
+	reference func(src raster.Raster, h, w int, window raster.Box) raster.Raster
+	rows      func(srcHeight, h int, window raster.Box) (first, last int)
 	channels  []int
 }{
 	"bilinear": {(*Scratch).ResizeBilinear, referenceBilinear, BilinearRows, []int{1, 3}},
@@ -38,7 +38,7 @@ var resizes = map[string]struct {
 // checkResize compares a resize with its reference: a window of the whole,
 // mirrored or not, in a raster that is larger, from a source whose rows that
 // are said not to be needed hold noise.
-func checkResize(t *testing.T, name string, rng *rand.Rand, s *Scratch, srcH, srcW, h, w int, window pipeline.Box, flip bool) {
+func checkResize(t *testing.T, name string, rng *rand.Rand, s *Scratch, srcH, srcW, h, w int, window raster.Box, flip bool) {
 	t.Helper()
 	resize := resizes[name]
 	c := resize.channels[rng.IntN(len(resize.channels))]
@@ -109,11 +109,11 @@ func TestPairEqualsTwoResizes(t *testing.T) {
 func checkPair(t *testing.T, rng *rand.Rand, s *Scratch, srcH, srcW, h, w int) {
 	t.Helper()
 	src := random(rng, srcH, srcW, 3)
-	windows := [2]pipeline.Box{drawWindow(rng, h, w), drawWindow(rng, h, w)}
+	windows := [2]raster.Box{drawWindow(rng, h, w), drawWindow(rng, h, w)}
 	flips := [2]bool{rng.IntN(2) == 0, rng.IntN(2) == 0}
-	var got [2]pipeline.Raster
+	var got [2]raster.Raster
 	for i, box := range windows {
-		got[i] = pipeline.NewRaster(box.Height(), box.Width(), 3)
+		got[i] = raster.New(box.Height(), box.Width(), 3)
 	}
 	s.ResizeBicubicPair(got, src, h, w, windows, flips)
 	for i, box := range windows {
@@ -126,7 +126,7 @@ func checkPair(t *testing.T, rng *rand.Rand, s *Scratch, srcH, srcW, h, w int) {
 }
 
 // colorful is a raster of noise with many grays and pure colours.
-func colorful(rng *rand.Rand, h, w int) pipeline.Raster {
+func colorful(rng *rand.Rand, h, w int) raster.Raster {
 	r := random(rng, h, w, 3)
 	for p := r.Pix(); len(p) > 0; p = p[3:] {
 		switch rng.IntN(5) {
@@ -144,11 +144,11 @@ func colorful(rng *rand.Rand, h, w int) pipeline.Raster {
 func checkColors(t *testing.T, rng *rand.Rand, h, w int, factor, turns float64) {
 	t.Helper()
 	src := colorful(rng, h, w)
-	for name, f := range map[string][2]func(pipeline.Raster){
-		"brightness": {func(r pipeline.Raster) { Brightness(r, factor) }, func(r pipeline.Raster) { referenceBrightness(r, factor) }},
-		"contrast":   {func(r pipeline.Raster) { Contrast(r, factor) }, func(r pipeline.Raster) { referenceContrast(r, factor) }},
-		"saturation": {func(r pipeline.Raster) { Saturation(r, factor) }, func(r pipeline.Raster) { referenceSaturation(r, factor) }},
-		"hue":        {func(r pipeline.Raster) { Hue(r, turns) }, func(r pipeline.Raster) { referenceHue(r, turns) }},
+	for name, f := range map[string][2]func(raster.Raster){
+		"brightness": {func(r raster.Raster) { Brightness(r, factor) }, func(r raster.Raster) { referenceBrightness(r, factor) }},
+		"contrast":   {func(r raster.Raster) { Contrast(r, factor) }, func(r raster.Raster) { referenceContrast(r, factor) }},
+		"saturation": {func(r raster.Raster) { Saturation(r, factor) }, func(r raster.Raster) { referenceSaturation(r, factor) }},
+		"hue":        {func(r raster.Raster) { Hue(r, turns) }, func(r raster.Raster) { referenceHue(r, turns) }},
 		"gray":       {Gray, referenceGray},
 	} {
 		got, want := src.Clone(), src.Clone()
@@ -166,7 +166,7 @@ func TestColorsEqualReferences(t *testing.T) {
 }
 
 // referenceJitter is ColorJitter.Apply, operation by operation.
-func referenceJitter(j ColorJitter, image pipeline.Raster, rng *rand.Rand) {
+func referenceJitter(j ColorJitter, image raster.Raster, rng *rand.Rand) {
 	if j.Chance == 0 || rng.Float64() >= j.Chance {
 		return
 	}
@@ -234,11 +234,11 @@ func checkGaussian(t *testing.T, rng *rand.Rand, s *Scratch, h, w int, sigma flo
 		t.Fatal(err)
 	}
 	src := colorful(rng, h, w)
-	want, _ := f.draw(src, pipeline.Raster{})
+	want, _ := f.draw(src, raster.Raster{})
 	got := src.Clone()
 	s.GaussianBlur(got, sigma)
 	same(t, fmt.Sprintf("Gaussian blur by %v of %dx%d", sigma, w, h), got, want)
-	applied, _ := f.Apply(src, pipeline.Raster{})
+	applied, _ := f.Apply(src, raster.Raster{})
 	same(t, "the filter", applied, want)
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // The stage does to one sample what it does in a stream: the draws are keyed by
@@ -25,7 +26,7 @@ func ExampleStage_Sample() {
 // Only the rows that a crop of a resized image needs are to be decoded.
 func ExampleBilinearRows() {
 	// A crop at rows 200 to 712 of an image that is scaled from 1052 rows to 720.
-	first, last := augment.BilinearRows(1052, 720, pipeline.Box{Y0: 200, X0: 0, Y1: 712, X1: 512})
+	first, last := augment.BilinearRows(1052, 720, raster.Box{Y0: 200, X0: 0, Y1: 712, X1: 512})
 	fmt.Println(first, last)
 	// Output: 292 1041
 }

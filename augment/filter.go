@@ -10,7 +10,8 @@ import (
 	"strings"
 
 	"github.com/disintegration/gift"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/nearest"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // A Filter is one of github.com/disintegration/gift's by name. Filters that
@@ -93,7 +94,7 @@ var filters = map[string]filterSpec{
 	}},
 	"rotate": {[]argument{{"degrees", -360, 360}}, "10", func(a []float64) (gift.Filter, gift.Filter) {
 		fill := MeanColor()
-		return gift.Rotate(float32(a[0]), color.RGBA{fill[0], fill[1], fill[2], 255}, gift.CubicInterpolation), gift.Rotate(float32(a[0]), color.Gray{pipeline.Ignore}, gift.NearestNeighborInterpolation)
+		return gift.Rotate(float32(a[0]), color.RGBA{fill[0], fill[1], fill[2], 255}, gift.CubicInterpolation), gift.Rotate(float32(a[0]), color.Gray{byte(raster.Ignore)}, gift.NearestNeighborInterpolation)
 	}},
 	"rotate_90":  {nil, "", func([]float64) (gift.Filter, gift.Filter) { return both(gift.Rotate90()) }},
 	"rotate_180": {nil, "", func([]float64) (gift.Filter, gift.Filter) { return both(gift.Rotate180()) }},
@@ -125,7 +126,7 @@ func ParseFilter(spec string) (Filter, error) {
 	name, list, _ := strings.Cut(spec, ":")
 	f, ok := filters[name]
 	if !ok {
-		return Filter{}, fmt.Errorf("filter %q: did you mean %q? (all: %s)", name, pipeline.Nearest(name, FilterNames()), strings.Join(FilterNames(), ", "))
+		return Filter{}, fmt.Errorf("filter %q: did you mean %q? (all: %s)", name, nearest.Word(name, FilterNames()), strings.Join(FilterNames(), ", "))
 	}
 	var texts []string
 	if list != "" {
@@ -162,7 +163,7 @@ func ParseFilter(spec string) (Filter, error) {
 }
 
 // Apply filters an image [H,W,3] and its label [H,W,1], which may be empty.
-func (f Filter) Apply(img, label pipeline.Raster) (pipeline.Raster, pipeline.Raster) {
+func (f Filter) Apply(img, label raster.Raster) (raster.Raster, raster.Raster) {
 	if f.sigma > 0 {
 		out := img.Clone()
 		GaussianBlur(out, f.sigma)
@@ -172,7 +173,7 @@ func (f Filter) Apply(img, label pipeline.Raster) (pipeline.Raster, pipeline.Ras
 }
 
 // draw has gift do the work.
-func (f Filter) draw(img, label pipeline.Raster) (pipeline.Raster, pipeline.Raster) {
+func (f Filter) draw(img, label raster.Raster) (raster.Raster, raster.Raster) {
 	src := image.NewNRGBA(image.Rect(0, 0, img.Width(), img.Height()))
 	for i := range img.Height() * img.Width() {
 		copy(src.Pix[4*i:4*i+3], img.Pix()[3*i:3*i+3])
@@ -182,7 +183,7 @@ func (f Filter) draw(img, label pipeline.Raster) (pipeline.Raster, pipeline.Rast
 	g.SetParallelization(false) // the engine owns the workers
 	dst := image.NewNRGBA(g.Bounds(src.Bounds()))
 	g.Draw(dst, src)
-	out := pipeline.NewRaster(max(dst.Rect.Dy(), 1), max(dst.Rect.Dx(), 1), 3)
+	out := raster.New(max(dst.Rect.Dy(), 1), max(dst.Rect.Dx(), 1), 3)
 	for i := range dst.Rect.Dy() * dst.Rect.Dx() {
 		copy(out.Pix()[3*i:3*i+3], dst.Pix[4*i:4*i+3])
 	}
@@ -192,7 +193,7 @@ func (f Filter) draw(img, label pipeline.Raster) (pipeline.Raster, pipeline.Rast
 	g = gift.New(f.label)
 	g.SetParallelization(false)
 	from := &image.Gray{Pix: label.Pix(), Stride: label.Width(), Rect: image.Rect(0, 0, label.Width(), label.Height())}
-	to := pipeline.NewRaster(out.Height(), out.Width(), 1)
+	to := raster.New(out.Height(), out.Width(), 1)
 	g.Draw(&image.Gray{Pix: to.Pix(), Stride: to.Width(), Rect: image.Rect(0, 0, to.Width(), to.Height())}, from)
 	return out, to
 }

@@ -2,17 +2,17 @@ package augment
 
 import (
 	"github.com/pipa-uda/pipa/augment/internal/kernel"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // Crop copies the box out of src.
-func Crop(src pipeline.Raster, box pipeline.Box) pipeline.Raster {
-	out := pipeline.NewRaster(box.Height(), box.Width(), src.Channels())
+func Crop(src raster.Raster, box raster.Box) raster.Raster {
+	out := raster.New(box.Height(), box.Width(), src.Channels())
 	cropInto(out, src, box, false)
 	return out
 }
 
-func cropInto(dst, src pipeline.Raster, box pipeline.Box, flip bool) {
+func cropInto(dst, src raster.Raster, box raster.Box, flip bool) {
 	c := src.Channels()
 	p := partOf(dst, box, c, flip)
 	for y := range box.Height() {
@@ -26,7 +26,7 @@ func cropInto(dst, src pipeline.Raster, box pipeline.Box, flip bool) {
 }
 
 // FlipX mirrors r left to right, in place.
-func FlipX(r pipeline.Raster) {
+func FlipX(r raster.Raster) {
 	s := BorrowScratch()
 	defer s.Return()
 	s.bytes = grow(s.bytes, r.Width()*r.Channels())
@@ -37,11 +37,11 @@ func FlipX(r pipeline.Raster) {
 }
 
 // Pad extends src at the bottom and the right to h×w with a colour.
-func Pad(src pipeline.Raster, h, w int, fill []byte) pipeline.Raster {
+func Pad(src raster.Raster, h, w int, fill []byte) raster.Raster {
 	if src.Height() == h && src.Width() == w {
 		return src
 	}
-	out := pipeline.NewRaster(h, w, src.Channels())
+	out := raster.New(h, w, src.Channels())
 	cropInto(out, src, full(src.Height(), src.Width()), false)
 	FillAround(out, src.Height(), src.Width(), false, fill)
 	return out
@@ -49,7 +49,7 @@ func Pad(src pipeline.Raster, h, w int, fill []byte) pipeline.Raster {
 
 // FillAround gives a colour to the pixels of r outside its top left h×w, or
 // its top right where flip is set: what a resize of that size into r leaves.
-func FillAround(r pipeline.Raster, h, w int, flip bool, fill []byte) {
+func FillAround(r raster.Raster, h, w int, flip bool, fill []byte) {
 	from, to := w*len(fill), r.Width()*len(fill)
 	if flip {
 		from, to = 0, (r.Width()-w)*len(fill)

@@ -4,20 +4,20 @@ import (
 	"math"
 
 	"github.com/pipa-uda/pipa/augment/internal/kernel"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // GaussianBlur is gift's gaussian_blur in place, to the byte: a kernel cut at
 // three sigma, borders repeated, across and then down, with 16 bits between.
 // A sigma of 0 changes nothing.
-func GaussianBlur(image pipeline.Raster, sigma float64) {
+func GaussianBlur(image raster.Raster, sigma float64) {
 	s := BorrowScratch()
 	defer s.Return()
 	s.GaussianBlur(image, sigma)
 }
 
 // GaussianBlur is the function of that name.
-func (s *Scratch) GaussianBlur(image pipeline.Raster, sigma float64) {
+func (s *Scratch) GaussianBlur(image raster.Raster, sigma float64) {
 	if sigma <= 0 {
 		return
 	}

@@ -9,18 +9,18 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures/golden"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // raster loads a golden image or label.
-func raster(t *testing.T, c *golden.Case, name string) pipeline.Raster {
+func testRaster(t *testing.T, c *golden.Case, name string) raster.Raster {
 	t.Helper()
 	tensor := c.Must(name)
 	channels := 1
 	if len(tensor.Shape) == 3 {
 		channels = tensor.Shape[2]
 	}
-	r, err := pipeline.WrapRaster(tensor.Shape[0], tensor.Shape[1], channels, tensor.Data)
+	r, err := raster.Wrap(tensor.Shape[0], tensor.Shape[1], channels, tensor.Data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func raster(t *testing.T, c *golden.Case, name string) pipeline.Raster {
 }
 
 // same fails where rasters differ, saying by how much.
-func same(t *testing.T, name string, got, want pipeline.Raster) {
+func same(t *testing.T, name string, got, want raster.Raster) {
 	t.Helper()
 	if got.Height() != want.Height() || got.Width() != want.Width() {
 		t.Errorf("%s is %dx%d, want %dx%d", name, got.Width(), got.Height(), want.Width(), want.Height())
@@ -47,14 +47,14 @@ func same(t *testing.T, name string, got, want pipeline.Raster) {
 }
 
 func TestResizesMatchOpenCVAndPillow(t *testing.T) {
-	for kind, resize := range map[string]func(pipeline.Raster, int, int, pipeline.Box) pipeline.Raster{"pipeline": ResizeBilinear, "pair_crop": ResizeBicubic} {
+	for kind, resize := range map[string]func(raster.Raster, int, int, raster.Box) raster.Raster{"pipeline": ResizeBilinear, "pair_crop": ResizeBicubic} {
 		for _, path := range golden.Files(t, kind) {
 			t.Run(filepath.Base(path), func(t *testing.T) {
 				c := golden.Load(t, path)
-				image, label := raster(t, c, "resized_image"), raster(t, c, "resized_label")
+				image, label := testRaster(t, c, "resized_image"), testRaster(t, c, "resized_label")
 				h, w := image.Height(), image.Width()
-				same(t, "image", resize(raster(t, c, "image"), h, w, full(h, w)), image)
-				same(t, "label", ResizeNearest(raster(t, c, "label"), h, w, full(h, w)), label)
+				same(t, "image", resize(testRaster(t, c, "image"), h, w, full(h, w)), image)
+				same(t, "label", ResizeNearest(testRaster(t, c, "label"), h, w, full(h, w)), label)
 			})
 		}
 	}
@@ -80,16 +80,16 @@ func TestColorsMatchTorchvision(t *testing.T) {
 		}
 		compared++
 		f := c.Floats("factors")
-		for name, apply := range map[string]func(r pipeline.Raster) pipeline.Raster{
-			"brightness": func(r pipeline.Raster) pipeline.Raster { Brightness(r, float64(f[0])); return r },
-			"contrast":   func(r pipeline.Raster) pipeline.Raster { Contrast(r, float64(f[1])); return r },
-			"saturation": func(r pipeline.Raster) pipeline.Raster { Saturation(r, float64(f[2])); return r },
-			"hue":        func(r pipeline.Raster) pipeline.Raster { Hue(r, float64(f[3])); return r },
-			"gray":       func(r pipeline.Raster) pipeline.Raster { Gray(r); return r },
+		for name, apply := range map[string]func(r raster.Raster) raster.Raster{
+			"brightness": func(r raster.Raster) raster.Raster { Brightness(r, float64(f[0])); return r },
+			"contrast":   func(r raster.Raster) raster.Raster { Contrast(r, float64(f[1])); return r },
+			"saturation": func(r raster.Raster) raster.Raster { Saturation(r, float64(f[2])); return r },
+			"hue":        func(r raster.Raster) raster.Raster { Hue(r, float64(f[3])); return r },
+			"gray":       func(r raster.Raster) raster.Raster { Gray(r); return r },
 			"blur5":      Blur5,
 		} {
 			t.Run(filepath.Base(path)+"/"+name, func(t *testing.T) {
-				same(t, name, apply(raster(t, c, "crop1")), raster(t, c, "crop1."+name))
+				same(t, name, apply(testRaster(t, c, "crop1")), testRaster(t, c, "crop1."+name))
 			})
 		}
 	}
@@ -101,13 +101,13 @@ func TestColorsMatchTorchvision(t *testing.T) {
 // TestWindowsEqualResizeThenCrop holds every resize to its own whole result.
 func TestWindowsEqualResizeThenCrop(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	for name, resize := range map[string]func(pipeline.Raster, int, int, pipeline.Box) pipeline.Raster{"bilinear": ResizeBilinear, "bicubic": ResizeBicubic, "nearest": ResizeNearest} {
+	for name, resize := range map[string]func(raster.Raster, int, int, raster.Box) raster.Raster{"bilinear": ResizeBilinear, "bicubic": ResizeBicubic, "nearest": ResizeNearest} {
 		t.Run(name, func(t *testing.T) {
 			for range 200 {
 				src := random(rng, 1+rng.IntN(40), 1+rng.IntN(40), 3)
 				h, w := 1+rng.IntN(60), 1+rng.IntN(60)
 				y, x := rng.IntN(h), rng.IntN(w)
-				box := pipeline.Box{Y0: y, X0: x, Y1: y + 1 + rng.IntN(h-y), X1: x + 1 + rng.IntN(w-x)}
+				box := raster.Box{Y0: y, X0: x, Y1: y + 1 + rng.IntN(h-y), X1: x + 1 + rng.IntN(w-x)}
 				whole := resize(src, h, w, full(h, w))
 				same(t, fmt.Sprintf("%dx%d to %dx%d, %v", src.Width(), src.Height(), w, h, box), resize(src, h, w, box), Crop(whole, box))
 			}
@@ -115,8 +115,8 @@ func TestWindowsEqualResizeThenCrop(t *testing.T) {
 	}
 }
 
-func random(rng *rand.Rand, h, w, c int) pipeline.Raster {
-	r := pipeline.NewRaster(h, w, c)
+func random(rng *rand.Rand, h, w, c int) raster.Raster {
+	r := raster.New(h, w, c)
 	for i := range r.Pix() {
 		r.Pix()[i] = byte(rng.IntN(256))
 	}

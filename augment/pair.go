@@ -2,12 +2,12 @@ package augment
 
 import (
 	"github.com/pipa-uda/pipa/augment/internal/kernel"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // ResizeBicubicPair is [Scratch.ResizeBicubic] of two windows. What they share
 // is resampled once.
-func (s *Scratch) ResizeBicubicPair(dst [2]pipeline.Raster, src pipeline.Raster, h, w int, windows [2]pipeline.Box, flips [2]bool) {
+func (s *Scratch) ResizeBicubicPair(dst [2]raster.Raster, src raster.Raster, h, w int, windows [2]raster.Box, flips [2]bool) {
 	if src.Height() == h || src.Width() == w || windows[0].Intersect(windows[1]).Empty() {
 		for i := range dst {
 			s.ResizeBicubic(dst[i], src, h, w, windows[i], flips[i])

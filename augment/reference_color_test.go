@@ -3,7 +3,7 @@ package augment
 import (
 	"math"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // mixByte is Pillow's blend of a degenerate value and an original one
@@ -28,7 +28,7 @@ func mixTable(degenerate byte, factor float64) (t [256]byte) {
 }
 
 // referenceBrightness scales the image towards or away from black.
-func referenceBrightness(image pipeline.Raster, factor float64) {
+func referenceBrightness(image raster.Raster, factor float64) {
 	t := mixTable(0, factor)
 	for i, v := range image.Pix() {
 		image.Pix()[i] = t[v]
@@ -36,7 +36,7 @@ func referenceBrightness(image pipeline.Raster, factor float64) {
 }
 
 // referenceContrast scales the image towards or away from its mean grey.
-func referenceContrast(image pipeline.Raster, factor float64) {
+func referenceContrast(image raster.Raster, factor float64) {
 	pix := image.Pix()
 	sum := 0
 	for i := 0; i < len(pix); i += 3 {
@@ -50,7 +50,7 @@ func referenceContrast(image pipeline.Raster, factor float64) {
 }
 
 // referenceSaturation scales the image towards or away from grey.
-func referenceSaturation(image pipeline.Raster, factor float64) {
+func referenceSaturation(image raster.Raster, factor float64) {
 	pix := image.Pix()
 	f := float32(factor)
 	for i := 0; i+2 < len(pix); i += 3 {
@@ -66,7 +66,7 @@ func luma(r, g, b byte) byte {
 }
 
 // referenceGray replaces the image by its luma.
-func referenceGray(image pipeline.Raster) {
+func referenceGray(image raster.Raster) {
 	pix := image.Pix()
 	for i := 0; i+2 < len(pix); i += 3 {
 		l := luma(pix[i], pix[i+1], pix[i+2])
@@ -75,7 +75,7 @@ func referenceGray(image pipeline.Raster) {
 }
 
 // referenceHue shifts the hue by turns, through Pillow's 8-bit HSV.
-func referenceHue(image pipeline.Raster, turns float64) {
+func referenceHue(image raster.Raster, turns float64) {
 	shift := byte(int(turns * 255)) // wraps, as numpy's uint8 does
 	pix := image.Pix()
 	for i := 0; i+2 < len(pix); i += 3 {
@@ -139,9 +139,9 @@ func fromHSV(h, s, v byte) (r, g, b byte) {
 
 // referenceBlur5 is OpenCV's GaussianBlur with a 5×5 weighted and no sigma, the binomial
 // 1 4 6 4 1, borders mirrored without repeating them.
-func referenceBlur5(image pipeline.Raster) pipeline.Raster {
+func referenceBlur5(image raster.Raster) raster.Raster {
 	h, w, c := image.Height(), image.Width(), image.Channels()
-	out := pipeline.NewRaster(h, w, c)
+	out := raster.New(h, w, c)
 	mirror := func(i, n int) int {
 		if n == 1 {
 			return 0
@@ -179,7 +179,7 @@ func referenceBlur5(image pipeline.Raster) pipeline.Raster {
 
 // referenceVaried tells whether a label's box has more than one class and none that
 // covers maxRatio or more of the pixels that are not ignored.
-func referenceVaried(label pipeline.Raster, box pipeline.Box, maxRatio float64) bool {
+func referenceVaried(label raster.Raster, box raster.Box, maxRatio float64) bool {
 	var counts [256]int
 	for y := box.Y0; y < box.Y1; y++ {
 		for _, id := range label.Row(y)[box.X0:box.X1] {
@@ -188,7 +188,7 @@ func referenceVaried(label pipeline.Raster, box pipeline.Box, maxRatio float64) 
 	}
 	classes, most, all := 0, 0, 0
 	for id, n := range counts {
-		if n == 0 || pipeline.TrainID(id) == pipeline.Ignore {
+		if n == 0 || raster.TrainID(id) == raster.Ignore {
 			continue
 		}
 		classes++

@@ -3,7 +3,7 @@ package augment
 import (
 	"math"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // The functions below say in the shortest way, pixel by pixel and in the
@@ -51,12 +51,12 @@ func fixed(f float32) int32 { return int32(math.RoundToEven(float64(f))) }
 
 // referenceBilinear scales src to h×w as OpenCV's INTER_LINEAR does for 8-bit
 // images, and returns the window of the result.
-func referenceBilinear(src pipeline.Raster, h, w int, window pipeline.Box) pipeline.Raster {
+func referenceBilinear(src raster.Raster, h, w int, window raster.Box) raster.Raster {
 	if src.Height() == h && src.Width() == w {
 		return Crop(src, window)
 	}
 	c := src.Channels()
-	out := pipeline.NewRaster(window.Height(), window.Width(), c)
+	out := raster.New(window.Height(), window.Width(), c)
 	across := bilinearTaps(src.Width(), w, window.X0, window.X1, true)
 	down := bilinearTaps(src.Height(), h, window.Y0, window.Y1, false)
 	rows := [2][]int32{make([]int32, window.Width()*c), make([]int32, window.Width()*c)}
@@ -115,12 +115,12 @@ func blend(dst []byte, upper, lower []int32, w0, w1 int32) {
 
 // referenceNearest scales src to h×w as OpenCV's INTER_NEAREST does, and returns
 // the window of the result.
-func referenceNearest(src pipeline.Raster, h, w int, window pipeline.Box) pipeline.Raster {
+func referenceNearest(src raster.Raster, h, w int, window raster.Box) raster.Raster {
 	if src.Height() == h && src.Width() == w {
 		return Crop(src, window)
 	}
 	c := src.Channels()
-	out := pipeline.NewRaster(window.Height(), window.Width(), c)
+	out := raster.New(window.Height(), window.Width(), c)
 	across := nearestIndices(src.Width(), w, window.X0, window.X1)
 	down := nearestIndices(src.Height(), h, window.Y0, window.Y1)
 	for y, from := range down {
@@ -205,7 +205,7 @@ func bicubic(x float64) float64 {
 
 // referenceBicubic scales an RGB raster to h×w as Pillow's BICUBIC does, and
 // returns the window of the result.
-func referenceBicubic(src pipeline.Raster, h, w int, window pipeline.Box) pipeline.Raster {
+func referenceBicubic(src raster.Raster, h, w int, window raster.Box) raster.Raster {
 	across := bicubicKernels(src.Width(), w, window.X0, window.X1)
 	down := bicubicKernels(src.Height(), h, window.Y0, window.Y1)
 	// The horizontal pass, rounded to bytes, of the source rows that are needed.
@@ -214,7 +214,7 @@ func referenceBicubic(src pipeline.Raster, h, w int, window pipeline.Box) pipeli
 	for _, k := range down {
 		first, last = min(first, k.at), max(last, k.at+len(k.weights))
 	}
-	middle := pipeline.NewRaster(last-first, window.Width(), 3)
+	middle := raster.New(last-first, window.Width(), 3)
 	for y := first; y < last; y++ {
 		if w == src.Width() {
 			copy(middle.Row(y-first), src.Row(y)[3*window.X0:3*window.X1])
@@ -223,9 +223,9 @@ func referenceBicubic(src pipeline.Raster, h, w int, window pipeline.Box) pipeli
 		bicubicRow(middle.Row(y-first), src.Row(y), across)
 	}
 	if h == src.Height() {
-		return Crop(middle, pipeline.Box{Y0: window.Y0 - first, Y1: window.Y1 - first, X1: window.Width()})
+		return Crop(middle, raster.Box{Y0: window.Y0 - first, Y1: window.Y1 - first, X1: window.Width()})
 	}
-	out := pipeline.NewRaster(window.Height(), window.Width(), 3)
+	out := raster.New(window.Height(), window.Width(), 3)
 	sums := make([]int32, 3*window.Width())
 	for y, k := range down {
 		for i := range sums {

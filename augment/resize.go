@@ -2,7 +2,7 @@ package augment
 
 import (
 	"github.com/pipa-uda/pipa/augment/internal/kernel"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // FitSize is the size of an image scaled, keeping its ratio, so that its long
@@ -15,12 +15,12 @@ func FitSize(height, width int, fit [2]int) (h, w int) {
 }
 
 // full is the window of a whole image.
-func full(h, w int) pipeline.Box { return pipeline.Box{Y1: h, X1: w} }
+func full(h, w int) raster.Box { return raster.Box{Y1: h, X1: w} }
 
 // ResizeBilinear scales src to h×w as OpenCV's INTER_LINEAR does for 8-bit
 // images, and returns the window of the result.
-func ResizeBilinear(src pipeline.Raster, h, w int, window pipeline.Box) pipeline.Raster {
-	out := pipeline.NewRaster(window.Height(), window.Width(), src.Channels())
+func ResizeBilinear(src raster.Raster, h, w int, window raster.Box) raster.Raster {
+	out := raster.New(window.Height(), window.Width(), src.Channels())
 	s := BorrowScratch()
 	defer s.Return()
 	s.ResizeBilinear(out, src, h, w, window, false)
@@ -30,7 +30,7 @@ func ResizeBilinear(src pipeline.Raster, h, w int, window pipeline.Box) pipeline
 // ResizeBilinear is the function of that name into dst, mirrored where flip is
 // set. dst may be larger than the window: the result lies at its top left, or
 // mirrored at its top right, and the rest keeps its pixels.
-func (s *Scratch) ResizeBilinear(dst, src pipeline.Raster, h, w int, window pipeline.Box, flip bool) {
+func (s *Scratch) ResizeBilinear(dst, src raster.Raster, h, w int, window raster.Box, flip bool) {
 	if src.Height() == h && src.Width() == w {
 		cropInto(dst, src, window, flip)
 		return
@@ -65,8 +65,8 @@ func (s *Scratch) ResizeBilinear(dst, src pipeline.Raster, h, w int, window pipe
 
 // ResizeNearest scales src to h×w as OpenCV's INTER_NEAREST does, and returns
 // the window of the result.
-func ResizeNearest(src pipeline.Raster, h, w int, window pipeline.Box) pipeline.Raster {
-	out := pipeline.NewRaster(window.Height(), window.Width(), src.Channels())
+func ResizeNearest(src raster.Raster, h, w int, window raster.Box) raster.Raster {
+	out := raster.New(window.Height(), window.Width(), src.Channels())
 	s := BorrowScratch()
 	defer s.Return()
 	s.ResizeNearest(out, src, h, w, window, false)
@@ -75,7 +75,7 @@ func ResizeNearest(src pipeline.Raster, h, w int, window pipeline.Box) pipeline.
 
 // ResizeNearest is the function of that name into dst, which is as
 // [Scratch.ResizeBilinear]'s.
-func (s *Scratch) ResizeNearest(dst, src pipeline.Raster, h, w int, window pipeline.Box, flip bool) {
+func (s *Scratch) ResizeNearest(dst, src raster.Raster, h, w int, window raster.Box, flip bool) {
 	if src.Height() == h && src.Width() == w {
 		cropInto(dst, src, window, flip)
 		return
@@ -96,8 +96,8 @@ func (s *Scratch) ResizeNearest(dst, src pipeline.Raster, h, w int, window pipel
 
 // ResizeBicubic scales an RGB raster to h×w as Pillow's BICUBIC does, and
 // returns the window of the result.
-func ResizeBicubic(src pipeline.Raster, h, w int, window pipeline.Box) pipeline.Raster {
-	out := pipeline.NewRaster(window.Height(), window.Width(), 3)
+func ResizeBicubic(src raster.Raster, h, w int, window raster.Box) raster.Raster {
+	out := raster.New(window.Height(), window.Width(), 3)
 	s := BorrowScratch()
 	defer s.Return()
 	s.ResizeBicubic(out, src, h, w, window, false)
@@ -106,7 +106,7 @@ func ResizeBicubic(src pipeline.Raster, h, w int, window pipeline.Box) pipeline.
 
 // ResizeBicubic is the function of that name into dst, which is as
 // [Scratch.ResizeBilinear]'s.
-func (s *Scratch) ResizeBicubic(dst, src pipeline.Raster, h, w int, window pipeline.Box, flip bool) {
+func (s *Scratch) ResizeBicubic(dst, src raster.Raster, h, w int, window raster.Box, flip bool) {
 	p := partOf(dst, window, 3, flip)
 	switch {
 	case src.Height() == h && src.Width() == w:
@@ -126,7 +126,7 @@ func (s *Scratch) ResizeBicubic(dst, src pipeline.Raster, h, w int, window pipel
 }
 
 // bicubicDown scales the height only.
-func (s *Scratch) bicubicDown(p part, src pipeline.Raster, h int, window pipeline.Box, flip bool) {
+func (s *Scratch) bicubicDown(p part, src raster.Raster, h int, window raster.Box, flip bool) {
 	s.down.Set(src.Height(), h, window.Y0, window.Y1)
 	s.bytes = grow(s.bytes, p.size)
 	stride := 3 * src.Width()
@@ -148,7 +148,7 @@ func (s *Scratch) bicubicDown(p part, src pipeline.Raster, h int, window pipelin
 
 // bicubicBoth scales the width, then the height. The rows between, rounded to
 // bytes as Pillow's are, go round in a ring that holds those of one result row.
-func (s *Scratch) bicubicBoth(p part, src pipeline.Raster, h, w int, window pipeline.Box, flip bool) {
+func (s *Scratch) bicubicBoth(p part, src raster.Raster, h, w int, window raster.Box, flip bool) {
 	s.bicubic.Set(src.Width(), w, window.X0, window.X1, flip)
 	s.down.Set(src.Height(), h, window.Y0, window.Y1)
 	slots := s.down.Taps

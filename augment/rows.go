@@ -2,7 +2,7 @@ package augment
 
 import (
 	"github.com/pipa-uda/pipa/augment/internal/kernel"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // The functions below say which rows [first, last) of a source of the given
@@ -10,14 +10,14 @@ import (
 // last: rows outside may hold anything.
 
 // BilinearRows are the source rows that [ResizeBilinear] reads.
-func BilinearRows(srcHeight, h int, window pipeline.Box) (first, last int) {
+func BilinearRows(srcHeight, h int, window raster.Box) (first, last int) {
 	top, _, _ := kernel.BilinearTap(srcHeight, h, window.Y0, false)
 	bottom, _, _ := kernel.BilinearTap(srcHeight, h, window.Y1-1, false)
 	return max(top, 0), min(bottom+2, srcHeight)
 }
 
 // NearestRows are the source rows that [ResizeNearest] reads.
-func NearestRows(srcHeight, h int, window pipeline.Box) (first, last int) {
+func NearestRows(srcHeight, h int, window raster.Box) (first, last int) {
 	if srcHeight == h {
 		return window.Y0, window.Y1
 	}
@@ -25,7 +25,7 @@ func NearestRows(srcHeight, h int, window pipeline.Box) (first, last int) {
 }
 
 // BicubicRows are the source rows that [ResizeBicubic] reads.
-func BicubicRows(srcHeight, h int, window pipeline.Box) (first, last int) {
+func BicubicRows(srcHeight, h int, window raster.Box) (first, last int) {
 	if srcHeight == h {
 		return window.Y0, window.Y1
 	}

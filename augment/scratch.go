@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"github.com/pipa-uda/pipa/augment/internal/kernel"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // A Scratch is the memory that the operations work in: rows and tables, about
@@ -48,12 +48,12 @@ func grow[T any](s []T, n int) []T {
 // left, or to the right where it is mirrored. So a mirrored result ends up
 // where mirroring the whole of dst would bring it.
 type part struct {
-	dst  pipeline.Raster
+	dst  raster.Raster
 	from int // byte in a row
 	size int // bytes of a row
 }
 
-func partOf(dst pipeline.Raster, box pipeline.Box, channels int, flip bool) part {
+func partOf(dst raster.Raster, box raster.Box, channels int, flip bool) part {
 	if dst.Channels() != channels || dst.Height() < box.Height() || dst.Width() < box.Width() {
 		panic(fmt.Sprintf("augment: a result of %dx%dx%d into a raster of %dx%dx%d", box.Width(), box.Height(), channels, dst.Width(), dst.Height(), dst.Channels()))
 	}
@@ -67,4 +67,4 @@ func partOf(dst pipeline.Raster, box pipeline.Box, channels int, flip bool) part
 func (p part) row(y int) []byte { return p.dst.Row(y)[p.from : p.from+p.size : p.from+p.size] }
 
 // from is the memory of row y and those after it.
-func from(r pipeline.Raster, y int) []byte { return r.Pix()[y*r.Width()*r.Channels():] }
+func from(r raster.Raster, y int) []byte { return r.Pix()[y*r.Width()*r.Channels():] }

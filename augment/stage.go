@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // Options say what the stage does to a sample, in the order of the fields. The
@@ -92,9 +93,9 @@ func (s *Stage) Header(in pipeline.Header) (pipeline.Header, error) {
 	}{s.options, s.seed, s.epoch})
 	switch {
 	case s.options.Crop[0] > 0:
-		out.Size = pipeline.Size{Height: s.options.Crop[0], Width: s.options.Crop[1]}
+		out.Size = raster.Size{Height: s.options.Crop[0], Width: s.options.Crop[1]}
 	case s.options.Resize[0] > 0 || len(s.filters) > 0:
-		out.Size = pipeline.Size{}
+		out.Size = raster.Size{}
 	}
 	return out, err
 }
@@ -123,9 +124,9 @@ func (s *Stage) Sample(in pipeline.Sample) pipeline.Sample {
 	p := s.plan(scratch, in)
 	size := p.size(s.options)
 	out := in
-	out.Image = pipeline.NewRaster(size.Height, size.Width, 3)
+	out.Image = raster.New(size.Height, size.Width, 3)
 	if !in.Label.Empty() {
-		out.Label = pipeline.NewRaster(size.Height, size.Width, 1)
+		out.Label = raster.New(size.Height, size.Width, 1)
 	}
 	s.render(scratch, p, in, out.Image, out.Label)
 	for _, f := range s.filters {
@@ -137,14 +138,14 @@ func (s *Stage) Sample(in pipeline.Sample) pipeline.Sample {
 // SampleInto augments one sample into the memory of image and label, such as
 // a batch's; label is empty where the sample has none. It wants a stage with a
 // crop, whose size both have, and without filters.
-func (s *Stage) SampleInto(in pipeline.Sample, image, label pipeline.Raster) (pipeline.Sample, error) {
+func (s *Stage) SampleInto(in pipeline.Sample, image, label raster.Raster) (pipeline.Sample, error) {
 	if s.options.Crop[0] == 0 || len(s.filters) > 0 {
 		return pipeline.Sample{}, fmt.Errorf("augment %q in place: the stage must crop and have no filters", in.ID)
 	}
 	crop := full(s.options.Crop[0], s.options.Crop[1])
 	for _, r := range []struct {
 		name     string
-		raster   pipeline.Raster
+		raster   raster.Raster
 		empty    bool
 		channels int
 	}{{"image", image, false, 3}, {"label", label, in.Label.Empty(), 1}} {
@@ -174,8 +175,8 @@ func (s *Stage) RowsNeeded(in pipeline.Sample, height, width int) (first, last i
 
 // plan is what a sample's draws come to before those of its appearance.
 type plan struct {
-	h, w int          // of the resized frame
-	box  pipeline.Box // what is kept of it
+	h, w int        // of the resized frame
+	box  raster.Box // what is kept of it
 	flip bool
 	rng  *rand.Rand // for the draws to come
 }
@@ -198,18 +199,18 @@ func (s *Stage) planSized(scratch *Scratch, in pipeline.Sample, h, w int) plan {
 }
 
 // size is that of the result, filters aside.
-func (p plan) size(o Options) pipeline.Size {
+func (p plan) size(o Options) raster.Size {
 	if o.Crop[0] > 0 {
-		return pipeline.Size{Height: o.Crop[0], Width: o.Crop[1]}
+		return raster.Size{Height: o.Crop[0], Width: o.Crop[1]}
 	}
-	return pipeline.Size{Height: p.h, Width: p.w}
+	return raster.Size{Height: p.h, Width: p.w}
 }
 
 // render writes all of image and label, which is empty where there is none.
-func (s *Stage) render(scratch *Scratch, p plan, in pipeline.Sample, image, label pipeline.Raster) {
+func (s *Stage) render(scratch *Scratch, p plan, in pipeline.Sample, image, label raster.Raster) {
 	if !label.Empty() {
 		scratch.ResizeNearest(label, in.Label, p.h, p.w, p.box, p.flip)
-		FillAround(label, p.box.Height(), p.box.Width(), p.flip, []byte{pipeline.Ignore})
+		FillAround(label, p.box.Height(), p.box.Width(), p.flip, []byte{byte(raster.Ignore)})
 	}
 	scratch.ResizeBilinear(image, in.Image, p.h, p.w, p.box, p.flip)
 	FillAround(image, p.box.Height(), p.box.Width(), p.flip, MeanColor())

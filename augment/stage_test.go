@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // referenceSample is Stage.Sample by the references, one whole raster after
@@ -19,14 +20,14 @@ func referenceSample(s *Stage, in pipeline.Sample) pipeline.Sample {
 		h, w = FitSize(h, w, o.Resize)
 	}
 	image := referenceBilinear(in.Image, h, w, full(h, w))
-	var label pipeline.Raster
+	var label raster.Raster
 	if !in.Label.Empty() {
 		label = referenceNearest(in.Label, h, w, full(h, w))
 	}
 	if o.Crop[0] > 0 {
-		draw := func() pipeline.Box {
+		draw := func() raster.Box {
 			y, x := rng.IntN(max(h-o.Crop[0], 0)+1), rng.IntN(max(w-o.Crop[1], 0)+1)
-			return pipeline.Box{Y0: y, X0: x, Y1: min(y+o.Crop[0], h), X1: min(x+o.Crop[1], w)}
+			return raster.Box{Y0: y, X0: x, Y1: min(y+o.Crop[0], h), X1: min(x+o.Crop[1], w)}
 		}
 		box := draw()
 		for try := 0; try < 10 && o.CatMaxRatio > 0 && o.CatMaxRatio < 1 && !label.Empty() && !referenceVaried(label, box, o.CatMaxRatio); try++ {
@@ -34,7 +35,7 @@ func referenceSample(s *Stage, in pipeline.Sample) pipeline.Sample {
 		}
 		image = Pad(Crop(image, box), o.Crop[0], o.Crop[1], MeanColor())
 		if !label.Empty() {
-			label = Pad(Crop(label, box), o.Crop[0], o.Crop[1], []byte{pipeline.Ignore})
+			label = Pad(Crop(label, box), o.Crop[0], o.Crop[1], []byte{byte(raster.Ignore)})
 		}
 	}
 	if rng.Float64() < o.Flip {
@@ -55,12 +56,12 @@ func referenceSample(s *Stage, in pipeline.Sample) pipeline.Sample {
 }
 
 // patches is a label of a few rectangles, so that the class shares matter.
-func patches(rng *rand.Rand, h, w int) pipeline.Raster {
-	r := pipeline.NewRaster(h, w, 1)
+func patches(rng *rand.Rand, h, w int) raster.Raster {
+	r := raster.New(h, w, 1)
 	for range rng.IntN(6) {
 		box, id := drawWindow(rng, h, w), byte(rng.IntN(3))
 		if id == 2 {
-			id = pipeline.Ignore
+			id = byte(raster.Ignore)
 		}
 		for y := box.Y0; y < box.Y1; y++ {
 			for x := box.X0; x < box.X1; x++ {
@@ -115,7 +116,7 @@ func TestSamplesEqualReference(t *testing.T) {
 		needless := in
 		needless.Image = in.Image.Clone()
 		blind := in
-		blind.Image = pipeline.Raster{}
+		blind.Image = raster.Raster{}
 		first, last := s.RowsNeeded(blind, h, w)
 		for y := range h {
 			if y < first || y >= last {
@@ -127,7 +128,7 @@ func TestSamplesEqualReference(t *testing.T) {
 		if o.Crop[0] == 0 {
 			continue
 		}
-		image, label := random(rng, o.Crop[0], o.Crop[1], 3), pipeline.Raster{}
+		image, label := random(rng, o.Crop[0], o.Crop[1], 3), raster.Raster{}
 		if !in.Label.Empty() {
 			label = random(rng, o.Crop[0], o.Crop[1], 1)
 		}
@@ -148,16 +149,16 @@ func TestSampleIntoChecksItsRasters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := pipeline.Sample{ID: "x", Image: pipeline.NewRaster(9, 9, 3), Label: pipeline.NewRaster(9, 9, 1)}
-	image, label := pipeline.NewRaster(4, 6, 3), pipeline.NewRaster(4, 6, 1)
+	in := pipeline.Sample{ID: "x", Image: raster.New(9, 9, 3), Label: raster.New(9, 9, 1)}
+	image, label := raster.New(4, 6, 3), raster.New(4, 6, 1)
 	for name, c := range map[string]struct {
 		stage        *Stage
-		image, label pipeline.Raster
+		image, label raster.Raster
 		want         string
 	}{
 		"no crop":       {whole, image, label, "must crop"},
-		"wrong size":    {s, pipeline.NewRaster(6, 4, 3), label, "image is 4x6x3, want 6x4x3"},
-		"missing label": {s, image, pipeline.Raster{}, "label"},
+		"wrong size":    {s, raster.New(6, 4, 3), label, "image is 4x6x3, want 6x4x3"},
+		"missing label": {s, image, raster.Raster{}, "label"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := c.stage.SampleInto(in, c.image, c.label); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -171,8 +172,8 @@ func TestSampleIntoChecksItsRasters(t *testing.T) {
 func TestScratchAllocatesNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(23, 24))
 	image, label := random(rng, 60, 90, 3), patches(rng, 60, 90)
-	dst, dst2, dstLabel := pipeline.NewRaster(40, 50, 3), pipeline.NewRaster(40, 50, 3), pipeline.NewRaster(40, 50, 1)
-	box := pipeline.Box{Y0: 3, X0: 5, Y1: 43, X1: 55}
+	dst, dst2, dstLabel := raster.New(40, 50, 3), raster.New(40, 50, 3), raster.New(40, 50, 1)
+	box := raster.Box{Y0: 3, X0: 5, Y1: 43, X1: 55}
 	var s Scratch
 	jitter := ColorJitter{0.4, 0.4, 0.4, 0.1, 1}
 	for name, f := range map[string]func(){
@@ -180,7 +181,7 @@ func TestScratchAllocatesNothing(t *testing.T) {
 		"nearest":  func() { s.ResizeNearest(dstLabel, label, 70, 100, box, true) },
 		"bicubic":  func() { s.ResizeBicubic(dst, image, 70, 100, box, true) },
 		"pair": func() {
-			s.ResizeBicubicPair([2]pipeline.Raster{dst, dst2}, image, 70, 100, [2]pipeline.Box{box, box.Shift(7, 9)}, [2]bool{true, false})
+			s.ResizeBicubicPair([2]raster.Raster{dst, dst2}, image, 70, 100, [2]raster.Box{box, box.Shift(7, 9)}, [2]bool{true, false})
 		},
 		"blur":    func() { s.Blur5(dst) },
 		"jitter":  func() { jitter.Apply(dst, rng) },

@@ -5,16 +5,16 @@ import (
 	"math/rand/v2"
 
 	"github.com/pipa-uda/pipa/augment/internal/kernel"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // chooseCrop draws the box that is kept of an h×w frame. It is smaller than
 // the crop where the frame is. The label has its own size, or is empty.
-func (s *Stage) chooseCrop(scratch *Scratch, label pipeline.Raster, h, w int, rng *rand.Rand) pipeline.Box {
+func (s *Stage) chooseCrop(scratch *Scratch, label raster.Raster, h, w int, rng *rand.Rand) raster.Box {
 	ch, cw := s.options.Crop[0], s.options.Crop[1]
-	draw := func() pipeline.Box {
+	draw := func() raster.Box {
 		y, x := rng.IntN(max(h-ch, 0)+1), rng.IntN(max(w-cw, 0)+1)
-		return pipeline.Box{Y0: y, X0: x, Y1: min(y+ch, h), X1: min(x+cw, w)}
+		return raster.Box{Y0: y, X0: x, Y1: min(y+ch, h), X1: min(x+cw, w)}
 	}
 	box := draw()
 	if r := s.options.CatMaxRatio; r > 0 && r < 1 && !label.Empty() {
@@ -31,7 +31,7 @@ func (s *Stage) chooseCrop(scratch *Scratch, label pipeline.Raster, h, w int, rn
 
 // Varied tells whether a label's box has more than one class and none that
 // covers maxRatio or more of the pixels that are not ignored.
-func Varied(label pipeline.Raster, box pipeline.Box, maxRatio float64) bool {
+func Varied(label raster.Raster, box raster.Box, maxRatio float64) bool {
 	var counts classCounts
 	for y := box.Y0; y < box.Y1; y++ {
 		counts.add(label.Row(y)[box.X0:box.X1], 1)
@@ -41,7 +41,7 @@ func Varied(label pipeline.Raster, box pipeline.Box, maxRatio float64) bool {
 
 // countResized counts a box of the label scaled to h×w, without resizing it:
 // one row at a time, each source row once.
-func (s *Scratch) countResized(label pipeline.Raster, h, w int, box pipeline.Box) (counts classCounts) {
+func (s *Scratch) countResized(label raster.Raster, h, w int, box raster.Box) (counts classCounts) {
 	if label.Height() == h && label.Width() == w {
 		for y := box.Y0; y < box.Y1; y++ {
 			counts.add(label.Row(y)[box.X0:box.X1], 1)
@@ -84,7 +84,7 @@ func (c *classCounts) add(row []byte, times int) {
 func (c *classCounts) varied(maxRatio float64) bool {
 	classes, most, all := 0, 0, 0
 	for id, n := range c {
-		if n == 0 || pipeline.TrainID(id) == pipeline.Ignore {
+		if n == 0 || raster.TrainID(id) == raster.Ignore {
 			continue
 		}
 		classes++

@@ -16,10 +16,12 @@ import (
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/crops"
 	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/precompute"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/pipa-uda/pipa/pipeline/storage/storagetest"
+	"github.com/pipa-uda/pipa/precompute"
 )
 
 // dataDir holds one small set of fixtures for all tests.
@@ -53,7 +55,7 @@ func planFile(t *testing.T, job precompute.Job, o precompute.Options) (string, *
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "plan.json")
-	if err := pipeline.WriteFile(file, false, p.Write); err != nil {
+	if err := files.Write(file, false, p.Write); err != nil {
 		t.Fatal(err)
 	}
 	return file, p
@@ -171,7 +173,7 @@ func TestAFinishedOutputIsLeftAlone(t *testing.T) {
 		}
 		var shards []fs.FileInfo
 		for s := range p.Shards {
-			info, err := os.Stat(filepath.Join(out, pipeline.ShardFile(s)))
+			info, err := os.Stat(filepath.Join(out, shards.File(s)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -180,7 +182,7 @@ func TestAFinishedOutputIsLeftAlone(t *testing.T) {
 		return shards
 	}
 	first, second := again(), again()
-	if err := os.Remove(filepath.Join(out, pipeline.ShardFile(2))); err != nil {
+	if err := os.Remove(filepath.Join(out, shards.File(2))); err != nil {
 		t.Fatal(err)
 	}
 	third := again()
@@ -218,7 +220,7 @@ func TestAFailureNamesTheShard(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "shard 0 of 4") || !strings.Contains(err.Error(), image) || !strings.Contains(err.Error(), "the plan says") {
 		t.Errorf("with a changed input: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(out, pipeline.ManifestFile)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(out, shards.ManifestFile)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the dataset was committed: %v", err)
 	}
 	if err := os.WriteFile(image, good, 0o644); err != nil {

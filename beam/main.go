@@ -22,9 +22,10 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/options/jobopts"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
-	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/precompute"
+	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/pipeline/storage"
+	"github.com/pipa-uda/pipa/precompute"
 )
 
 func main() {
@@ -33,7 +34,7 @@ func main() {
 	flag.StringVar(&job.Out, "out", "", "the dataset's folder: a path or URL that every worker reaches")
 	flag.StringVar(&job.Source, "source", "", "where the plan's source lies now, if not where the plan has it")
 	flag.StringVar(&job.Mixed, "target", "", "where the plan's target lies now, if not where the plan has it")
-	flag.IntVar(&job.MaxPixels, "max-pixels", pipeline.MaxPixels, "refuse plans that let images declare more pixels than this")
+	flag.IntVar(&job.MaxPixels, "max-pixels", raster.MaxPixels, "refuse plans that let images declare more pixels than this")
 	flag.IntVar(&job.Workers, "workers", 1, "goroutines that make one shard's rows; the runner makes several shards at once")
 	flag.Parse()
 	beam.Init() // does not return in a worker
@@ -79,7 +80,7 @@ func run(ctx context.Context, planFile string, job Job) error {
 		return fmt.Errorf("precompute %s: %w", job.Out, err)
 	}
 	if *jobopts.Async {
-		fmt.Printf("%s: submitted; it is a dataset once it has a %s\n", job.Out, pipeline.ManifestFile)
+		fmt.Printf("%s: submitted; it is a dataset once it has a %s\n", job.Out, shards.ManifestFile)
 		return nil
 	}
 	folder, err := storage.Open(ctx, job.Out)

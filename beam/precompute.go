@@ -8,8 +8,8 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/log"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/transforms/stats"
-	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/precompute"
+	"github.com/pipa-uda/pipa/pipeline/shards"
+	"github.com/pipa-uda/pipa/precompute"
 )
 
 // A Job is where a plan's dataset is made. It travels to the workers with the
@@ -18,7 +18,7 @@ type Job struct {
 	Out           string // path or URL, claimed for the plan
 	Source, Mixed string // where the inputs lie, if not where the plan has them
 	Workers       int    // goroutines of one shard
-	MaxPixels     int    // the most that the plan may let an image declare; 0 means pipeline.MaxPixels
+	MaxPixels     int    // the most that the plan may let an image declare; 0 means raster.MaxPixels
 }
 
 // Precompute adds to s the making of a plan's shards in job.Out, which
@@ -41,7 +41,7 @@ func Precompute(s beam.Scope, plan *precompute.Plan, job Job) {
 }
 
 func init() {
-	register.DoFn2x2[context.Context, int, pipeline.Shard, error](&makeShard{})
+	register.DoFn2x2[context.Context, int, shards.Shard, error](&makeShard{})
 	register.DoFn2x1[context.Context, int, error](&commit{})
 	register.Function1x1(rowsOf)
 }
@@ -70,7 +70,7 @@ func (f *makeShard) Setup(ctx context.Context) error {
 	return err
 }
 
-func (f *makeShard) ProcessElement(ctx context.Context, number int) (pipeline.Shard, error) {
+func (f *makeShard) ProcessElement(ctx context.Context, number int) (shards.Shard, error) {
 	shard, err := f.maker.Make(ctx, number)
 	if err == nil {
 		rowsDone.Inc(ctx, int64(shard.Rows))
@@ -81,7 +81,7 @@ func (f *makeShard) ProcessElement(ctx context.Context, number int) (pipeline.Sh
 // rowsDone is the progress that a runner's pages and metrics show.
 var rowsDone = beam.NewCounter("pipa", "rows")
 
-func rowsOf(shard pipeline.Shard) int { return shard.Rows }
+func rowsOf(shard shards.Shard) int { return shard.Rows }
 
 // commit checks all shards and writes the manifest.
 type commit struct {

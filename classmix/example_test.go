@@ -7,6 +7,7 @@ import (
 	"github.com/pipa-uda/pipa/classmix"
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // Half of the source's classes, rounded up, are pasted into the target; where
@@ -23,7 +24,7 @@ func ExampleMix() {
 	pasted, ignored := 0, 0
 	for i, from := range m.Mask.Pix() {
 		pasted += int(from)
-		if m.Label.Pix()[i] == pipeline.Ignore {
+		if raster.TrainID(m.Label.Pix()[i]) == raster.Ignore {
 			ignored++
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // Options say how images are mixed.
@@ -35,15 +36,15 @@ func (o Options) Validate() error {
 // replacement, ascending. 255 is no candidate: the pixels that a source label
 // leaves out would be pasted with no label. (The released code, which chooses
 // from a whole batch, does take it; train/uda keeps that.)
-func Choose(label pipeline.Raster, rng *rand.Rand) []pipeline.TrainID {
+func Choose(label raster.Raster, rng *rand.Rand) []raster.TrainID {
 	var present [256]bool
 	for _, id := range label.Pix() {
 		present[id] = true
 	}
-	var classes []pipeline.TrainID
+	var classes []raster.TrainID
 	for id, ok := range present {
-		if ok && pipeline.TrainID(id) != pipeline.Ignore {
-			classes = append(classes, pipeline.TrainID(id))
+		if ok && raster.TrainID(id) != raster.Ignore {
+			classes = append(classes, raster.TrainID(id))
 		}
 	}
 	rng.Shuffle(len(classes), func(i, j int) { classes[i], classes[j] = classes[j], classes[i] })
@@ -53,12 +54,12 @@ func Choose(label pipeline.Raster, rng *rand.Rand) []pipeline.TrainID {
 }
 
 // Mask is 1 where a label is one of the classes.
-func Mask(label pipeline.Raster, classes []pipeline.TrainID) pipeline.Raster {
+func Mask(label raster.Raster, classes []raster.TrainID) raster.Raster {
 	var table [256]byte
 	for _, c := range classes {
 		table[c] = 1
 	}
-	mask := pipeline.NewRaster(label.Height(), label.Width(), 1)
+	mask := raster.New(label.Height(), label.Width(), 1)
 	for i, id := range label.Pix() {
 		mask.Pix()[i] = table[id]
 	}
@@ -66,7 +67,7 @@ func Mask(label pipeline.Raster, classes []pipeline.TrainID) pipeline.Raster {
 }
 
 // Blend takes source where mask is 1 and target elsewhere; all have one size.
-func Blend(source, target, mask pipeline.Raster) pipeline.Raster {
+func Blend(source, target, mask raster.Raster) raster.Raster {
 	out := target.Clone()
 	c := source.Channels()
 	for i, m := range mask.Pix() {
@@ -94,9 +95,9 @@ func Mix(source, target pipeline.Sample, seed uint64, o Options) (pipeline.Mix, 
 	m.Image = Blend(source.Image, target.Image, m.Mask)
 	under := target.Label
 	if under.Empty() {
-		under = pipeline.NewRaster(m.Mask.Height(), m.Mask.Width(), 1)
+		under = raster.New(m.Mask.Height(), m.Mask.Width(), 1)
 		for i := range under.Pix() {
-			under.Pix()[i] = pipeline.Ignore
+			under.Pix()[i] = byte(raster.Ignore)
 		}
 	}
 	m.Label = Blend(source.Label, under, m.Mask)
@@ -121,7 +122,7 @@ func Header(source, target pipeline.Header, o Options) (pipeline.Header, error) 
 	}{o, source.Seed, target.History})
 	header.Kind, header.Labelled, header.Pseudo = pipeline.KindMix, true, false
 	if source.Size != target.Size {
-		header.Size = pipeline.Size{}
+		header.Size = raster.Size{}
 	}
 	return header, err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pipa-uda/pipa/fixtures/golden"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 func TestMasksAndLabelsMatchThePublishedMixing(t *testing.T) {
@@ -20,17 +21,17 @@ func TestMasksAndLabelsMatchThePublishedMixing(t *testing.T) {
 			c := golden.Load(t, path)
 			shape := c.Must("label").Shape
 			h, w := shape[2], shape[3]
-			plane := func(name string, i int) pipeline.Raster {
-				r, err := pipeline.WrapRaster(h, w, 1, c.Must(name).Data[i*h*w:(i+1)*h*w])
+			plane := func(name string, i int) raster.Raster {
+				r, err := raster.Wrap(h, w, 1, c.Must(name).Data[i*h*w:(i+1)*h*w])
 				if err != nil {
 					t.Fatal(err)
 				}
 				return r
 			}
 			for i := 0; c.Has(fmt.Sprintf("chosen%d", i)); i++ {
-				var chosen []pipeline.TrainID
+				var chosen []raster.TrainID
 				for _, v := range c.Ints(fmt.Sprintf("chosen%d", i)) {
-					chosen = append(chosen, pipeline.TrainID(v))
+					chosen = append(chosen, raster.TrainID(v))
 				}
 				mask := Mask(plane("label", i), chosen)
 				if !bytes.Equal(mask.Pix(), c.Must(fmt.Sprintf("mask%d", i)).Data) {
@@ -46,17 +47,17 @@ func TestMasksAndLabelsMatchThePublishedMixing(t *testing.T) {
 }
 
 func sample(id string, h, w int, labelled bool, classes int) pipeline.Sample {
-	s := pipeline.Sample{ID: id, Dataset: "gta", Split: "train", Image: pipeline.NewRaster(h, w, 3)}
+	s := pipeline.Sample{ID: id, Dataset: "gta", Split: "train", Image: raster.New(h, w, 3)}
 	rng := pipeline.NewKey(0, 0, "test", id).Rand()
 	for i := range s.Image.Pix() {
 		s.Image.Pix()[i] = byte(rng.IntN(256))
 	}
 	if labelled {
-		s.Label = pipeline.NewRaster(h, w, 1)
+		s.Label = raster.New(h, w, 1)
 		for i := range s.Label.Pix() {
 			s.Label.Pix()[i] = byte(i % classes)
 		}
-		s.Label.Pix()[0] = pipeline.Ignore
+		s.Label.Pix()[0] = byte(raster.Ignore)
 	}
 	return s
 }
@@ -69,7 +70,7 @@ func TestHalfOfTheClassesRoundedUpIsChosen(t *testing.T) {
 			t.Errorf("of %d classes %d were chosen", classes, len(chosen))
 		}
 		for _, c := range chosen {
-			if c == pipeline.Ignore || int(c) >= classes {
+			if c == raster.Ignore || int(c) >= classes {
 				t.Errorf("class %d was chosen of %d", c, classes)
 			}
 		}
@@ -87,7 +88,7 @@ func TestEveryPixelComesFromWhereTheMaskSays(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, bit := range m.Mask.Pix() {
-			from, label := target, pipeline.Ignore
+			from, label := target, byte(raster.Ignore)
 			if pseudo {
 				label = target.Label.Pix()[i]
 			}
@@ -139,7 +140,7 @@ func TestLabelsOfOtherClassesAreNotMixed(t *testing.T) {
 }
 
 func stream(dataset string, n, rows int, labelled bool) pipeline.Stream {
-	h := pipeline.Header{Kind: pipeline.KindSample, Seed: 5, Datasets: []string{"gta"}, Size: pipeline.Size{Height: 6, Width: 7}, Labelled: labelled}
+	h := pipeline.Header{Kind: pipeline.KindSample, Seed: 5, Datasets: []string{"gta"}, Size: raster.Size{Height: 6, Width: 7}, Labelled: labelled}
 	return pipeline.Generate(context.Background(), h, n, rows, 1, func(_ context.Context, i int) (pipeline.Sample, error) {
 		return sample(fmt.Sprintf("%s/%d", dataset, i), 6, 7, labelled, 9), nil
 	}, nil)

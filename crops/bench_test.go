@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // BenchmarkPair cuts pairs of the published options from a frame of
 // Cityscapes' size, drawing a geometry and an appearance each time.
 func BenchmarkPair(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	in := pipeline.Sample{Image: pipeline.NewRaster(1024, 2048, 3), Label: pipeline.NewRaster(1024, 2048, 1)}
+	in := pipeline.Sample{Image: raster.New(1024, 2048, 3), Label: raster.New(1024, 2048, 1)}
 	for i := range in.Image.Pix() {
 		in.Image.Pix()[i] = byte(i/7 + i%3*40 + rng.IntN(24))
 	}

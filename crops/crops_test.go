@@ -13,6 +13,7 @@ import (
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/fixtures/golden"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // recorded replays the draws of a golden case.
@@ -38,14 +39,14 @@ func (r *recorded) Real() float64 {
 	return float64(v)
 }
 
-func wrap(t *testing.T, c *golden.Case, name string) pipeline.Raster {
+func wrap(t *testing.T, c *golden.Case, name string) raster.Raster {
 	t.Helper()
 	tensor := c.Must(name)
 	channels := 1
 	if len(tensor.Shape) == 3 {
 		channels = 3
 	}
-	r, err := pipeline.WrapRaster(tensor.Shape[0], tensor.Shape[1], channels, tensor.Data)
+	r, err := raster.Wrap(tensor.Shape[0], tensor.Shape[1], channels, tensor.Data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,7 @@ func TestPairsMatchThePublishedLoader(t *testing.T) {
 			}
 			for k, box := range g.Overlaps {
 				ul, br := c.Ints([]string{"ul1", "ul2"}[k]), c.Ints([]string{"br1", "br2"}[k])
-				if want := (pipeline.Box{Y0: int(ul[0]), X0: int(ul[1]), Y1: int(br[0]), X1: int(br[1])}); box != want {
+				if want := (raster.Box{Y0: int(ul[0]), X0: int(ul[1]), Y1: int(br[0]), X1: int(br[1])}); box != want {
 					t.Errorf("overlap %d is %v, want %v", k, box, want)
 				}
 				if g.Flips[k] != (c.Ints("flip")[k] != 0) {
@@ -108,7 +109,7 @@ func TestOverlapsShowTheSameScene(t *testing.T) {
 		if err := o.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		s := pipeline.Sample{ID: "x", Image: pipeline.NewRaster(h, w, 3), Label: pipeline.NewRaster(h, w, 1)}
+		s := pipeline.Sample{ID: "x", Image: raster.New(h, w, 3), Label: raster.New(h, w, 1)}
 		for i := range s.Label.Pix() {
 			s.Label.Pix()[i] = byte(rng.IntN(250))
 		}
@@ -143,15 +144,15 @@ func TestOverlapsShowTheSameScene(t *testing.T) {
 }
 
 type scene struct {
-	label pipeline.Raster
-	box   pipeline.Box
+	label raster.Raster
+	box   raster.Box
 }
 
 func unflip(c pipeline.Crop) scene {
 	if !c.Flip {
 		return scene{c.Label, c.Overlap}
 	}
-	label := pipeline.NewRaster(c.Label.Height(), c.Label.Width(), 1)
+	label := raster.New(c.Label.Height(), c.Label.Width(), 1)
 	for y := range label.Height() {
 		for x := range label.Width() {
 			label.Row(y)[x] = c.Label.Row(y)[label.Width()-1-x]
@@ -163,7 +164,7 @@ func unflip(c pipeline.Crop) scene {
 func TestStageIsKeyed(t *testing.T) {
 	o := Default()
 	o.Size, o.Base = 32, 60
-	sample := pipeline.Sample{ID: "gta/train/1", Dataset: "gta", Image: pipeline.NewRaster(30, 50, 3)}
+	sample := pipeline.Sample{ID: "gta/train/1", Dataset: "gta", Image: raster.New(30, 50, 3)}
 	for i := range sample.Image.Pix() {
 		sample.Image.Pix()[i] = byte(i * 7)
 	}
@@ -209,8 +210,8 @@ func TestStageIsKeyed(t *testing.T) {
 	}
 }
 
-func noise(rng *rand.Rand, h, w, c int) pipeline.Raster {
-	r := pipeline.NewRaster(h, w, c)
+func noise(rng *rand.Rand, h, w, c int) raster.Raster {
+	r := raster.New(h, w, c)
 	for i := range r.Pix() {
 		r.Pix()[i] = byte(rng.Uint32())
 	}
@@ -229,10 +230,10 @@ func TestCropsEqualResizeThenCrop(t *testing.T) {
 		h, w := 10+rng.IntN(60), 10+rng.IntN(60)
 		in := pipeline.Sample{ID: "x", Image: noise(rng, h, w, 3), Label: noise(rng, h, w, 1)}
 		g := o.Choose(h, w, keyed{rng})
-		frame := pipeline.Box{Y1: g.Height, X1: g.Width}
+		frame := raster.Box{Y1: g.Height, X1: g.Width}
 		fh, fw := max(g.Height, o.Size), max(g.Width, o.Size)
 		image := augment.Pad(augment.ResizeBicubic(in.Image, g.Height, g.Width, frame), fh, fw, augment.MeanColor())
-		label := augment.Pad(augment.ResizeNearest(in.Label, g.Height, g.Width, frame), fh, fw, []byte{pipeline.Ignore})
+		label := augment.Pad(augment.ResizeNearest(in.Label, g.Height, g.Width, frame), fh, fw, []byte{byte(raster.Ignore)})
 		first, last := g.RowsNeeded(h, o.Size)
 		for y := range h {
 			if y < first || y >= last {

@@ -3,13 +3,14 @@ package crops
 import (
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 func newPair(size int, labelled bool) (p pipeline.Pair) {
 	for _, c := range []*pipeline.Crop{&p.A, &p.B} {
-		c.Image = pipeline.NewRaster(size, size, 3)
+		c.Image = raster.New(size, size, 3)
 		if labelled {
-			c.Label = pipeline.NewRaster(size, size, 1)
+			c.Label = raster.New(size, size, 1)
 		}
 	}
 	return p
@@ -30,13 +31,13 @@ func cut(scratch *augment.Scratch, in pipeline.Sample, g Geometry, p *pipeline.P
 	p.ID, p.Scale = in.ID, float32(g.Width)/float32(in.Image.Width())
 	size := p.A.Image.Height()
 	windows := g.windows(size)
-	scratch.ResizeBicubicPair([2]pipeline.Raster{p.A.Image, p.B.Image}, in.Image, g.Height, g.Width, windows, g.Flips)
+	scratch.ResizeBicubicPair([2]raster.Raster{p.A.Image, p.B.Image}, in.Image, g.Height, g.Width, windows, g.Flips)
 	for i, c := range []*pipeline.Crop{&p.A, &p.B} {
 		window := windows[i]
 		augment.FillAround(c.Image, window.Height(), window.Width(), g.Flips[i], augment.MeanColor())
 		if !in.Label.Empty() {
 			scratch.ResizeNearest(c.Label, in.Label, g.Height, g.Width, window, g.Flips[i])
-			augment.FillAround(c.Label, window.Height(), window.Width(), g.Flips[i], []byte{pipeline.Ignore})
+			augment.FillAround(c.Label, window.Height(), window.Width(), g.Flips[i], []byte{byte(raster.Ignore)})
 		}
 		c.Origin, c.Flip, c.Overlap = g.Corners[i], g.Flips[i], g.Overlaps[i]
 		if c.Flip {
@@ -46,9 +47,9 @@ func cut(scratch *augment.Scratch, in pipeline.Sample, g Geometry, p *pipeline.P
 }
 
 // windows are what the crops keep of the resized frame, padding aside.
-func (g Geometry) windows(size int) (w [2]pipeline.Box) {
+func (g Geometry) windows(size int) (w [2]raster.Box) {
 	for i, corner := range g.Corners {
-		w[i] = square(corner[0], corner[1], size).Intersect(pipeline.Box{Y1: g.Height, X1: g.Width})
+		w[i] = square(corner[0], corner[1], size).Intersect(raster.Box{Y1: g.Height, X1: g.Width})
 	}
 	return w
 }

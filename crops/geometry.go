@@ -3,7 +3,7 @@ package crops
 import (
 	"math/rand/v2"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // maxTries is how often a second crop is drawn before the first is taken
@@ -25,9 +25,9 @@ func (k keyed) Real() float64         { return k.rng.Float64() }
 
 // Geometry is where a pair's crops lie.
 type Geometry struct {
-	Height, Width int             // of the resized frame, before padding
-	Corners       [2][2]int       // y, x of the crops in the padded frame
-	Overlaps      [2]pipeline.Box // the shared region inside each crop, before its flip
+	Height, Width int           // of the resized frame, before padding
+	Corners       [2][2]int     // y, x of the crops in the padded frame
+	Overlaps      [2]raster.Box // the shared region inside each crop, before its flip
 	Flips         [2]bool
 }
 
@@ -60,13 +60,13 @@ func (o Options) Choose(height, width int, d Draws) Geometry {
 	if g.Width < o.Size {
 		shared.X1 = min(shared.X1, max(g.Width/o.Stride*o.Stride, shared.X0+1))
 	}
-	g.Overlaps = [2]pipeline.Box{shared.Shift(-y1, -x1), shared.Shift(-y2, -x2)}
+	g.Overlaps = [2]raster.Box{shared.Shift(-y1, -x1), shared.Shift(-y2, -x2)}
 	g.Flips = [2]bool{d.Real() < o.Flip, d.Real() < o.Flip}
 	return g
 }
 
-func square(y, x, side int) pipeline.Box {
-	return pipeline.Box{Y0: y, X0: x, Y1: y + side, X1: x + side}
+func square(y, x, side int) raster.Box {
+	return raster.Box{Y0: y, X0: x, Y1: y + side, X1: x + side}
 }
 
 // snap moves a to a multiple of stride away from b, downwards, but not below 0.

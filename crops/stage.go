@@ -6,6 +6,7 @@ import (
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // Options say how pairs are cut. Default gives the published ones.
@@ -78,7 +79,7 @@ func (s *Stage) Header(in pipeline.Header) (pipeline.Header, error) {
 		Epoch uint64 `json:"epoch"`
 	}{s.options, s.seed, s.epoch})
 	out.Kind, out.Pseudo = pipeline.KindPair, false
-	out.Size = pipeline.Size{Height: s.options.Size, Width: s.options.Size}
+	out.Size = raster.Size{Height: s.options.Size, Width: s.options.Size}
 	return out, err
 }
 
@@ -113,7 +114,7 @@ func (s *Stage) PairInto(in pipeline.Sample, p *pipeline.Pair) error {
 	for _, c := range []*pipeline.Crop{&p.A, &p.B} {
 		for _, r := range []struct {
 			name     string
-			raster   pipeline.Raster
+			raster   raster.Raster
 			want     bool
 			channels int
 		}{{"image", c.Image, true, 3}, {"label", c.Label, !in.Label.Empty(), 1}} {

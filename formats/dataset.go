@@ -11,7 +11,9 @@ import (
 
 	"github.com/pipa-uda/pipa/formats/folder"
 	"github.com/pipa-uda/pipa/formats/png"
+	"github.com/pipa-uda/pipa/internal/nearest"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/zeebo/xxh3"
 )
 
@@ -25,7 +27,7 @@ type Options struct {
 	Split string
 	// Unlabelled reads images alone: a target's labels need not exist.
 	Unlabelled bool
-	// MaxPixels bounds an image's declared size; 0 means pipeline.MaxPixels.
+	// MaxPixels bounds an image's declared size; 0 means raster.MaxPixels.
 	MaxPixels int
 	// Files is the dataset's folder where it does not lie on this machine; dir is
 	// then its name in messages alone.
@@ -86,7 +88,7 @@ func Open(format, dir string, o Options) (*Dataset, error) {
 		o.Split = "train"
 	}
 	if o.MaxPixels == 0 {
-		o.MaxPixels = pipeline.MaxPixels
+		o.MaxPixels = raster.MaxPixels
 	}
 	if name, mapFile, _ := strings.Cut(format, ":"); name == Own {
 		return openOwn(mapFile, dir, o)
@@ -95,13 +97,13 @@ func Open(format, dir string, o Options) (*Dataset, error) {
 		return nil, fmt.Errorf("open %s: no split %q: want train, val or test", format, o.Split)
 	}
 	if !slices.Contains(Names(), format) {
-		return nil, fmt.Errorf("no dataset format %q: did you mean %q? (all: %s)", format, pipeline.Nearest(format, Names()), strings.Join(Names(), ", "))
+		return nil, fmt.Errorf("no dataset format %q: did you mean %q? (all: %s)", format, nearest.Word(format, Names()), strings.Join(Names(), ", "))
 	}
 	files := tree{dir, o.Files}
 	if err := files.exists(); err != nil {
 		return nil, fmt.Errorf("open %s dataset: %w", format, err)
 	}
-	d := &Dataset{files: files, Name: format, Split: o.Split, Classes: pipeline.CityscapesClasses(), Colors: pipeline.CityscapesColors(), format: format, maxPixels: o.MaxPixels}
+	d := &Dataset{files: files, Name: format, Split: o.Split, Classes: raster.CityscapesClasses(), Colors: raster.CityscapesColors(), format: format, maxPixels: o.MaxPixels}
 	var images, labels map[string]string
 	var err error
 	switch format {

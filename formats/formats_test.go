@@ -16,6 +16,7 @@ import (
 
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // tree writes small fixtures in all three layouts.
@@ -301,7 +302,7 @@ func TestSplitLists(t *testing.T) {
 func TestCityscapesIDsInvert(t *testing.T) {
 	var ids []uint8
 	for train := range 19 {
-		ids = append(ids, formats.CityscapesID(uint8(train)))
+		ids = append(ids, formats.CityscapesID(raster.TrainID(train)))
 	}
 	if !slices.IsSorted(ids) || ids[0] != 7 || ids[18] != 33 || formats.CityscapesID(255) != 0 {
 		t.Errorf("ids %v", ids)

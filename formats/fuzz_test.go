@@ -12,7 +12,7 @@ import (
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats/folder"
 	"github.com/pipa-uda/pipa/formats/png"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // FuzzDecode reads damaged images and labels of every layout, PNG and JPEG: each
@@ -96,7 +96,7 @@ func FuzzOwnLabels(f *testing.F) {
 			t.Fatalf("a %dx%d label of a file of %dx%d", label.Width(), label.Height(), h.Width, h.Height)
 		}
 		for _, id := range label.Pix() {
-			if id != pipeline.Ignore && int(id) >= len(o.Classes) {
+			if raster.TrainID(id) != raster.Ignore && int(id) >= len(o.Classes) {
 				t.Fatalf("label %d of %d classes", id, len(o.Classes))
 			}
 		}

@@ -9,7 +9,8 @@ import (
 	"sync"
 
 	"github.com/pipa-uda/pipa/formats/png"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // labelKind is how a format stores its ids in a PNG.
@@ -25,10 +26,10 @@ const (
 var decoders = sync.Pool{New: func() any { return new(png.Decoder) }}
 
 // ReadImage decodes a PNG or JPEG as RGB, [H,W,3]. Transparency is dropped.
-func ReadImage(path string, maxPixels int) (pipeline.Raster, error) {
-	data, err := pipeline.ReadFile(path)
+func ReadImage(path string, maxPixels int) (raster.Raster, error) {
+	data, err := files.Read(path)
 	if err != nil {
-		return pipeline.Raster{}, err
+		return raster.Raster{}, err
 	}
 	d := decoders.Get().(*png.Decoder)
 	defer decoders.Put(d)
@@ -37,10 +38,10 @@ func ReadImage(path string, maxPixels int) (pipeline.Raster, error) {
 
 // decodeImage decodes a file's bytes into buf, which grows where it is too
 // small. Rows that are not asked for may hold anything.
-func decodeImage(d *png.Decoder, buf []byte, path string, data []byte, rows png.Rows, maxPixels int) (pipeline.Raster, error) {
+func decodeImage(d *png.Decoder, buf []byte, path string, data []byte, rows png.Rows, maxPixels int) (raster.Raster, error) {
 	height, width, err := imageSize(path, data, maxPixels)
 	if err != nil {
-		return pipeline.Raster{}, err
+		return raster.Raster{}, err
 	}
 	if isJPEG(data) {
 		return decodeJPEG(path, data)
@@ -51,9 +52,9 @@ func decodeImage(d *png.Decoder, buf []byte, path string, data []byte, rows png.
 	}
 	d.MaxPixels = maxPixels
 	if _, err := d.AppendRGB(buf[:rows.First*row], data, rows); err != nil {
-		return pipeline.Raster{}, fmt.Errorf("decode %s: %w", path, err)
+		return raster.Raster{}, fmt.Errorf("decode %s: %w", path, err)
 	}
-	return pipeline.WrapRaster(height, width, 3, buf[:height*row])
+	return raster.Wrap(height, width, 3, buf[:height*row])
 }
 
 // imageSize is the declared size, refused above maxPixels before anything is
@@ -85,16 +86,16 @@ func isJPEG(data []byte) bool { return len(data) > 2 && data[0] == 0xFF && data[
 const maxScans = 64
 
 // decodeJPEG converts as image/jpeg does: full-range YCbCr, or grey.
-func decodeJPEG(path string, data []byte) (pipeline.Raster, error) {
+func decodeJPEG(path string, data []byte) (raster.Raster, error) {
 	if n := bytes.Count(data, []byte{0xFF, 0xDA}); n > maxScans { // a scan's begin, which coded pixels never have
-		return pipeline.Raster{}, fmt.Errorf("decode %s: it has %d scans, at most %d are read: save it as a baseline JPEG", path, n, maxScans)
+		return raster.Raster{}, fmt.Errorf("decode %s: it has %d scans, at most %d are read: save it as a baseline JPEG", path, n, maxScans)
 	}
 	m, err := jpeg.Decode(bytes.NewReader(data))
 	if err != nil {
-		return pipeline.Raster{}, fmt.Errorf("decode %s: %w", path, err)
+		return raster.Raster{}, fmt.Errorf("decode %s: %w", path, err)
 	}
 	b := m.Bounds()
-	out := pipeline.NewRaster(b.Dy(), b.Dx(), 3)
+	out := raster.New(b.Dy(), b.Dx(), 3)
 	for y := range b.Dy() {
 		row := out.Row(y)
 		switch m := m.(type) {
@@ -114,19 +115,19 @@ func decodeJPEG(path string, data []byte) (pipeline.Raster, error) {
 
 // decodeLabel decodes a PNG's ids, [H,W,1], into buf, which grows where it is
 // too small.
-func decodeLabel(d *png.Decoder, buf []byte, path string, data []byte, kind labelKind, maxPixels int) (pipeline.Raster, error) {
+func decodeLabel(d *png.Decoder, buf []byte, path string, data []byte, kind labelKind, maxPixels int) (raster.Raster, error) {
 	h, err := png.ReadHeader(data)
 	if err != nil {
-		return pipeline.Raster{}, fmt.Errorf("decode %s: %w", path, err)
+		return raster.Raster{}, fmt.Errorf("decode %s: %w", path, err)
 	}
 	if h.Width <= 0 || h.Height <= 0 || h.Height > maxPixels/h.Width {
-		return pipeline.Raster{}, fmt.Errorf("decode %s: it declares %dx%d pixels, the limit is %d", path, h.Width, h.Height, maxPixels)
+		return raster.Raster{}, fmt.Errorf("decode %s: it declares %dx%d pixels, the limit is %d", path, h.Width, h.Height, maxPixels)
 	}
 	gray := h.BitDepth <= 8 && (h.Color == png.Gray || h.Color == png.Palette)
 	red := h.BitDepth == 16 && (h.Color == png.RGB || h.Color == png.RGBA)
 	if kind == redLabel && !red || kind != redLabel && !gray {
 		want := map[labelKind]string{grayLabel: "8-bit grey or palette", paletteLabel: "palette or 8-bit grey", redLabel: "16-bit RGB"}[kind]
-		return pipeline.Raster{}, fmt.Errorf("decode %s: its pixels are %d-bit %s, labels of this format are %s", path, h.BitDepth, h.Color, want)
+		return raster.Raster{}, fmt.Errorf("decode %s: its pixels are %d-bit %s, labels of this format are %s", path, h.BitDepth, h.Color, want)
 	}
 	d.MaxPixels = maxPixels
 	if n := h.Width * h.Height; cap(buf) < n {
@@ -139,10 +140,10 @@ func decodeLabel(d *png.Decoder, buf []byte, path string, data []byte, kind labe
 	}
 	var value *png.ValueError
 	if errors.As(err, &value) {
-		return pipeline.Raster{}, fmt.Errorf("decode %s: pixel x %d y %d has id %d, which the format does not have", path, value.X, value.Y, value.Value)
+		return raster.Raster{}, fmt.Errorf("decode %s: pixel x %d y %d has id %d, which the format does not have", path, value.X, value.Y, value.Value)
 	}
 	if err != nil {
-		return pipeline.Raster{}, fmt.Errorf("decode %s: %w", path, err)
+		return raster.Raster{}, fmt.Errorf("decode %s: %w", path, err)
 	}
-	return pipeline.WrapRaster(h.Height, h.Width, 1, buf)
+	return raster.Wrap(h.Height, h.Width, 1, buf)
 }

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // imagesName is the name that loose images have as a dataset.
@@ -23,7 +23,7 @@ const imagesName = "images"
 // an image.
 func OpenImages(paths []string, maxPixels int) (*Dataset, error) {
 	if maxPixels == 0 {
-		maxPixels = pipeline.MaxPixels
+		maxPixels = raster.MaxPixels
 	}
 	d := &Dataset{Name: imagesName, Split: "test", maxPixels: maxPixels}
 	for _, path := range paths {

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // TestJPEGImages: what image/jpeg decodes is what comes, grey as RGB.
@@ -37,7 +37,7 @@ func TestJPEGImages(t *testing.T) {
 		if err := os.WriteFile(path, file.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		got, err := ReadImage(path, pipeline.MaxPixels)
+		got, err := ReadImage(path, raster.MaxPixels)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestJPEGImages(t *testing.T) {
 		if err := os.WriteFile(path, file.Bytes()[:len(file.Bytes())/2], 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ReadImage(path, pipeline.MaxPixels); err == nil {
+		if _, err := ReadImage(path, raster.MaxPixels); err == nil {
 			t.Errorf("%s: half a file is decoded", name)
 		}
 	}

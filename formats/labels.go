@@ -3,7 +3,7 @@ package formats
 import (
 	"encoding/binary"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // unknown marks the ids that a format does not have.
@@ -13,12 +13,12 @@ const unknown = -1
 // id as stored.
 type labelMap [256]int16
 
-func newLabelMap(ids int, train map[int]pipeline.TrainID) *labelMap {
+func newLabelMap(ids int, train map[int]raster.TrainID) *labelMap {
 	m := &labelMap{}
 	for id := range m {
 		m[id] = unknown
 		if id < ids {
-			m[id] = int16(pipeline.Ignore)
+			m[id] = int16(raster.Ignore)
 		}
 	}
 	for id, t := range train {
@@ -33,7 +33,7 @@ var cityscapesIDs = [19]int{7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26
 
 // CityscapesID is the Cityscapes id of a train ID, as the benchmark's server
 // wants it; 0 (unlabeled) for 255.
-func CityscapesID(t pipeline.TrainID) uint8 {
+func CityscapesID(t raster.TrainID) uint8 {
 	if int(t) < len(cityscapesIDs) {
 		return uint8(cityscapesIDs[t])
 	}
@@ -44,18 +44,18 @@ func CityscapesID(t pipeline.TrainID) uint8 {
 // plates' -1. GTA5 uses the same ids, 0 to 34 (lhoyer/DAFormer
 // tools/convert_datasets/gta.py).
 func cityscapesMap(ids int) *labelMap {
-	train := map[int]pipeline.TrainID{255: pipeline.Ignore}
+	train := map[int]raster.TrainID{255: raster.Ignore}
 	for t, id := range cityscapesIDs {
-		train[id] = pipeline.TrainID(t)
+		train[id] = raster.TrainID(t)
 	}
 	return newLabelMap(ids, train)
 }
 
 // trainIDMap is for _labelTrainIds.png: 0 to 18, and 255.
 func trainIDMap() *labelMap {
-	train := map[int]pipeline.TrainID{255: pipeline.Ignore}
+	train := map[int]raster.TrainID{255: raster.Ignore}
 	for t := range cityscapesIDs {
-		train[t] = pipeline.TrainID(t)
+		train[t] = raster.TrainID(t)
 	}
 	return newLabelMap(0, train)
 }
@@ -63,7 +63,7 @@ func trainIDMap() *labelMap {
 // synthiaMap is for SYNTHIA-RAND-CITYSCAPES, ids 0 to 22 (lhoyer/DAFormer
 // tools/convert_datasets/synthia.py; the dataset's own README lists the ids).
 func synthiaMap() *labelMap {
-	return newLabelMap(23, map[int]pipeline.TrainID{
+	return newLabelMap(23, map[int]raster.TrainID{
 		3: 0, 4: 1, 2: 2, 21: 3, 5: 4, 7: 5, 15: 6, 9: 7, 6: 8, 16: 9, 1: 10, 10: 11, 17: 12, 8: 13, 18: 14, 19: 15, 20: 16, 12: 17, 11: 18,
 	})
 }

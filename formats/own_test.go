@@ -18,7 +18,7 @@ import (
 
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 const ownIDs = `
@@ -241,7 +241,7 @@ func TestOwnData(t *testing.T) {
 	if _, err := d.AlignStats(stats); err != nil {
 		t.Error(err)
 	}
-	stats[0].Pixels[pipeline.TrainID(3)] = 1
+	stats[0].Pixels[raster.TrainID(3)] = 1
 	if _, err := d.AlignStats(stats); err == nil || !strings.Contains(err.Error(), "class 3, and there are 3 classes; write them anew with: pipa stats folder:"+mapFile) {
 		t.Errorf("statistics of a class that is not there: %v", err)
 	}
@@ -317,7 +317,7 @@ func BenchmarkLabels(b *testing.B) {
 	const height, width = 1024, 2048
 	_, label := fixtures.Scene(fixtures.Cityscapes, 3, 0, height, width)
 	palette, ids, colours := color.Palette{}, "", ""
-	for i, c := range pipeline.CityscapesColors() {
+	for i, c := range raster.CityscapesColors() {
 		palette = append(palette, color.NRGBA{c[0], c[1], c[2], 255})
 		ids += fmt.Sprintf("{name: c%d, id: %d}, ", i, i)
 		colours += fmt.Sprintf("{name: c%d, colour: [%d, %d, %d]}, ", i, c[0], c[1], c[2])

@@ -6,7 +6,7 @@ import (
 
 	"github.com/pipa-uda/pipa/formats/folder"
 	"github.com/pipa-uda/pipa/formats/png"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // ownLabels decodes labels by a class map.
@@ -20,7 +20,7 @@ func newOwnLabels(m *folder.Map) *ownLabels {
 }
 
 // tableOf is what a function says of every byte.
-func tableOf(means func(int) (pipeline.TrainID, bool)) *labelMap {
+func tableOf(means func(int) (raster.TrainID, bool)) *labelMap {
 	m := &labelMap{}
 	for v := range m {
 		m[v] = unknown
@@ -33,23 +33,23 @@ func tableOf(means func(int) (pipeline.TrainID, bool)) *labelMap {
 
 // decode decodes a label as train IDs, [H,W,1], into buf, which grows where it
 // is too small.
-func (o *ownLabels) decode(d *png.Decoder, buf []byte, path string, data []byte, maxPixels int) (pipeline.Raster, error) {
+func (o *ownLabels) decode(d *png.Decoder, buf []byte, path string, data []byte, maxPixels int) (raster.Raster, error) {
 	if isJPEG(data) {
-		return pipeline.Raster{}, fmt.Errorf("decode %s: it is a JPEG, whose compression changes labels: want a PNG", path)
+		return raster.Raster{}, fmt.Errorf("decode %s: it is a JPEG, whose compression changes labels: want a PNG", path)
 	}
 	height, width, err := imageSize(path, data, maxPixels)
 	if err != nil {
-		return pipeline.Raster{}, err
+		return raster.Raster{}, err
 	}
 	h, err := png.ReadHeader(data)
 	if err != nil {
-		return pipeline.Raster{}, fmt.Errorf("decode %s: %w", path, err)
+		return raster.Raster{}, fmt.Errorf("decode %s: %w", path, err)
 	}
 	colours := o.Labels == folder.LabelColours
 	single := h.Color == png.Gray || h.Color == png.Palette
 	if colours && h.BitDepth > 8 || !colours && !single {
 		want := map[bool]string{true: "of at most 8 bits", false: "grey of at most 16 bits, or a palette's"}[colours]
-		return pipeline.Raster{}, fmt.Errorf("decode %s: its pixels are %v; where labels is %s in the class map they are to be %s", path, h, o.Labels, want)
+		return raster.Raster{}, fmt.Errorf("decode %s: its pixels are %v; where labels is %s in the class map they are to be %s", path, h, o.Labels, want)
 	}
 	d.MaxPixels = maxPixels
 	n := height * width
@@ -72,9 +72,9 @@ func (o *ownLabels) decode(d *png.Decoder, buf []byte, path string, data []byte,
 		}
 	}
 	if err != nil {
-		return pipeline.Raster{}, fmt.Errorf("decode %s: %w", path, err)
+		return raster.Raster{}, fmt.Errorf("decode %s: %w", path, err)
 	}
-	return pipeline.WrapRaster(height, width, 1, buf[:n])
+	return raster.Wrap(height, width, 1, buf[:n])
 }
 
 // room is buf without its content, of at least n bytes.
@@ -100,7 +100,7 @@ func (o *ownLabels) ids16(pix []byte, width int) error {
 			if !ok {
 				return o.unknownValue(i, width, fmt.Sprintf("id %d", id))
 			}
-			last, mapped = id, t
+			last, mapped = id, uint8(t)
 		}
 		pix[i] = mapped
 	}
@@ -117,7 +117,7 @@ func (o *ownLabels) colours(pix []byte, width int) error {
 			if !ok {
 				return o.unknownValue(i, width, fmt.Sprintf("colour %v", c))
 			}
-			last, mapped = c, t
+			last, mapped = c, uint8(t)
 		}
 		pix[i] = mapped
 	}
@@ -134,7 +134,7 @@ func (o *ownLabels) paletteColours(d *png.Decoder, buf, data []byte) ([]byte, er
 	if err != nil {
 		return buf, err
 	}
-	table := tableOf(func(index int) (pipeline.TrainID, bool) {
+	table := tableOf(func(index int) (raster.TrainID, bool) {
 		if index >= len(palette) {
 			return 0, false
 		}

@@ -5,17 +5,17 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // RareClasses is DAFormer's rare class sampling (Hoyer et al., 2022, section
 // 3.2; lhoyer/DAFormer mmseg/datasets/uda_dataset.py): a class is drawn with
 // probability P(c), then one of the samples that have enough of it.
 type RareClasses struct {
-	Classes       []pipeline.TrainID // that occur, rarest first
-	Pixels        []int64            // of each
-	Probabilities []float64          // of each; they add up to 1
-	Samples       [][]int            // of each: the samples with more than the least pixels
+	Classes       []raster.TrainID // that occur, rarest first
+	Pixels        []int64          // of each
+	Probabilities []float64        // of each; they add up to 1
+	Samples       [][]int          // of each: the samples with more than the least pixels
 }
 
 // NewRareClasses takes the statistics of a dataset, one per sample.
@@ -64,7 +64,7 @@ func (r *RareClasses) Validate(minPixels int64) error {
 }
 
 // Draw chooses a class and a sample that has it.
-func (r *RareClasses) Draw(rng *rand.Rand) (class pipeline.TrainID, sample int) {
+func (r *RareClasses) Draw(rng *rand.Rand) (class raster.TrainID, sample int) {
 	u := rng.Float64()
 	i := 0
 	for i < len(r.Classes)-1 && u >= r.Probabilities[i] {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pipa-uda/pipa/formats/png"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // A Reader reads a dataset's samples into memory that it keeps, for a consumer
@@ -60,7 +61,7 @@ func (r *Reader) Open(ctx context.Context, i int) (s pipeline.Sample, height, wi
 // Image decodes the opened sample's image in full size, [H,W,3]. Only the rows
 // first up to, not including, last are sure to be decoded; the others hold
 // anything.
-func (r *Reader) Image(first, last int) (pipeline.Raster, error) {
+func (r *Reader) Image(first, last int) (raster.Raster, error) {
 	m, err := decodeImage(&r.png, r.image, r.entry.Image, r.files[0], png.Rows{First: first, Count: last - first}, r.set.maxPixels)
 	if err != nil {
 		return m, Problem{r.entry.ID, r.entry.Image, err}
@@ -71,7 +72,7 @@ func (r *Reader) Image(first, last int) (pipeline.Raster, error) {
 
 // decodeLabel decodes a label as train IDs, [H,W,1], into buf, which grows where
 // it is too small.
-func (d *Dataset) decodeLabel(p *png.Decoder, buf []byte, path string, data []byte) (pipeline.Raster, error) {
+func (d *Dataset) decodeLabel(p *png.Decoder, buf []byte, path string, data []byte) (raster.Raster, error) {
 	if d.own != nil {
 		return d.own.decode(p, buf, path, data, d.maxPixels)
 	}
@@ -86,7 +87,7 @@ func (d *Dataset) decodeLabel(p *png.Decoder, buf []byte, path string, data []by
 }
 
 // sameSize checks a label's size against its image's.
-func sameSize(label pipeline.Raster, height, width int) error {
+func sameSize(label raster.Raster, height, width int) error {
 	if label.Height() != height || label.Width() != width {
 		return fmt.Errorf("label is %dx%d, image is %dx%d", label.Width(), label.Height(), width, height)
 	}

@@ -15,7 +15,9 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/formats/png"
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // The files in which class statistics lie, as lhoyer/DAFormer
@@ -32,7 +34,7 @@ type ClassStats struct {
 	// File is the converted label's name in the official files, such as
 	// "labels/00001_labelTrainIds.png".
 	File   string
-	Pixels map[pipeline.TrainID]int64 // classes that occur; never 255
+	Pixels map[raster.TrainID]int64 // classes that occur; never 255
 }
 
 // Stem is the sample's name within its dataset.
@@ -71,7 +73,7 @@ func (d *Dataset) ClassStats(ctx context.Context, workers int, progress func(don
 
 func (d *Dataset) classStats(ctx context.Context, i int) (ClassStats, error) {
 	e := d.Entries[i]
-	s := ClassStats{Pixels: map[pipeline.TrainID]int64{}}
+	s := ClassStats{Pixels: map[raster.TrainID]int64{}}
 	if err := ctx.Err(); err != nil {
 		return s, err
 	}
@@ -96,9 +98,9 @@ func (d *Dataset) classStats(ctx context.Context, i int) (ClassStats, error) {
 	for _, id := range label.Pix() {
 		counts[id]++
 	}
-	for id, n := range counts[:pipeline.Ignore] {
+	for id, n := range counts[:raster.Ignore] {
 		if n > 0 {
-			s.Pixels[pipeline.TrainID(id)] = n
+			s.Pixels[raster.TrainID(id)] = n
 		}
 	}
 	return s, nil
@@ -122,8 +124,8 @@ func (d *Dataset) statsName(e Entry) (string, error) {
 // closing brace.
 func (s ClassStats) pixelsJSON(indent string) string {
 	var fields []string
-	for id := range int(pipeline.Ignore) {
-		if n, ok := s.Pixels[pipeline.TrainID(id)]; ok {
+	for id := range int(raster.Ignore) {
+		if n, ok := s.Pixels[raster.TrainID(id)]; ok {
 			fields = append(fields, fmt.Sprintf("%s  \"%d\": %d", indent, id, n))
 		}
 	}
@@ -153,10 +155,10 @@ func WriteClassStats(dir string, stats []ClassStats, force bool) error {
 	byFile.WriteString("\n}")
 	byClass.WriteString("{")
 	comma := ""
-	for id := range int(pipeline.Ignore) {
+	for id := range int(raster.Ignore) {
 		var rows []string
 		for _, s := range stats {
-			if n, ok := s.Pixels[pipeline.TrainID(id)]; ok {
+			if n, ok := s.Pixels[raster.TrainID(id)]; ok {
 				rows = append(rows, fmt.Sprintf("    [\n      %s,\n      %d\n    ]", quote(s.File), n))
 			}
 		}
@@ -166,25 +168,25 @@ func WriteClassStats(dir string, stats []ClassStats, force bool) error {
 		}
 	}
 	byClass.WriteString("\n}")
-	if err := pipeline.MkdirAll(dir); err != nil {
+	if err := files.MkdirAll(dir); err != nil {
 		return fmt.Errorf("write class statistics: %w", err)
 	}
-	files := []struct {
+	texts := []struct {
 		name    string
 		text    *bytes.Buffer
 		replace bool
 	}{{name: statsByFile, text: &byFile}, {name: samplesByClass, text: &byClass}, {name: StatsFile, text: &list}}
-	for i, f := range files {
+	for i, f := range texts {
 		path := filepath.Join(dir, f.name)
-		there, err := pipeline.ReadFile(path)
+		there, err := files.Read(path)
 		// Equal ones are those of a run that was cut off in between.
-		files[i].replace = force || err == nil && bytes.Equal(there, f.text.Bytes())
-		if _, err := os.Lstat(path); err == nil && !files[i].replace {
+		texts[i].replace = force || err == nil && bytes.Equal(there, f.text.Bytes())
+		if _, err := os.Lstat(path); err == nil && !texts[i].replace {
 			return fmt.Errorf("write class statistics: %s exists and says something else: choose another folder with --out, or replace it with --force", path)
 		}
 	}
-	for _, f := range files {
-		if err := pipeline.WriteFile(filepath.Join(dir, f.name), f.replace, func(w io.Writer) error { _, err := f.text.WriteTo(w); return err }); err != nil {
+	for _, f := range texts {
+		if err := files.Write(filepath.Join(dir, f.name), f.replace, func(w io.Writer) error { _, err := f.text.WriteTo(w); return err }); err != nil {
 			return fmt.Errorf("write class statistics: %w", err)
 		}
 	}
@@ -209,7 +211,7 @@ func ReadClassStats(dir string) (stats []ClassStats, err error) {
 	if info.Size() > maxStatsBytes {
 		return nil, fmt.Errorf("it has %d MiB", info.Size()>>20)
 	}
-	text, err := pipeline.ReadFile(name)
+	text, err := files.Read(name)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +228,7 @@ func parseClassStats(text []byte) ([]ClassStats, error) {
 	}
 	stats := make([]ClassStats, len(rows))
 	for i, row := range rows {
-		s := ClassStats{Pixels: map[pipeline.TrainID]int64{}}
+		s := ClassStats{Pixels: map[raster.TrainID]int64{}}
 		for key, value := range row {
 			if key == "file" {
 				if err := json.Unmarshal(value, &s.File); err != nil {
@@ -235,14 +237,14 @@ func parseClassStats(text []byte) ([]ClassStats, error) {
 				continue
 			}
 			id, err := strconv.ParseUint(key, 10, 8)
-			if err != nil || id >= uint64(pipeline.Ignore) {
+			if err != nil || id >= uint64(raster.Ignore) {
 				return nil, fmt.Errorf("row %d: %q is no train ID", i, key)
 			}
 			var n int64
 			if err := json.Unmarshal(value, &n); err != nil || n <= 0 {
 				return nil, fmt.Errorf("row %d: class %s has %s pixels", i, key, value)
 			}
-			s.Pixels[pipeline.TrainID(id)] = n
+			s.Pixels[raster.TrainID(id)] = n
 		}
 		if s.File == "" {
 			return nil, fmt.Errorf("row %d names no file", i)
@@ -292,7 +294,7 @@ func (d *Dataset) AlignStats(stats []ClassStats) ([]ClassStats, error) {
 }
 
 // Classes that occur, rarest first, with their pixels.
-func totals(stats []ClassStats) (classes []pipeline.TrainID, pixels []int64) {
+func totals(stats []ClassStats) (classes []raster.TrainID, pixels []int64) {
 	var sum [256]int64
 	for _, s := range stats {
 		for id, n := range s.Pixels {
@@ -301,10 +303,10 @@ func totals(stats []ClassStats) (classes []pipeline.TrainID, pixels []int64) {
 	}
 	for id, n := range sum {
 		if n > 0 {
-			classes = append(classes, pipeline.TrainID(id))
+			classes = append(classes, raster.TrainID(id))
 		}
 	}
-	slices.SortStableFunc(classes, func(a, b pipeline.TrainID) int { return int(min(max(sum[a]-sum[b], -1), 1)) })
+	slices.SortStableFunc(classes, func(a, b raster.TrainID) int { return int(min(max(sum[a]-sum[b], -1), 1)) })
 	for _, id := range classes {
 		pixels = append(pixels, sum[id])
 	}

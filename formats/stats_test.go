@@ -15,7 +15,7 @@ import (
 
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/fixtures/golden"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // TestRareClassesMatchThePublishedProbabilities reads the official statistics
@@ -65,9 +65,9 @@ func TestRareClassesMatchThePublishedProbabilities(t *testing.T) {
 
 func TestClassStatsRoundTrip(t *testing.T) {
 	stats := []ClassStats{
-		{"labels/00001_labelTrainIds.png", map[pipeline.TrainID]int64{0: 5000, 13: 20}},
-		{"labels/00002_labelTrainIds.png", map[pipeline.TrainID]int64{}},
-		{"labels/00003_labelTrainIds.png", map[pipeline.TrainID]int64{18: 1}},
+		{"labels/00001_labelTrainIds.png", map[raster.TrainID]int64{0: 5000, 13: 20}},
+		{"labels/00002_labelTrainIds.png", map[raster.TrainID]int64{}},
+		{"labels/00003_labelTrainIds.png", map[raster.TrainID]int64{18: 1}},
 	}
 	dir := t.TempDir()
 	if err := WriteClassStats(dir, stats, false); err != nil {
@@ -146,9 +146,9 @@ func FuzzClassStats(f *testing.F) {
 // samples that have enough of theirs.
 func TestDrawFollowsTheProbabilities(t *testing.T) {
 	stats := []ClassStats{
-		{"a", map[pipeline.TrainID]int64{0: 9000, 5: 10}},
-		{"b", map[pipeline.TrainID]int64{0: 4000, 5: 400}},
-		{"c", map[pipeline.TrainID]int64{0: 100, 7: 1500}},
+		{"a", map[raster.TrainID]int64{0: 9000, 5: 10}},
+		{"b", map[raster.TrainID]int64{0: 4000, 5: 400}},
+		{"c", map[raster.TrainID]int64{0: 100, 7: 1500}},
 	}
 	r, err := NewRareClasses(stats, 0.5, 200)
 	if err != nil {
@@ -158,7 +158,7 @@ func TestDrawFollowsTheProbabilities(t *testing.T) {
 		t.Fatal(err)
 	}
 	const draws = 20000
-	seen := map[pipeline.TrainID]int{}
+	seen := map[raster.TrainID]int{}
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range draws {
 		c, i := r.Draw(rng)
@@ -197,9 +197,9 @@ func TestClassStatsOfADataset(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := map[pipeline.TrainID]int64{}
+		want := map[raster.TrainID]int64{}
 		for _, id := range row.Label.Pix() {
-			if id != pipeline.Ignore {
+			if id := raster.TrainID(id); id != raster.Ignore {
 				want[id]++
 			}
 		}

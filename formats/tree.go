@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
 )
 
 // tree is a dataset's folder. Its files are named by whole paths, as messages
@@ -47,14 +47,14 @@ func (t tree) open(path string) (fs.File, error) {
 	if t.remote != nil {
 		return t.remote.Open(t.name(path))
 	}
-	return pipeline.OpenFile(path)
+	return files.Open(path)
 }
 
 func (t tree) readFile(path string) ([]byte, error) {
 	if t.remote != nil {
 		return fs.ReadFile(t.remote, t.name(path))
 	}
-	return pipeline.ReadFile(path)
+	return files.Read(path)
 }
 
 func (t tree) stat(path string) (fs.FileInfo, error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // A Batch is a record batch of one kind, validated: every row's rasters have
@@ -144,10 +145,10 @@ func (b *Batch) text(name string, i int) string {
 }
 
 // raster is row i of a raster column.
-func (b *Batch) raster(name string, i, height, width, channels int) (Raster, error) {
+func (b *Batch) raster(name string, i, height, width, channels int) (raster.Raster, error) {
 	c := b.column(name)
 	if c.IsNull(i) {
-		return Raster{}, nil
+		return raster.Raster{}, nil
 	}
 	var pix []byte
 	switch c := c.(type) {
@@ -157,11 +158,11 @@ func (b *Batch) raster(name string, i, height, width, channels int) (Raster, err
 		n := height * width * channels
 		values := c.ListValues().(*array.Uint8).Uint8Values()
 		if (i+1)*n > len(values) {
-			return Raster{}, fmt.Errorf("%s of row %d lies outside its column", name, i)
+			return raster.Raster{}, fmt.Errorf("%s of row %d lies outside its column", name, i)
 		}
 		pix = values[i*n : (i+1)*n : (i+1)*n]
 	}
-	r, err := WrapRaster(height, width, channels, pix)
+	r, err := raster.Wrap(height, width, channels, pix)
 	if err != nil {
 		return r, fmt.Errorf("%s: %w", name, err)
 	}
@@ -175,7 +176,7 @@ func (b *Batch) Sample(i int) (Sample, error) {
 	d := b.column("dataset").(*array.Dictionary)
 	s.Dataset = d.Dictionary().(*array.String).Value(d.GetValueIndex(i))
 	h, w := int(b.column("height").(*array.Int32).Value(i)), int(b.column("width").(*array.Int32).Value(i))
-	if h <= 0 || w <= 0 || h > MaxPixels/w {
+	if h <= 0 || w <= 0 || h > raster.MaxPixels/w {
 		return s, fmt.Errorf("sample %q declares %dx%d pixels", s.ID, w, h)
 	}
 	if z := b.header.Size; z.Fixed() && (z.Height != h || z.Width != w) {
@@ -206,7 +207,9 @@ func (b *Batch) Mix(i int) (Mix, error) {
 	}
 	classes := b.column("classes").(*array.List)
 	start, end := classes.ValueOffsets(i)
-	m.Classes = classes.ListValues().(*array.Uint8).Uint8Values()[start:end:end]
+	for _, id := range classes.ListValues().(*array.Uint8).Uint8Values()[start:end] {
+		m.Classes = append(m.Classes, raster.TrainID(id))
+	}
 	return m, m.Validate()
 }
 
@@ -218,7 +221,7 @@ func (b *Batch) Pair(i int) (Pair, error) {
 	}
 	for name, crop := range map[string]*Crop{"a": &p.A, "b": &p.B} {
 		o, at := ints("overlap_"+name, 4), ints("origin_"+name, 2)
-		crop.Overlap = Box{int(o[0]), int(o[1]), int(o[2]), int(o[3])}
+		crop.Overlap = raster.Box{Y0: int(o[0]), X0: int(o[1]), Y1: int(o[2]), X1: int(o[3])}
 		crop.Origin = [2]int{int(at[0]), int(at[1])}
 		crop.Flip = b.column("flip_" + name).(*array.Boolean).Value(i)
 		var err error

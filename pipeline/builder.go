@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/pipa-uda/pipa/pipeline/internal/arrowio"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // MaxBatchBytes bounds a batch's columns.
@@ -60,7 +61,7 @@ type row struct {
 }
 
 // start checks that a row of this kind and size fits.
-func (b *Builder) start(kind Kind, id string, size int, rasters ...Raster) (*row, error) {
+func (b *Builder) start(kind Kind, id string, size int, rasters ...raster.Raster) (*row, error) {
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -122,7 +123,7 @@ func (r *row) flag(v bool) {
 	}
 }
 
-func (r *row) raster(v Raster) {
+func (r *row) raster(v raster.Raster) {
 	field := r.b.schema.Field(r.next)
 	if _, fixed := field.Type.(*arrow.FixedSizeListType); fixed {
 		if c := r.column(); !r.inPlace {
@@ -144,7 +145,7 @@ func (r *row) finish(digest uint64) {
 	r.b.rows++
 }
 
-func (b *Builder) checkLabel(id string, label Raster) error {
+func (b *Builder) checkLabel(id string, label raster.Raster) error {
 	if b.header.Labelled && label.Empty() {
 		return fmt.Errorf("%q has no label in a labelled stream", id)
 	}
@@ -205,7 +206,7 @@ func (b *Builder) AppendMix(m Mix) error {
 	}
 	r.text(m.TargetID)
 	r.raster(m.Mask)
-	r.variable(m.Classes)
+	r.variable(trainIDs(m.Classes))
 	r.float(m.Weight)
 	r.finish(m.Digest())
 	return nil
@@ -229,7 +230,7 @@ func (b *Builder) appendPair(p Pair, inPlace bool) error {
 	r.text(p.ID)
 	r.raster(p.A.Image)
 	r.raster(p.B.Image)
-	for _, o := range []Box{p.A.Overlap, p.B.Overlap} {
+	for _, o := range []raster.Box{p.A.Overlap, p.B.Overlap} {
 		r.int32s(o.Y0, o.X0, o.Y1, o.X1)
 	}
 	r.flag(p.A.Flip)
@@ -241,6 +242,30 @@ func (b *Builder) appendPair(p Pair, inPlace bool) error {
 	r.raster(p.B.Label)
 	r.finish(p.Digest())
 	return nil
+}
+
+// AppendFrom copies one row of a batch of the same kind.
+func (b *Builder) AppendFrom(from *Batch, row int) error {
+	switch from.header.Kind {
+	case KindSample:
+		s, err := from.Sample(row)
+		if err != nil {
+			return err
+		}
+		return b.AppendSample(s)
+	case KindMix:
+		m, err := from.Mix(row)
+		if err != nil {
+			return err
+		}
+		return b.AppendMix(m)
+	default:
+		p, err := from.Pair(row)
+		if err != nil {
+			return err
+		}
+		return b.AppendPair(p)
+	}
 }
 
 // Batch returns the rows so far, and empties the builder.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/zeebo/xxh3"
 )
 
@@ -31,7 +32,7 @@ func (h *hasher) text(s string) {
 	h.h.WriteString(s)
 }
 
-func (h *hasher) raster(r Raster) {
+func (h *hasher) raster(r raster.Raster) {
 	h.number(uint64(r.Height()))
 	h.number(uint64(r.Width()))
 	h.bytes(r.Pix())
@@ -71,7 +72,7 @@ func (m *Mix) Digest() uint64 {
 	m.Sample.hash(&h)
 	h.text(m.TargetID)
 	h.raster(m.Mask)
-	h.bytes(m.Classes)
+	h.bytes(trainIDs(m.Classes))
 	h.number(uint64(math.Float32bits(m.Weight)))
 	return h.h.Sum64()
 }

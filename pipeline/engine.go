@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"sync"
+
+	"github.com/pipa-uda/pipa/internal/files"
 )
 
 // Map applies f to every value of in on up to workers goroutines and yields
@@ -60,7 +62,7 @@ func Map[In, Out any](ctx context.Context, workers int, in iter.Seq2[In, error],
 			wg.Go(func() {
 				for j := range jobs {
 					var r result
-					r.err = Mapped("a mapped input", func() (err error) {
+					r.err = files.Mapped("a mapped input", func() (err error) {
 						r.out, err = f(ctx, j.in)
 						return err
 					})

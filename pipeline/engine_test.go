@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"go.uber.org/goleak"
 )
 
@@ -143,7 +144,7 @@ func TestRunReleases(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	header := Header{Kind: KindSample, Classes: []string{"road"}, Datasets: []string{"d"}}
 	read := func(_ context.Context, i int) (Sample, error) {
-		return Sample{ID: string(rune('a' + i)), Dataset: "d", Split: "train", Image: NewRaster(4, 4, 3)}, nil
+		return Sample{ID: string(rune('a' + i)), Dataset: "d", Split: "train", Image: raster.New(4, 4, 3)}, nil
 	}
 	s := Generate(t.Context(), header, 20, 2, 2, read, nil)
 	out, err := Run(t.Context(), s, passing{}, 3)
@@ -172,7 +173,7 @@ type passing struct{}
 func (passing) Header(in Header) (Header, error) { return in, nil }
 func (passing) Apply(_ context.Context, in *Batch, out *Builder) error {
 	for i := range in.Len() {
-		if err := out.appendFrom(in, i); err != nil {
+		if err := out.AppendFrom(in, i); err != nil {
 			return err
 		}
 	}
@@ -184,7 +185,7 @@ func (passing) Apply(_ context.Context, in *Batch, out *Builder) error {
 func TestGenerateSplitsLargeBatches(t *testing.T) {
 	header := Header{Kind: KindSample, Datasets: []string{"d"}}
 	read := func(_ context.Context, i int) (Sample, error) {
-		return Sample{ID: string(rune('a' + i)), Dataset: "d", Split: "train", Image: NewRaster(3000, 3000, 3)}, nil
+		return Sample{ID: string(rune('a' + i)), Dataset: "d", Split: "train", Image: raster.New(3000, 3000, 3)}, nil
 	}
 	var lens []int
 	for b, err := range Generate(t.Context(), header, 5, 4, 1, read, nil).Batches {

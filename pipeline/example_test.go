@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"os"
-	"path/filepath"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // darken is a stage of one's own: a pure function of a batch and its factor.
@@ -41,9 +40,9 @@ func (d darken) Apply(ctx context.Context, in *pipeline.Batch, out *pipeline.Bui
 
 // white makes n white images of 4 by 4 pixels.
 func white(ctx context.Context, n int) pipeline.Stream {
-	h := pipeline.Header{Kind: pipeline.KindSample, Datasets: []string{"white"}, Size: pipeline.Size{Height: 4, Width: 4}}
+	h := pipeline.Header{Kind: pipeline.KindSample, Datasets: []string{"white"}, Size: raster.Size{Height: 4, Width: 4}}
 	return pipeline.Generate(ctx, h, n, 2, 1, func(_ context.Context, i int) (pipeline.Sample, error) {
-		s := pipeline.Sample{ID: fmt.Sprintf("white/train/%d", i), Dataset: "white", Split: "train", Image: pipeline.NewRaster(4, 4, 3)}
+		s := pipeline.Sample{ID: fmt.Sprintf("white/train/%d", i), Dataset: "white", Split: "train", Image: raster.New(4, 4, 3)}
 		for p := range s.Image.Pix() {
 			s.Image.Pix()[p] = 255
 		}
@@ -77,38 +76,6 @@ func ExampleRun() {
 	// white/train/1 127
 	// white/train/2 127
 	// darken {"factor":0.5}
-}
-
-// A stream is stored as a sharded dataset, whole or not at all, and read back,
-// here in a keyed order.
-func ExampleWriteDataset() {
-	ctx := context.Background()
-	tmp, err := os.MkdirTemp("", "pipa")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer os.RemoveAll(tmp)
-	dir := filepath.Join(tmp, "white")
-	if _, err := pipeline.WriteDataset(ctx, dir, white(ctx, 5), pipeline.WriteOptions{}); err != nil {
-		log.Fatal(err)
-	}
-	d, err := pipeline.OpenDataset(dir)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer d.Close()
-	cursor := d.Cursor(pipeline.PermutationOrder, 1, 0) // seed 1, epoch 0
-	cursor.Next = 2                                     // as after an interruption
-	shuffled, err := d.Shuffled(ctx, cursor, 0, 1, 2)
-	if err != nil {
-		log.Fatal(err)
-	}
-	summary, err := pipeline.Summarize(shuffled)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(d.Len(), "rows,", summary.Rows, "of them left")
-	// Output: 5 rows, 3 of them left
 }
 
 // Every draw comes from a key, so that it is the same whoever draws it.

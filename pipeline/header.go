@@ -3,6 +3,8 @@ package pipeline
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // FormatVersion is the version of the stream format this package writes
@@ -15,7 +17,7 @@ type Header struct {
 	Seed    uint64
 	Classes []string // class names by train ID; at most 254
 	// Colors are the classes' RGB colours by train ID, one for each class, or
-	// nil, as in streams that were written before they were kept: see Palette.
+	// nil, as in streams that were written before they were kept: see [raster.Palette].
 	Colors  [][3]uint8
 	History []Step // the stages so far, oldest first
 	// Labelled says that every row has a label. Where it is false rows may
@@ -29,14 +31,8 @@ type Header struct {
 	// Size is the one [height, width] every raster of the stream has; zero
 	// while sizes vary. It decides whether image columns are binary or
 	// fixed-shape tensors.
-	Size Size
+	Size raster.Size
 }
-
-// Size is a height and a width in pixels; the zero Size means "varies".
-type Size struct{ Height, Width int }
-
-// Fixed tells whether every raster has this size.
-func (s Size) Fixed() bool { return s.Height > 0 && s.Width > 0 }
 
 // Step is one entry of a stream's history: a stage with its full parameters.
 type Step struct {
@@ -55,10 +51,17 @@ func (h Header) With(stage string, params any) (Header, error) {
 	return h, nil
 }
 
-// Palette is the colours of the classes: the header's own, or [Palette]'s.
+// Palette is the colours of the classes: the header's own, or [raster.Palette]'s.
 func (h Header) Palette() [][3]uint8 {
 	if h.Colors != nil {
 		return h.Colors
 	}
-	return Palette(h.Classes, nil)
+	return raster.Palette(h.Classes, nil)
+}
+
+// Equal reports whether both headers are written alike.
+func (h Header) Equal(o Header) bool {
+	mine, err := h.metadata()
+	others, err2 := o.metadata()
+	return err == nil && err2 == nil && mine.Equal(others)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // Rows may be made in the batch's own memory, which saves their copy: the
@@ -31,7 +32,7 @@ func (b *Builder) Reserve(rows int) {
 // both are the batch's memory, with anything in it, and label is empty where
 // the stream is not labelled. fill returns the row with exactly these rasters;
 // where it fails no row is added.
-func (b *Builder) AddSample(fill func(image, label Raster) (Sample, error)) error {
+func (b *Builder) AddSample(fill func(image, label raster.Raster) (Sample, error)) error {
 	images, err := b.inPlace(KindSample, "image", "label")
 	if err != nil {
 		return err
@@ -74,7 +75,7 @@ func (b *Builder) AddPair(fill func(p *Pair) error) error {
 type placed struct {
 	columns []*columnBuffer // nil for a raster that the stream has not
 	before  []int           // their lengths without the row
-	rasters []Raster
+	rasters []raster.Raster
 }
 
 // inPlace extends the raster columns of these names by a row.
@@ -90,14 +91,14 @@ func (b *Builder) inPlace(kind Kind, names ...string) (*placed, error) {
 		i := b.schema.FieldIndices(name)[0]
 		t, fixed := b.schema.Field(i).Type.(*arrow.FixedSizeListType)
 		if !fixed { // a label in a stream that is not labelled
-			p.columns, p.before, p.rasters = append(p.columns, nil), append(p.before, 0), append(p.rasters, Raster{})
+			p.columns, p.before, p.rasters = append(p.columns, nil), append(p.before, 0), append(p.rasters, raster.Raster{})
 			continue
 		}
 		c, n := &b.columns[i], int(t.Len())
 		before := len(c.values)
 		c.values = slices.Grow(c.values, n)[:before+n]
 		z := b.header.Size
-		r, err := WrapRaster(z.Height, z.Width, n/(z.Height*z.Width), c.values[before:])
+		r, err := raster.Wrap(z.Height, z.Width, n/(z.Height*z.Width), c.values[before:])
 		if err != nil {
 			p.drop()
 			return nil, err
@@ -117,7 +118,7 @@ func (p *placed) drop() {
 }
 
 // same fails unless the rasters are those that were handed out.
-func (p *placed) same(rasters ...Raster) error {
+func (p *placed) same(rasters ...raster.Raster) error {
 	for i, r := range rasters {
 		want := p.rasters[i]
 		if r.Empty() != want.Empty() || !r.Empty() && &r.Pix()[0] != &want.Pix()[0] {

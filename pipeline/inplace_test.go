@@ -5,36 +5,38 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // TestRowsMadeInPlaceAreThoseAppended builds the same batches both ways, with a
 // row that fails in between.
 func TestRowsMadeInPlaceAreThoseAppended(t *testing.T) {
-	fill := func(r Raster, v byte) {
+	fill := func(r raster.Raster, v byte) {
 		for i := range r.Pix() {
 			r.Pix()[i] = v + byte(i%7)
 		}
 	}
 	fails := errors.New("no such picture")
 	for _, labelled := range []bool{true, false} {
-		h := Header{Kind: KindSample, Classes: []string{"a"}, Datasets: []string{"set"}, Labelled: labelled, Size: Size{3, 5}}
+		h := Header{Kind: KindSample, Classes: []string{"a"}, Datasets: []string{"set"}, Labelled: labelled, Size: raster.Size{Height: 3, Width: 5}}
 		made, appended := NewBuilder(h), NewBuilder(h)
 		made.Reserve(2)
 		for i := range 4 {
-			sample := func(image, label Raster) Sample {
+			sample := func(image, label raster.Raster) Sample {
 				fill(image, byte(i))
 				if labelled {
 					fill(label, byte(2*i))
 				}
 				return Sample{ID: strings.Repeat("x", i+1), Dataset: "set", Split: "train", Image: image, Label: label}
 			}
-			if err := made.AddSample(func(image, label Raster) (Sample, error) {
+			if err := made.AddSample(func(image, label raster.Raster) (Sample, error) {
 				fill(image, 99)
 				return Sample{}, fails
 			}); !errors.Is(err, fails) {
 				t.Fatalf("a row that fails: %v", err)
 			}
-			if err := made.AddSample(func(image, label Raster) (Sample, error) {
+			if err := made.AddSample(func(image, label raster.Raster) (Sample, error) {
 				if labelled == label.Empty() {
 					t.Errorf("label empty: %v in a stream labelled: %v", label.Empty(), labelled)
 				}
@@ -42,11 +44,11 @@ func TestRowsMadeInPlaceAreThoseAppended(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			label := Raster{}
+			label := raster.Raster{}
 			if labelled {
-				label = NewRaster(3, 5, 1)
+				label = raster.New(3, 5, 1)
 			}
-			if err := appended.AppendSample(sample(NewRaster(3, 5, 3), label)); err != nil {
+			if err := appended.AppendSample(sample(raster.New(3, 5, 3), label)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -54,7 +56,7 @@ func TestRowsMadeInPlaceAreThoseAppended(t *testing.T) {
 			t.Errorf("samples, labelled %v: the batches differ", labelled)
 		}
 
-		h = Header{Kind: KindPair, Classes: []string{"a"}, Labelled: labelled, Size: Size{4, 4}}
+		h = Header{Kind: KindPair, Classes: []string{"a"}, Labelled: labelled, Size: raster.Size{Height: 4, Width: 4}}
 		made, appended = NewBuilder(h), NewBuilder(h)
 		for i := range 3 {
 			complete := func(p *Pair) {
@@ -64,16 +66,16 @@ func TestRowsMadeInPlaceAreThoseAppended(t *testing.T) {
 					if labelled {
 						fill(c.Label, byte(i))
 					}
-					c.Overlap, c.Flip = Box{0, 0, 2, 2}, k == 1
+					c.Overlap, c.Flip = raster.Box{Y0: 0, X0: 0, Y1: 2, X1: 2}, k == 1
 				}
 			}
 			if err := made.AddPair(func(p *Pair) error { complete(p); return nil }); err != nil {
 				t.Fatal(err)
 			}
 			var p Pair
-			p.A.Image, p.B.Image = NewRaster(4, 4, 3), NewRaster(4, 4, 3)
+			p.A.Image, p.B.Image = raster.New(4, 4, 3), raster.New(4, 4, 3)
 			if labelled {
-				p.A.Label, p.B.Label = NewRaster(4, 4, 1), NewRaster(4, 4, 1)
+				p.A.Label, p.B.Label = raster.New(4, 4, 1), raster.New(4, 4, 1)
 			}
 			complete(&p)
 			if err := appended.AppendPair(p); err != nil {
@@ -89,19 +91,23 @@ func TestRowsMadeInPlaceAreThoseAppended(t *testing.T) {
 // one encodes a builder's rows as a stream of one batch.
 func one(t *testing.T, h Header, b *Builder) []byte {
 	t.Helper()
-	return encode(t, Stream{h, func(yield func(*Batch, error) bool) { yield(b.Batch()) }})
+	var out bytes.Buffer
+	if err := Write(t.Context(), &out, Stream{h, func(yield func(*Batch, error) bool) { yield(b.Batch()) }}); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 func TestRowsInPlaceKeepTheirRasters(t *testing.T) {
-	h := Header{Kind: KindSample, Classes: []string{"a"}, Datasets: []string{"set"}, Size: Size{3, 5}}
+	h := Header{Kind: KindSample, Classes: []string{"a"}, Datasets: []string{"set"}, Size: raster.Size{Height: 3, Width: 5}}
 	b := NewBuilder(h)
-	err := b.AddSample(func(image, label Raster) (Sample, error) {
-		return Sample{ID: "x", Dataset: "set", Image: NewRaster(3, 5, 3)}, nil
+	err := b.AddSample(func(image, label raster.Raster) (Sample, error) {
+		return Sample{ID: "x", Dataset: "set", Image: raster.New(3, 5, 3)}, nil
 	})
 	if err == nil || !strings.Contains(err.Error(), "not the one handed out") || b.Len() != 0 {
 		t.Errorf("another raster: %v, %d rows", err, b.Len())
 	}
-	h.Size = Size{}
+	h.Size = raster.Size{}
 	if err := NewBuilder(h).AddSample(nil); err == nil || !strings.Contains(err.Error(), "of one size") {
 		t.Errorf("sizes vary: %v", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"syscall"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -25,8 +24,9 @@ func Write(ctx context.Context, w io.Writer, s Stream) error {
 	return write(ctx, s, func(schema *arrow.Schema) *arrowio.Writer { return arrowio.NewStreamWriter(w, schema) })
 }
 
-// writeFile writes a stream to w as an Arrow IPC file.
-func writeFile(ctx context.Context, w io.Writer, s Stream) error {
+// WriteFile writes a stream to w as an Arrow IPC file, which [OpenFile] reads by
+// batches.
+func WriteFile(ctx context.Context, w io.Writer, s Stream) error {
 	return write(ctx, s, func(schema *arrow.Schema) *arrowio.Writer { return arrowio.NewFileWriter(w, schema) })
 }
 
@@ -68,19 +68,25 @@ func writeError(err error) error {
 func Read(ctx context.Context, r io.Reader) (Stream, error) {
 	widen(r)
 	var header Header
-	rd, err := arrowio.NewReader(r, func(m map[string]string) (*arrow.Schema, bool, error) {
-		h, ours, err := parseHeader(m)
-		if err != nil {
-			return nil, false, err
-		}
-		header = h
-		schema, err := h.schema()
-		return schema, ours, err
-	})
+	rd, err := arrowio.NewReader(r, expect(&header))
 	if err != nil {
 		return Stream{}, fmt.Errorf("read stream: %w", err)
 	}
 	return Stream{header, readBatches(ctx, rd, &header)}, nil
+}
+
+// expect decodes a header from a schema's metadata into h, and returns the schema
+// that it asks for.
+func expect(h *Header) func(metadata map[string]string) (*arrow.Schema, bool, error) {
+	return func(m map[string]string) (*arrow.Schema, bool, error) {
+		header, ours, err := parseHeader(m)
+		if err != nil {
+			return nil, false, err
+		}
+		*h = header
+		schema, err := header.schema()
+		return schema, ours, err
+	}
 }
 
 func readBatches(ctx context.Context, rd *arrowio.Reader, header *Header) iter.Seq2[*Batch, error] {
@@ -108,47 +114,6 @@ func readBatches(ctx context.Context, rd *arrowio.Reader, header *Header) iter.S
 				return
 			}
 			if !yield(b, nil) {
-				return
-			}
-		}
-	}
-}
-
-// Open opens a stream by name: a sharded dataset's folder, an Arrow IPC file,
-// a stream in a file, or a pipe such as /dev/fd/63. close is to be called when
-// the batches are done with.
-func Open(ctx context.Context, path string) (s Stream, close func() error, err error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return Stream{}, nil, fmt.Errorf("open stream: %w", err)
-	}
-	if info.IsDir() {
-		d, err := OpenDataset(path)
-		if err != nil {
-			return Stream{}, nil, err
-		}
-		return d.Stream(ctx), d.Close, nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return Stream{}, nil, fmt.Errorf("open stream: %w", err)
-	}
-	s, err = Read(ctx, f)
-	if err != nil {
-		f.Close()
-		return Stream{}, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return Stream{s.Header, named(path, s.Batches)}, f.Close, nil
-}
-
-// named says in errors where the batches come from.
-func named(path string, batches iter.Seq2[*Batch, error]) iter.Seq2[*Batch, error] {
-	return func(yield func(*Batch, error) bool) {
-		for b, err := range batches {
-			if err != nil {
-				err = fmt.Errorf("%s: %w", path, err)
-			}
-			if !yield(b, err) {
 				return
 			}
 		}

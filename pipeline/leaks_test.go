@@ -3,7 +3,6 @@ package pipeline_test
 import (
 	"context"
 	"io"
-	"path/filepath"
 	"testing"
 
 	"github.com/pipa-uda/pipa/pipeline"
@@ -28,10 +27,6 @@ func TestNothingLeaks(t *testing.T) {
 		},
 		"write": func(s pipeline.Stream) (pipeline.Stream, error) {
 			return pipeline.Stream{}, pipeline.Write(ctx, io.Discard, s)
-		},
-		"write a dataset": func(s pipeline.Stream) (pipeline.Stream, error) {
-			_, err := pipeline.WriteDataset(ctx, filepath.Join(t.TempDir(), "set"), s, pipeline.WriteOptions{ShardBytes: 1000})
-			return pipeline.Stream{}, err
 		},
 		"summarize": func(s pipeline.Stream) (pipeline.Stream, error) {
 			_, err := pipeline.Summarize(s)

@@ -1,6 +1,10 @@
 package pipeline
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/pipa-uda/pipa/pipeline/raster"
+)
 
 // Kind names what a stream's rows are.
 type Kind string
@@ -23,11 +27,11 @@ func (k Kind) Plural() string {
 // A Sample is an image with its label. The label is the zero Raster where the
 // target is unlabelled.
 type Sample struct {
-	ID      string // dataset/split/stem
-	Dataset string // gta, synthia, cityscapes, or a folder dataset's name
-	Split   string // train, val, test
-	Image   Raster // [H,W,3] RGB
-	Label   Raster // [H,W,1] train IDs, 255 = ignore; or empty
+	ID      string        // dataset/split/stem
+	Dataset string        // gta, synthia, cityscapes, or a folder dataset's name
+	Split   string        // train, val, test
+	Image   raster.Raster // [H,W,3] RGB
+	Label   raster.Raster // [H,W,1] train IDs, 255 = ignore; or empty
 	// Confidence is the share of the image's pixels, 0 to 1, whose predicted
 	// class reached the predictor's threshold: what DACS weighs a pseudo-label
 	// with. It is kept in streams whose header says Pseudo.
@@ -53,9 +57,9 @@ func (s *Sample) Validate() error {
 type Mix struct {
 	Sample
 	TargetID string
-	Mask     Raster    // [H,W,1], 1 where the pixel comes from the source
-	Classes  []TrainID // classes pasted from the source, ascending
-	Weight   float32   // weight of the target's pixels in the loss, 0..1; source pixels weigh 1
+	Mask     raster.Raster    // [H,W,1], 1 where the pixel comes from the source
+	Classes  []raster.TrainID // classes pasted from the source, ascending
+	Weight   float32          // weight of the target's pixels in the loss, 0..1; source pixels weigh 1
 }
 
 // Validate checks the sample and the mask.
@@ -74,11 +78,11 @@ func (m *Mix) Validate() error {
 
 // A Crop is one half of a Pair.
 type Crop struct {
-	Image   Raster // [P,P,3] RGB, as stored: after the flip
-	Label   Raster // [P,P,1] train IDs, or empty
-	Overlap Box    // the shared region inside this crop as stored, after the flip
-	Flip    bool   // mirrored left to right
-	Origin  [2]int // y, x of the crop's corner in the resized frame
+	Image   raster.Raster // [P,P,3] RGB, as stored: after the flip
+	Label   raster.Raster // [P,P,1] train IDs, or empty
+	Overlap raster.Box    // the shared region inside this crop as stored, after the flip
+	Flip    bool          // mirrored left to right
+	Origin  [2]int        // y, x of the crop's corner in the resized frame
 }
 
 // A Pair is two partially overlapping crops of one resized image. Un-flipped,
@@ -117,7 +121,7 @@ func (p *Pair) Validate() error {
 	return nil
 }
 
-func checkImage(name string, r Raster) error {
+func checkImage(name string, r raster.Raster) error {
 	if r.Empty() {
 		return fmt.Errorf("no %s", name)
 	}
@@ -127,7 +131,7 @@ func checkImage(name string, r Raster) error {
 	return nil
 }
 
-func checkPlane(name string, r, image Raster) error {
+func checkPlane(name string, r, image raster.Raster) error {
 	if r.Empty() {
 		return nil
 	}
@@ -138,4 +142,13 @@ func checkPlane(name string, r, image Raster) error {
 		return fmt.Errorf("%s is %dx%d, image is %dx%d", name, r.Width(), r.Height(), image.Width(), image.Height())
 	}
 	return nil
+}
+
+// trainIDs are classes as a column stores them.
+func trainIDs(classes []raster.TrainID) []byte {
+	bytes := make([]byte, len(classes))
+	for i, id := range classes {
+		bytes[i] = byte(id)
+	}
+	return bytes
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/zeebo/xxh3"
 )
 
@@ -47,7 +48,7 @@ func (h Header) metadata() (arrow.Metadata, error) {
 	}
 	m := map[string]string{
 		keyKind: string(h.Kind), keyVersion: FormatVersion, keySeed: strconv.FormatUint(h.Seed, 10),
-		keyClasses: text(nonNil(h.Classes)), keyIgnore: strconv.Itoa(int(Ignore)), keyHistory: text(nonNil(h.History)),
+		keyClasses: text(nonNil(h.Classes)), keyIgnore: strconv.Itoa(int(raster.Ignore)), keyHistory: text(nonNil(h.History)),
 		keyDatasets: text(nonNil(h.Datasets)), keySize: text([2]int{h.Size.Height, h.Size.Width}), keyLabelled: strconv.FormatBool(h.Labelled), keyWriter: thisWriter,
 	}
 	if h.Pseudo {
@@ -109,8 +110,8 @@ func parseHeader(m map[string]string) (h Header, ours bool, err error) {
 	if h.Seed, err = strconv.ParseUint(m[keySeed], 10, 64); err != nil {
 		return h, false, fmt.Errorf("stream's seed: %w", err)
 	}
-	if m[keyIgnore] != strconv.Itoa(int(Ignore)) {
-		return h, false, fmt.Errorf("stream ignores label %s, want %d", m[keyIgnore], Ignore)
+	if m[keyIgnore] != strconv.Itoa(int(raster.Ignore)) {
+		return h, false, fmt.Errorf("stream ignores label %s, want %d", m[keyIgnore], raster.Ignore)
 	}
 	if h.Labelled, err = strconv.ParseBool(m[keyLabelled]); err != nil {
 		return h, false, fmt.Errorf("stream's %s: %w", keyLabelled, err)
@@ -126,7 +127,7 @@ func parseHeader(m map[string]string) (h Header, ours bool, err error) {
 			return h, false, fmt.Errorf("stream's %s: %w", key, err)
 		}
 	}
-	h.Size = Size{size[0], size[1]}
+	h.Size = raster.Size{Height: size[0], Width: size[1]}
 	if text, ok := m[keyColors]; ok {
 		if h.Colors, err = parseColors(text); err != nil {
 			return h, false, fmt.Errorf("stream's %s: %w", keyColors, err)
@@ -159,7 +160,7 @@ func (h Header) Validate() error {
 	if h.Colors != nil && len(h.Colors) != len(h.Classes) {
 		return fmt.Errorf("stream has %d colours for %d classes", len(h.Colors), len(h.Classes))
 	}
-	if s := h.Size; s.Height < 0 || s.Width < 0 || (s.Height == 0) != (s.Width == 0) || s.Fixed() && s.Height > MaxPixels/s.Width {
+	if s := h.Size; s.Height < 0 || s.Width < 0 || (s.Height == 0) != (s.Width == 0) || s.Fixed() && s.Height > raster.MaxPixels/s.Width {
 		return fmt.Errorf("stream has size %dx%d", s.Width, s.Height)
 	}
 	if h.Kind == KindPair && !h.Size.Fixed() {

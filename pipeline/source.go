@@ -143,7 +143,7 @@ func (b *Batch) head(n int) (*Batch, error) {
 	out := NewBuilder(*b.header)
 	defer out.Release()
 	for i := range n {
-		if err := out.appendFrom(b, i); err != nil {
+		if err := out.AppendFrom(b, i); err != nil {
 			return nil, err
 		}
 	}
@@ -162,7 +162,7 @@ func Rebatch(s Stream, rows int) Stream {
 				return
 			}
 			for i := range b.Len() {
-				if err = out.appendFrom(b, i); err != nil {
+				if err = out.AppendFrom(b, i); err != nil {
 					break
 				}
 				if out.Len() == rows {
@@ -279,7 +279,7 @@ func Concat(streams ...Stream) (Stream, error) {
 		h := s.Header
 		// Colours are for looking at; streams from before they were kept have none.
 		h.History, h.Seed, h.Colors = first.Header.History, first.Header.Seed, first.Header.Colors
-		if !sameHeader(h, first.Header) {
+		if !h.Equal(first.Header) {
 			return Stream{}, fmt.Errorf("join streams: stream %d differs from the first in kind, classes, datasets, labels or size", i+2)
 		}
 	}
@@ -292,4 +292,20 @@ func Concat(streams ...Stream) (Stream, error) {
 			}
 		}
 	}}, nil
+}
+
+// Counted calls count with the number of rows that have come, batch by batch.
+func Counted(s Stream, count func(rows int)) Stream {
+	return Stream{s.Header, func(yield func(*Batch, error) bool) {
+		rows := 0
+		for b, err := range s.Batches {
+			if err == nil {
+				rows += b.Len()
+				count(rows)
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}}
 }

@@ -1,126 +1,28 @@
-package pipeline
+package pipeline_test
 
 import (
 	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/pipelinetest"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
-// testRaster is filled from a key, so that equal arguments give equal pixels.
-func testRaster(id string, h, w, c int) Raster {
-	r := NewRaster(h, w, c)
-	rng := NewKey(1, 2, "test", id).Rand()
-	for i := range r.Pix() {
-		r.Pix()[i] = byte(rng.IntN(19))
-	}
-	return r
-}
-
-func testSample(i, h, w int, labelled bool) Sample {
-	id := fmt.Sprintf("gta/train/%05d", i)
-	s := Sample{ID: id, Dataset: "gta", Split: "train", Image: testRaster(id, h, w, 3)}
-	if labelled {
-		s.Label = testRaster(id+"l", h, w, 1)
-	}
-	return s
-}
-
-func testPseudo(i, h, w int) Sample {
-	s := testSample(i, h, w, true)
-	s.Confidence = float32(i) / 64
-	return s
-}
-
-func pseudoHeader(size Size) Header {
-	h := testHeader(KindSample, size, true)
-	h.Pseudo = true
-	return h
-}
-
-func testMix(i, h, w int) Mix {
-	s := testSample(i, h, w, true)
-	return Mix{Sample: s, TargetID: fmt.Sprintf("cityscapes/train/%d", i), Mask: testRaster(s.ID+"m", h, w, 1), Classes: []TrainID{1, 7, 11}[:i%4%3+1], Weight: 0.25 * float32(i)}
-}
-
-func testPair(i, side int, labelled bool) Pair {
-	id := fmt.Sprintf("cityscapes/train/%05d", i)
-	p := Pair{ID: id, Scale: 1.25,
-		A: Crop{Image: testRaster(id+"a", side, side, 3), Overlap: Box{0, 0, side / 2, side / 2}, Flip: i%2 == 0, Origin: [2]int{3, 4}},
-		B: Crop{Image: testRaster(id+"b", side, side, 3), Overlap: Box{side / 2, side / 2, side, side}, Flip: i%3 == 0, Origin: [2]int{7, 8}}}
-	if labelled {
-		p.A.Label, p.B.Label = testRaster(id+"la", side, side, 1), testRaster(id+"lb", side, side, 1)
-	}
-	return p
-}
-
-func testHeader(kind Kind, size Size, labelled bool) Header {
-	h := Header{Kind: kind, Seed: 7, Classes: CityscapesClasses(), Datasets: []string{"gta", "cityscapes"}, Size: size, Labelled: labelled}
-	h, err := h.With("test", map[string]int{"a": 1})
-	if err != nil {
-		panic(err)
-	}
-	return h
-}
-
-// streamCases are small streams of every kind and column layout.
-var streamCases = []struct {
-	name string
-	h    Header
-	row  func(b *Builder, i int) error
-}{
-	{"samples of varying size", testHeader(KindSample, Size{}, false), func(b *Builder, i int) error { return b.AppendSample(testSample(i, 4+i, 6, i%2 == 0)) }},
-	{"labelled samples of varying size", testHeader(KindSample, Size{}, true), func(b *Builder, i int) error { return b.AppendSample(testSample(i, 4+i, 6, true)) }},
-	{"samples of one size", testHeader(KindSample, Size{4, 6}, true), func(b *Builder, i int) error { return b.AppendSample(testSample(i, 4, 6, true)) }},
-	{"unlabelled samples of one size", testHeader(KindSample, Size{4, 6}, false), func(b *Builder, i int) error { return b.AppendSample(testSample(i, 4, 6, false)) }},
-	{"pseudo-labelled samples of varying size", pseudoHeader(Size{}), func(b *Builder, i int) error { return b.AppendSample(testPseudo(i, 4+i, 6)) }},
-	{"pseudo-labelled samples of one size", pseudoHeader(Size{4, 6}), func(b *Builder, i int) error { return b.AppendSample(testPseudo(i, 4, 6)) }},
-	{"mixes of varying size", testHeader(KindMix, Size{}, true), func(b *Builder, i int) error { return b.AppendMix(testMix(i, 4+i, 6)) }},
-	{"mixes of one size", testHeader(KindMix, Size{4, 6}, true), func(b *Builder, i int) error { return b.AppendMix(testMix(i, 4, 6)) }},
-	{"labelled pairs", testHeader(KindPair, Size{8, 8}, true), func(b *Builder, i int) error { return b.AppendPair(testPair(i, 8, true)) }},
-	{"unlabelled pairs", testHeader(KindPair, Size{8, 8}, false), func(b *Builder, i int) error { return b.AppendPair(testPair(i, 8, false)) }},
-}
-
-func testStream(t testing.TB, h Header, row func(b *Builder, i int) error, batches, rows int) Stream {
-	t.Helper()
-	return Stream{h, func(yield func(*Batch, error) bool) {
-		for n := range batches {
-			b := NewBuilder(h)
-			for i := range rows {
-				if err := row(b, n*rows+i); err != nil {
-					yield(nil, err)
-					return
-				}
-			}
-			if batch, err := b.Batch(); !yield(batch, err) || err != nil {
-				return
-			}
-		}
-	}}
-}
-
-func encode(t testing.TB, s Stream) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := Write(context.Background(), &b, s); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 // rowsOf reads a stream to its end.
-func rowsOf(r io.Reader) (h Header, rows []any, err error) {
-	s, err := Read(context.Background(), r)
+func rowsOf(r io.Reader) (h pipeline.Header, rows []any, err error) {
+	s, err := pipeline.Read(context.Background(), r)
 	if err != nil {
 		return h, nil, err
 	}
@@ -132,9 +34,9 @@ func rowsOf(r io.Reader) (h Header, rows []any, err error) {
 			var row any
 			var err error
 			switch s.Header.Kind {
-			case KindSample:
+			case pipeline.KindSample:
 				row, err = b.Sample(i)
-			case KindMix:
+			case pipeline.KindMix:
 				row, err = b.Mix(i)
 			default:
 				row, err = b.Pair(i)
@@ -149,35 +51,35 @@ func rowsOf(r io.Reader) (h Header, rows []any, err error) {
 }
 
 func TestStreamsComeBackAsWritten(t *testing.T) {
-	for _, c := range streamCases {
-		t.Run(c.name, func(t *testing.T) {
-			data := encode(t, testStream(t, c.h, c.row, 3, 2))
+	for _, c := range pipelinetest.Cases {
+		t.Run(c.Name, func(t *testing.T) {
+			data := pipelinetest.Encode(t, pipelinetest.Stream(c.Header, c.Row, 3, 2))
 			h, rows, err := rowsOf(bytes.NewReader(data))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !reflect.DeepEqual(h, c.h) {
-				t.Errorf("header %+v, want %+v", h, c.h)
+			if !reflect.DeepEqual(h, c.Header) {
+				t.Errorf("header %+v, want %+v", h, c.Header)
 			}
 			if len(rows) != 6 {
 				t.Fatalf("%d rows", len(rows))
 			}
 			var want any
-			switch c.h.Kind {
-			case KindSample:
-				want = testSample(5, rows[5].(Sample).Image.Height(), 6, c.h.Labelled)
-				if c.h.Pseudo {
-					want = testPseudo(5, rows[5].(Sample).Image.Height(), 6)
+			switch c.Header.Kind {
+			case pipeline.KindSample:
+				want = pipelinetest.Sample(5, rows[5].(pipeline.Sample).Image.Height(), 6, c.Header.Labelled)
+				if c.Header.Pseudo {
+					want = pipelinetest.Pseudo(5, rows[5].(pipeline.Sample).Image.Height(), 6)
 				}
-			case KindMix:
-				want = testMix(5, rows[5].(Mix).Image.Height(), 6)
+			case pipeline.KindMix:
+				want = pipelinetest.Mix(5, rows[5].(pipeline.Mix).Image.Height(), 6)
 			default:
-				want = testPair(5, 8, c.h.Labelled)
+				want = pipelinetest.Pair(5, 8, c.Header.Labelled)
 			}
 			if !reflect.DeepEqual(rows[5], want) {
 				t.Errorf("row 5 is\n%+v\nwant\n%+v", rows[5], want)
 			}
-			if again := encode(t, testStream(t, c.h, c.row, 3, 2)); !bytes.Equal(data, again) {
+			if again := pipelinetest.Encode(t, pipelinetest.Stream(c.Header, c.Row, 3, 2)); !bytes.Equal(data, again) {
 				t.Error("written twice, the bytes differ")
 			}
 		})
@@ -185,25 +87,29 @@ func TestStreamsComeBackAsWritten(t *testing.T) {
 }
 
 func TestOnlyStreamsOfPseudoLabelsKeepConfidence(t *testing.T) {
-	h := testHeader(KindSample, Size{4, 6}, true)
-	bytesOf := func(s Sample) []byte {
-		return encode(t, testStream(t, h, func(b *Builder, _ int) error { return b.AppendSample(s) }, 1, 1))
+	h := pipelinetest.Header(pipeline.KindSample, raster.Size{Height: 4, Width: 6}, true)
+	bytesOf := func(s pipeline.Sample) []byte {
+		return pipelinetest.Encode(t, pipelinetest.Stream(h, func(b *pipeline.Builder, _ int) error { return b.AppendSample(s) }, 1, 1))
 	}
-	if !bytes.Equal(bytesOf(testSample(3, 4, 6, true)), bytesOf(testPseudo(3, 4, 6))) {
+	if !bytes.Equal(bytesOf(pipelinetest.Sample(3, 4, 6, true)), bytesOf(pipelinetest.Pseudo(3, 4, 6))) {
 		t.Error("a confidence changed the bytes of a stream that has none")
 	}
-	for name, h := range map[string]Header{
-		"unlabelled": func() Header { h := pseudoHeader(Size{}); h.Labelled = false; return h }(),
-		"mixes":      func() Header { h := pseudoHeader(Size{}); h.Kind = KindMix; return h }(),
+	for name, h := range map[string]pipeline.Header{
+		"unlabelled": func() pipeline.Header { h := pipelinetest.PseudoHeader(raster.Size{}); h.Labelled = false; return h }(),
+		"mixes": func() pipeline.Header {
+			h := pipelinetest.PseudoHeader(raster.Size{})
+			h.Kind = pipeline.KindMix
+			return h
+		}(),
 	} {
 		if h.Validate() == nil {
 			t.Errorf("%s: a header with pseudo-labels was accepted", name)
 		}
 	}
 	for _, c := range []float32{-0.1, 1.1, float32(math.NaN())} {
-		s := testPseudo(1, 4, 6)
+		s := pipelinetest.Pseudo(1, 4, 6)
 		s.Confidence = c
-		if NewBuilder(pseudoHeader(Size{4, 6})).AppendSample(s) == nil {
+		if pipeline.NewBuilder(pipelinetest.PseudoHeader(raster.Size{Height: 4, Width: 6})).AppendSample(s) == nil {
 			t.Errorf("a confidence of %v was accepted", c)
 		}
 	}
@@ -212,45 +118,45 @@ func TestOnlyStreamsOfPseudoLabelsKeepConfidence(t *testing.T) {
 // TestRowsOutliveTheirStream collects the rows of a stream again, once its
 // batches are gone.
 func TestRowsOutliveTheirStream(t *testing.T) {
-	c := streamCases[len(streamCases)-6]
-	if !c.h.Pseudo {
-		t.Fatalf("case %q has no pseudo-labels", c.name)
+	c := pipelinetest.Cases[len(pipelinetest.Cases)-6]
+	if !c.Header.Pseudo {
+		t.Fatalf("case %q has no pseudo-labels", c.Name)
 	}
-	data := encode(t, testStream(t, c.h, c.row, 3, 2))
-	s, err := Read(t.Context(), bytes.NewReader(data))
+	data := pipelinetest.Encode(t, pipelinetest.Stream(c.Header, c.Row, 3, 2))
+	s, err := pipeline.Read(t.Context(), bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var rows []Sample
-	for row, err := range Rows(s) {
+	var rows []pipeline.Sample
+	for row, err := range pipeline.Rows(s) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		rows = append(rows, row)
 	}
-	again := func(yield func(Sample, error) bool) {
+	again := func(yield func(pipeline.Sample, error) bool) {
 		for _, row := range rows {
 			if !yield(row, nil) {
 				return
 			}
 		}
 	}
-	if !bytes.Equal(encode(t, Collect(s.Header, 2, again)), data) {
+	if !bytes.Equal(pipelinetest.Encode(t, pipeline.Collect(s.Header, 2, again)), data) {
 		t.Error("collected again, the bytes differ")
 	}
 }
 
 func TestEmptyStreamIsWhole(t *testing.T) {
-	data := encode(t, testStream(t, streamCases[0].h, streamCases[0].row, 0, 0))
+	data := pipelinetest.Encode(t, pipelinetest.Stream(pipelinetest.Cases[0].Header, pipelinetest.Cases[0].Row, 0, 0))
 	if _, rows, err := rowsOf(bytes.NewReader(data)); err != nil || len(rows) != 0 {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}
 }
 
 func TestEveryCutIsReported(t *testing.T) {
-	for _, c := range streamCases {
-		t.Run(c.name, func(t *testing.T) {
-			data := encode(t, testStream(t, c.h, c.row, 2, 2))
+	for _, c := range pipelinetest.Cases {
+		t.Run(c.Name, func(t *testing.T) {
+			data := pipelinetest.Encode(t, pipelinetest.Stream(c.Header, c.Row, 2, 2))
 			for n := range data {
 				if _, _, err := rowsOf(bytes.NewReader(data[:n])); err == nil {
 					t.Fatalf("the first %d of %d bytes were accepted as a whole stream", n, len(data))
@@ -265,9 +171,9 @@ func TestEveryCutIsReported(t *testing.T) {
 
 func TestEveryFlippedByteIsReported(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, c := range streamCases {
-		t.Run(c.name, func(t *testing.T) {
-			data := encode(t, testStream(t, c.h, c.row, 2, 2))
+	for _, c := range pipelinetest.Cases {
+		t.Run(c.Name, func(t *testing.T) {
+			data := pipelinetest.Encode(t, pipelinetest.Stream(c.Header, c.Row, 2, 2))
 			for at := range data {
 				damaged := bytes.Clone(data)
 				damaged[at] ^= byte(1 + rng.IntN(255))
@@ -301,11 +207,11 @@ func TestForeignInputFailsAtOnceWithLittleMemory(t *testing.T) {
 }
 
 func TestWriteStopsOnErrorsWithoutTheEndMarker(t *testing.T) {
-	c := streamCases[2]
+	c := pipelinetest.Cases[2]
 	broken := errors.New("broken")
-	s := testStream(t, c.h, c.row, 2, 2)
+	s := pipelinetest.Stream(c.Header, c.Row, 2, 2)
 	whole := s.Batches
-	s.Batches = func(yield func(*Batch, error) bool) {
+	s.Batches = func(yield func(*pipeline.Batch, error) bool) {
 		for b, err := range whole {
 			if !yield(b, err) {
 				return
@@ -314,7 +220,7 @@ func TestWriteStopsOnErrorsWithoutTheEndMarker(t *testing.T) {
 		yield(nil, broken)
 	}
 	var out bytes.Buffer
-	if err := Write(context.Background(), &out, s); !errors.Is(err, broken) {
+	if err := pipeline.Write(context.Background(), &out, s); !errors.Is(err, broken) {
 		t.Fatalf("error %v", err)
 	}
 	if _, _, err := rowsOf(&out); err == nil {
@@ -329,174 +235,40 @@ func TestClosedPipeIsRecognised(t *testing.T) {
 	}
 	defer w.Close()
 	r.Close()
-	c := streamCases[0]
-	if err := Write(context.Background(), w, testStream(t, c.h, c.row, 1, 1)); !errors.Is(err, ErrClosedPipe) {
+	c := pipelinetest.Cases[0]
+	if err := pipeline.Write(context.Background(), w, pipelinetest.Stream(c.Header, c.Row, 1, 1)); !errors.Is(err, pipeline.ErrClosedPipe) {
 		t.Errorf("error %v", err)
 	}
 }
 
-func TestDatasets(t *testing.T) {
-	ctx := context.Background()
-	for _, c := range streamCases {
-		t.Run(c.name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "set")
-			m, err := WriteDataset(ctx, dir, testStream(t, c.h, c.row, 6, 2), WriteOptions{ShardBytes: 500})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if m.Rows != 12 || len(m.Shards) < 2 {
-				t.Fatalf("%d rows in %d shards", m.Rows, len(m.Shards))
-			}
-			if err := verifyAll(t, dir); err != nil {
-				t.Fatal(err)
-			}
-			d, err := OpenDataset(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer d.Close()
-			if !bytes.Equal(encode(t, d.Stream(ctx)), encode(t, testStream(t, c.h, c.row, 6, 2))) {
-				t.Error("the dataset's stream differs from what was written")
-			}
-			seen := map[string]bool{}
-			shuffled, err := d.Shuffled(ctx, d.Cursor(PermutationOrder, 1, 0), 0, 1, 5)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for b, err := range shuffled.Batches {
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, id := range b.IDs() {
-					seen[id] = true
-				}
-			}
-			if len(seen) != 12 {
-				t.Errorf("shuffled, %d of 12 rows appear", len(seen))
-			}
-			if _, err := WriteDataset(ctx, dir, testStream(t, c.h, c.row, 1, 1), WriteOptions{}); err == nil {
-				t.Error("overwrote without Force")
-			}
-			if _, err := WriteDataset(ctx, dir, testStream(t, c.h, c.row, 1, 1), WriteOptions{Force: true}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
-func TestDamagedDatasetsAreReported(t *testing.T) {
-	ctx := context.Background()
-	c := streamCases[2]
-	write := func(t *testing.T) (dir, shard string) {
-		dir = filepath.Join(t.TempDir(), "set")
-		m, err := WriteDataset(ctx, dir, testStream(t, c.h, c.row, 2, 2), WriteOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return dir, filepath.Join(dir, m.Shards[0].File)
-	}
-	t.Run("every byte of a shard, by verify", func(t *testing.T) {
-		dir, shard := write(t)
-		data, err := os.ReadFile(shard)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for at := 0; at < len(data); at += 7 {
-			damaged := bytes.Clone(data)
-			damaged[at] ^= 0x10
-			if err := os.WriteFile(shard, damaged, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			if err := verifyAll(t, dir); err == nil || !strings.Contains(err.Error(), "part-00000.arrow") {
-				t.Fatalf("byte %d: %v", at, err)
-			}
-		}
-	})
-	t.Run("a pixel, by reading", func(t *testing.T) {
-		dir, shard := write(t)
-		data, err := os.ReadFile(shard)
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := bytes.Index(data, testSample(1, 4, 6, true).Image.Pix()[:12])
-		if at < 0 {
-			t.Fatal("pixels not found in the shard")
-		}
-		data[at] ^= 1
-		if err := os.WriteFile(shard, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		d, err := OpenDataset(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer d.Close()
-		var out bytes.Buffer
-		if err := Write(ctx, &out, d.Stream(ctx)); err == nil || !strings.Contains(err.Error(), "row 1 (gta/train/00001) is damaged") {
-			t.Errorf("error %v", err)
-		}
-	})
-	for name, damage := range map[string]func(dir, shard string) error{
-		"no manifest":   func(dir, shard string) error { return os.Remove(filepath.Join(dir, ManifestFile)) },
-		"missing shard": func(dir, shard string) error { return os.Remove(shard) },
-		"short shard":   func(dir, shard string) error { return os.Truncate(shard, 100) },
-		"escaping name": func(dir, shard string) error {
-			return os.WriteFile(filepath.Join(dir, ManifestFile), []byte(`{"format":"pipa-dataset/1","shards":[{"file":"../x"}]}`), 0o644)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir, shard := write(t)
-			if err := damage(dir, shard); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := OpenDataset(dir); err == nil {
-				t.Error("opened")
-			}
-		})
-	}
-}
-
-func TestInterruptedDatasetLeavesNothing(t *testing.T) {
-	c := streamCases[2]
-	parent := t.TempDir()
-	ctx, cancel := context.WithCancel(context.Background())
-	_, err := WriteDataset(ctx, filepath.Join(parent, "set"), testStream(t, c.h, c.row, 50, 2), WriteOptions{ShardBytes: 300, Progress: func(rows int) {
-		if rows > 10 {
-			cancel()
-		}
-	}})
-	if !errors.Is(err, context.Canceled) {
-		t.Fatalf("error %v", err)
-	}
-	entries, err := os.ReadDir(parent)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(entries) > 0 {
-		t.Errorf("left behind: %v", entries)
-	}
-}
-
 func TestBuilderRefuses(t *testing.T) {
-	h := testHeader(KindSample, Size{4, 6}, true)
-	for name, s := range map[string]Sample{
-		"another size": testSample(0, 5, 6, true),
-		"no label":     testSample(0, 4, 6, false),
-		"dataset":      func() Sample { s := testSample(0, 4, 6, true); s.Dataset = "kitti"; return s }(),
-		"label's size": func() Sample { s := testSample(0, 4, 6, true); s.Label = NewRaster(4, 5, 1); return s }(),
-		"grey image":   func() Sample { s := testSample(0, 4, 6, true); s.Image = NewRaster(4, 6, 1); return s }(),
-		"no image":     {ID: "x", Dataset: "gta"},
-		"giant image":  {ID: "x", Dataset: "gta", Image: NewRaster(6000, 6000, 3), Label: NewRaster(6000, 6000, 1)},
+	h := pipelinetest.Header(pipeline.KindSample, raster.Size{Height: 4, Width: 6}, true)
+	for name, s := range map[string]pipeline.Sample{
+		"another size": pipelinetest.Sample(0, 5, 6, true),
+		"no label":     pipelinetest.Sample(0, 4, 6, false),
+		"dataset":      func() pipeline.Sample { s := pipelinetest.Sample(0, 4, 6, true); s.Dataset = "kitti"; return s }(),
+		"label's size": func() pipeline.Sample {
+			s := pipelinetest.Sample(0, 4, 6, true)
+			s.Label = raster.New(4, 5, 1)
+			return s
+		}(),
+		"grey image": func() pipeline.Sample {
+			s := pipelinetest.Sample(0, 4, 6, true)
+			s.Image = raster.New(4, 6, 1)
+			return s
+		}(),
+		"no image":    {ID: "x", Dataset: "gta"},
+		"giant image": {ID: "x", Dataset: "gta", Image: raster.New(6000, 6000, 3), Label: raster.New(6000, 6000, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := NewBuilder(h)
+			b := pipeline.NewBuilder(h)
 			if err := b.AppendSample(s); err == nil {
 				t.Error("appended")
 			}
 			if b.Len() != 0 {
 				t.Error("a refused row counts")
 			}
-			if err := b.AppendSample(testSample(0, 4, 6, true)); err != nil {
+			if err := b.AppendSample(pipelinetest.Sample(0, 4, 6, true)); err != nil {
 				t.Errorf("after a refusal: %v", err)
 			}
 			batch, err := b.Batch()
@@ -511,8 +283,8 @@ func TestBuilderRefuses(t *testing.T) {
 }
 
 func TestTensorIsTheMinibatch(t *testing.T) {
-	c := streamCases[2]
-	for b, err := range testStream(t, c.h, c.row, 1, 3).Batches {
+	c := pipelinetest.Cases[2]
+	for b, err := range pipelinetest.Stream(c.Header, c.Row, 1, 3).Batches {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -537,8 +309,8 @@ func TestTensorIsTheMinibatch(t *testing.T) {
 }
 
 func TestLimitRebatchZip(t *testing.T) {
-	c := streamCases[2]
-	count := func(s Stream) (batches, rows int) {
+	c := pipelinetest.Cases[2]
+	count := func(s pipeline.Stream) (batches, rows int) {
 		for b, err := range s.Batches {
 			if err != nil {
 				t.Fatal(err)
@@ -549,16 +321,16 @@ func TestLimitRebatchZip(t *testing.T) {
 		return
 	}
 	for n, want := range map[int]int{0: 0, 1: 1, 4: 4, 5: 5, 100: 12} {
-		if _, rows := count(Limit(testStream(t, c.h, c.row, 6, 2), n)); rows != want {
+		if _, rows := count(pipeline.Limit(pipelinetest.Stream(c.Header, c.Row, 6, 2), n)); rows != want {
 			t.Errorf("limited to %d: %d rows", n, rows)
 		}
 	}
-	if batches, rows := count(Rebatch(testStream(t, c.h, c.row, 6, 2), 5)); batches != 3 || rows != 12 {
+	if batches, rows := count(pipeline.Rebatch(pipelinetest.Stream(c.Header, c.Row, 6, 2), 5)); batches != 3 || rows != 12 {
 		t.Errorf("regrouped by 5: %d batches, %d rows", batches, rows)
 	}
 	for _, rightRows := range []int{3, 7, 12, 20} {
 		matched := 0
-		for m, err := range Zip(testStream(t, c.h, c.row, 6, 2), Limit(testStream(t, c.h, c.row, 10, 3), rightRows)) {
+		for m, err := range pipeline.Zip(pipelinetest.Stream(c.Header, c.Row, 6, 2), pipeline.Limit(pipelinetest.Stream(c.Header, c.Row, 10, 3), rightRows)) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -581,12 +353,12 @@ func TestLimitRebatchZip(t *testing.T) {
 }
 
 func TestSummary(t *testing.T) {
-	c := streamCases[0]
-	s, err := Summarize(testStream(t, c.h, c.row, 3, 2))
+	c := pipelinetest.Cases[0]
+	s, err := pipeline.Summarize(pipelinetest.Stream(c.Header, c.Row, 3, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Rows != 6 || s.Batches != 3 || s.Labelled != 3 || s.Smallest != (Size{4, 6}) || s.Largest != (Size{9, 6}) {
+	if s.Rows != 6 || s.Batches != 3 || s.Labelled != 3 || s.Smallest != (raster.Size{Height: 4, Width: 6}) || s.Largest != (raster.Size{Height: 9, Width: 6}) {
 		t.Errorf("%+v", s)
 	}
 	var labelled int64
@@ -599,8 +371,8 @@ func TestSummary(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, c := range streamCases {
-		f.Add(encode(f, testStream(f, c.h, c.row, 2, 1)))
+	for _, c := range pipelinetest.Cases {
+		f.Add(pipelinetest.Encode(f, pipelinetest.Stream(c.Header, c.Row, 2, 1)))
 	}
 	f.Add([]byte("hi\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -614,23 +386,33 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// verifyAll re-hashes every shard of a dataset.
-func verifyAll(t *testing.T, dir string) error {
-	t.Helper()
-	m, err := readManifest(dir)
-	if err != nil {
-		return err
-	}
-	var bad []error
-	for _, s := range m.Shards {
-		f, err := os.Open(filepath.Join(dir, s.File))
+// A stream says its classes' colours. One that does not, as those written before
+// colours were kept, is read, and has its classes' usual ones.
+func TestStreamsSayTheirColours(t *testing.T) {
+	c := pipelinetest.Cases[0]
+	for _, colors := range [][][3]uint8{nil, raster.Palette([]string{"lawn", "kerb"}, nil)} {
+		h := c.Header
+		h.Classes, h.Colors = []string{"lawn", "kerb"}, colors
+		data := pipelinetest.Encode(t, pipelinetest.Stream(h, c.Row, 1, 0))
+		if got := bytes.Contains(data, []byte("pipa.colours")); got != (colors != nil) {
+			t.Errorf("colours %v: the key is there: %v", colors, got)
+		}
+		got, _, err := rowsOf(bytes.NewReader(data))
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
-		if err := s.Verify(t.Context(), f); err != nil {
-			bad = append(bad, fmt.Errorf("%s: %w", s.File, err))
+		if !reflect.DeepEqual(got.Colors, colors) || !slices.Equal(got.Palette(), raster.Palette(h.Classes, nil)) {
+			t.Errorf("colours %v came back as %v", colors, got.Colors)
 		}
-		f.Close()
 	}
-	return errors.Join(bad...)
+}
+
+// Streams from before and after colours were kept are joined.
+func TestColoursDoNotKeepStreamsApart(t *testing.T) {
+	c := pipelinetest.Cases[0]
+	h := c.Header
+	h.Colors = raster.CityscapesColors()
+	if _, err := pipeline.Concat(pipelinetest.Stream(c.Header, c.Row, 1, 2), pipelinetest.Stream(h, c.Row, 1, 2)); err != nil {
+		t.Error(err)
+	}
 }

@@ -1,20 +1,22 @@
 package pipeline
 
+import "github.com/pipa-uda/pipa/pipeline/raster"
+
 // A Summary is what "pipa inspect" tells of a stream.
 type Summary struct {
-	Kind     Kind     `json:"kind"`
-	Version  string   `json:"version"`
-	Seed     uint64   `json:"seed"`
-	Classes  []string `json:"classes"`
-	History  []Step   `json:"history"`
-	Datasets []string `json:"datasets"`
-	Tensor   bool     `json:"tensor"` // the stream has one size, and its rasters are tensors
-	Rows     int      `json:"rows"`
-	Batches  int      `json:"batches"`
-	Bytes    int64    `json:"bytes"`
-	Labelled int      `json:"labelled"` // rows that have a label
-	Smallest Size     `json:"smallest"` // image sizes by their number of pixels
-	Largest  Size     `json:"largest"`
+	Kind     Kind        `json:"kind"`
+	Version  string      `json:"version"`
+	Seed     uint64      `json:"seed"`
+	Classes  []string    `json:"classes"`
+	History  []Step      `json:"history"`
+	Datasets []string    `json:"datasets"`
+	Tensor   bool        `json:"tensor"` // the stream has one size, and its rasters are tensors
+	Rows     int         `json:"rows"`
+	Batches  int         `json:"batches"`
+	Bytes    int64       `json:"bytes"`
+	Labelled int         `json:"labelled"` // rows that have a label
+	Smallest raster.Size `json:"smallest"` // image sizes by their number of pixels
+	Largest  raster.Size `json:"largest"`
 	// Pixels counts label pixels by train ID, Ignored those of 255, and Unknown
 	// those of no class.
 	Pixels  []int64 `json:"pixels"`
@@ -63,8 +65,8 @@ func (s *Summary) add(b *Batch) error {
 	return nil
 }
 
-func (s *Summary) row(image, label Raster) {
-	size := Size{image.Height(), image.Width()}
+func (s *Summary) row(image, label raster.Raster) {
+	size := raster.Size{Height: image.Height(), Width: image.Width()}
 	if area := size.Height * size.Width; s.Rows == 1 || area < s.Smallest.Height*s.Smallest.Width {
 		s.Smallest = size
 	}
@@ -77,7 +79,7 @@ func (s *Summary) row(image, label Raster) {
 	}
 }
 
-func (s *Summary) count(label Raster) {
+func (s *Summary) count(label raster.Raster) {
 	var counts [256]int64
 	for _, id := range label.Pix() {
 		counts[id]++
@@ -86,7 +88,7 @@ func (s *Summary) count(label Raster) {
 		switch {
 		case id < len(s.Pixels):
 			s.Pixels[id] += n
-		case TrainID(id) == Ignore:
+		case raster.TrainID(id) == raster.Ignore:
 			s.Ignored += n
 		default:
 			s.Unknown += n

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/zeebo/xxh3"
 )
@@ -53,7 +54,7 @@ const stateFile = "state.json"
 // its function at the path it is given. The folder is written aside and
 // renamed: a checkpoint that has its name is whole. Older checkpoints beyond
 // keep are removed afterwards.
-func saveCheckpoint(dir string, state State, files map[string]func(path string) error, keep int) (err error) {
+func saveCheckpoint(dir string, state State, contents map[string]func(path string) error, keep int) (err error) {
 	name := filepath.Join(dir, fmt.Sprintf("%08d", state.Iteration))
 	defer func() {
 		if err != nil {
@@ -65,7 +66,7 @@ func saveCheckpoint(dir string, state State, files map[string]func(path string) 
 	if _, err := readState(name); err == nil {
 		return nil
 	}
-	if err := pipeline.MkdirAll(dir); err != nil {
+	if err := files.MkdirAll(dir); err != nil {
 		return err
 	}
 	aside, err := os.MkdirTemp(dir, ".tmp-")
@@ -78,7 +79,7 @@ func saveCheckpoint(dir string, state State, files map[string]func(path string) 
 	}
 	state.Version = checkpointVersion
 	state.Files = map[string]fileSeal{}
-	for file, write := range files {
+	for file, write := range contents {
 		path := filepath.Join(aside, file)
 		if err := write(path); err != nil {
 			return err
@@ -91,7 +92,7 @@ func saveCheckpoint(dir string, state State, files map[string]func(path string) 
 	if err != nil {
 		return err
 	}
-	err = pipeline.WriteFile(filepath.Join(aside, stateFile), true, func(w io.Writer) error {
+	err = files.Write(filepath.Join(aside, stateFile), true, func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	})
@@ -104,7 +105,7 @@ func saveCheckpoint(dir string, state State, files map[string]func(path string) 
 	if err := os.Rename(aside, name); err != nil {
 		return err
 	}
-	if err := pipeline.SyncDir(dir); err != nil {
+	if err := files.SyncDir(dir); err != nil {
 		return err
 	}
 	all, err := checkpoints(dir)
@@ -121,7 +122,7 @@ func saveCheckpoint(dir string, state State, files map[string]func(path string) 
 
 // seal reads a file back: what is hashed is what lies on the disk.
 func seal(path string) (fileSeal, error) {
-	f, err := pipeline.OpenIn(filepath.Dir(path), filepath.Base(path))
+	f, err := files.OpenIn(filepath.Dir(path), filepath.Base(path))
 	if err != nil {
 		return fileSeal{}, err
 	}
@@ -177,7 +178,7 @@ func latestCheckpoint(dir string) (path string, state State, warnings []error, e
 // readState reads and verifies one checkpoint folder.
 func readState(dir string) (State, error) {
 	var state State
-	text, err := pipeline.ReadIn(dir, stateFile)
+	text, err := files.ReadIn(dir, stateFile)
 	if err != nil {
 		return state, fmt.Errorf("checkpoint %s: %w", dir, err)
 	}
@@ -191,7 +192,7 @@ func readState(dir string) (State, error) {
 		return state, fmt.Errorf("checkpoint %s: %s: %w", dir, stateFile, err)
 	}
 	for file, want := range state.Files {
-		if !pipeline.PlainName(file) {
+		if !files.IsPlainName(file) {
 			return state, fmt.Errorf("checkpoint %s: %s names a file outside it: %q", dir, stateFile, file)
 		}
 		got, err := seal(filepath.Join(dir, file))

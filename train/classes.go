@@ -7,7 +7,8 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/formats/folder"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/train/eval"
 	"github.com/pipa-uda/pipa/train/loss"
 )
@@ -40,7 +41,7 @@ func (t *trainer) setClasses() error {
 // labels, without reading any.
 func (c DataConfig) describe(split string) (classes []string, labelled bool, err error) {
 	if c.precomputed() {
-		d, err := pipeline.OpenDataset(c.Dir)
+		d, err := shards.Open(c.Dir)
 		if err != nil {
 			return nil, false, err
 		}
@@ -48,7 +49,7 @@ func (c DataConfig) describe(split string) (classes []string, labelled bool, err
 	}
 	mapFile, own := ownMap(c.Format)
 	if !own {
-		return pipeline.CityscapesClasses(), true, nil
+		return raster.CityscapesClasses(), true, nil
 	}
 	m, err := folder.Read(mapFile)
 	if err != nil {
@@ -61,7 +62,7 @@ func (c DataConfig) describe(split string) (classes []string, labelled bool, err
 // comes as a stream.
 func plannedClasses(cfg Config) ([]string, error) {
 	if !cfg.Source.given() || cfg.Source.streamed() {
-		return pipeline.CityscapesClasses(), nil
+		return raster.CityscapesClasses(), nil
 	}
 	classes, _, err := cfg.Source.describe(cfg.Source.Split)
 	if err == nil {

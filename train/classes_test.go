@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 func TestSameClasses(t *testing.T) {
@@ -40,7 +40,7 @@ func TestThingsAreOfTheSourcesClasses(t *testing.T) {
 		set   string
 		want  string
 	}{
-		{"Cityscapes", pipeline.CityscapesClasses(), "seed=0", ""},
+		{"Cityscapes", raster.CityscapesClasses(), "seed=0", ""},
 		{"others, as many and more", many, "seed=0", "the things among Cityscapes' classes, and the source has others"},
 		{"others, named", many, "feature_distance.classes=[3, 29]", ""},
 		{"a number too high", many, "feature_distance.classes=[30]", "class 30, want 0 to 29; the source's classes are: 0 a, 1 b"},

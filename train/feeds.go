@@ -11,7 +11,10 @@ import (
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/formats/open"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/train/data"
 )
 
@@ -27,8 +30,8 @@ type collection struct {
 	header   pipeline.Header
 	identity string
 	items    int
-	dataset  *formats.Dataset  // nil where it is precomputed
-	shards   *pipeline.Dataset // nil where it is not
+	dataset  *formats.Dataset // nil where it is precomputed
+	shards   *shards.Dataset  // nil where it is not
 	read     func(ctx context.Context, i int) (pipeline.Sample, error)
 	close    func() error
 	readers  sync.Pool // of *formats.Reader, where there is a dataset
@@ -43,7 +46,7 @@ type encodedStage interface {
 
 // add makes a row of item i. label, where it is not nil, makes the label of an
 // image of height×width.
-func (c *collection) add(ctx context.Context, out *pipeline.Builder, i int, stage encodedStage, label func(height, width int) pipeline.Raster) error {
+func (c *collection) add(ctx context.Context, out *pipeline.Builder, i int, stage encodedStage, label func(height, width int) raster.Raster) error {
 	if c.dataset == nil {
 		s, err := c.read(ctx, i)
 		if err != nil {
@@ -71,15 +74,15 @@ func (c DataConfig) precomputed() bool {
 	if c.Dir == "" {
 		return false
 	}
-	_, err := os.Stat(filepath.Join(c.Dir, pipeline.ManifestFile))
+	_, err := os.Stat(filepath.Join(c.Dir, shards.ManifestFile))
 	return err == nil
 }
 
 // openCollection opens a dataset folder, precomputed or in its official layout,
-// whose images may declare maxPixels; 0 means pipeline.MaxPixels.
+// whose images may declare maxPixels; 0 means raster.MaxPixels.
 func openCollection(c DataConfig, unlabelled bool, maxPixels int) (*collection, error) {
 	if c.precomputed() {
-		d, err := pipeline.OpenDataset(c.Dir)
+		d, err := shards.Open(c.Dir)
 		if err != nil {
 			return nil, err
 		}
@@ -157,7 +160,7 @@ func sourceFeed(ctx context.Context, cfg Config, o Options, closers *[]func() er
 		return nil, fmt.Errorf("source: %w", err)
 	}
 	options := cfg.Source.augmentation()
-	draw := func(k uint64) (pipeline.TrainID, int) {
+	draw := func(k uint64) (raster.TrainID, int) {
 		return rare.Draw(pipeline.NewKey(cfg.Seed, k, "rare class", "source").Rand())
 	}
 	feed.Order = func(k int) (epoch uint64, item int) {
@@ -179,7 +182,7 @@ func sourceFeed(ctx context.Context, cfg Config, o Options, closers *[]func() er
 // cropWithClass crops a sample, and up to ten times anew until more than least
 // pixels are of a class; the last crop is taken as it is (lhoyer/DAFormer
 // mmseg/datasets/uda_dataset.py, get_rare_class_sample).
-func cropWithClass(s pipeline.Sample, o augment.Options, seed, k uint64, class pipeline.TrainID, least float64) pipeline.Sample {
+func cropWithClass(s pipeline.Sample, o augment.Options, seed, k uint64, class raster.TrainID, least float64) pipeline.Sample {
 	const attempts = 11
 	for attempt := range uint64(attempts) {
 		stage, err := augment.New(o, seed, k*attempts+attempt)
@@ -187,7 +190,7 @@ func cropWithClass(s pipeline.Sample, o augment.Options, seed, k uint64, class p
 			panic(err) // the same options have passed before
 		}
 		crop := stage.Sample(s)
-		if attempt == attempts-1 || float64(bytes.Count(crop.Label.Pix(), []byte{class})) > least {
+		if attempt == attempts-1 || float64(bytes.Count(crop.Label.Pix(), []byte{byte(class)})) > least {
 			return crop
 		}
 	}
@@ -230,7 +233,7 @@ func targetFeed(ctx context.Context, cfg Config, o Options, closers *[]func() er
 		if err != nil {
 			return err
 		}
-		return col.add(ctx, out, item, stage, func(h, w int) pipeline.Raster { return marginMask(h, w, options.Resize, cfg.Adapt.Margins) })
+		return col.add(ctx, out, item, stage, func(h, w int) raster.Raster { return marginMask(h, w, options.Resize, cfg.Adapt.Margins) })
 	}
 	return feed, nil
 }
@@ -238,17 +241,17 @@ func targetFeed(ctx context.Context, cfg Config, o Options, closers *[]func() er
 // marginMask is 255 in the margins [top, bottom, left, right] and 0 elsewhere.
 // They are given in pixels of the resized image; the mask has the image's own
 // size.
-func marginMask(h, w int, resize [2]int, margins [4]int) pipeline.Raster {
+func marginMask(h, w int, resize [2]int, margins [4]int) raster.Raster {
 	rh, rw := h, w
 	if resize[0] > 0 {
 		rh, rw = augment.FitSize(h, w, resize)
 	}
 	y0, y1 := margins[0]*h/rh, h-margins[1]*h/rh
 	x0, x1 := margins[2]*w/rw, w-margins[3]*w/rw
-	mask := pipeline.NewRaster(h, w, 1)
+	mask := raster.New(h, w, 1)
 	for i := range mask.Pix() {
 		if y, x := i/w, i%w; y < y0 || y >= y1 || x < x0 || x >= x1 {
-			mask.Pix()[i] = pipeline.Ignore
+			mask.Pix()[i] = byte(raster.Ignore)
 		}
 	}
 	return mask
@@ -272,7 +275,7 @@ func streamFeed(ctx context.Context, name string, c DataConfig, o Options, close
 	if s.Header.Kind != pipeline.KindSample {
 		return nil, fmt.Errorf("%s: the stream is of %s, want samples", name, s.Header.Kind.Plural())
 	}
-	if z := (pipeline.Size{Height: c.Crop[0], Width: c.Crop[1]}); s.Header.Size != z {
+	if z := (raster.Size{Height: c.Crop[0], Width: c.Crop[1]}); s.Header.Size != z {
 		return nil, fmt.Errorf("%s: the stream's images are %dx%d, the configuration's crop is %dx%d", name, s.Header.Size.Width, s.Header.Size.Height, z.Width, z.Height)
 	}
 	return data.NewStreamed(name, s, c.Batch)
@@ -322,7 +325,7 @@ func windowed(feed *data.Drawn, c DataConfig, col *collection) error {
 	}
 	feed.Order = func(k int) (epoch uint64, item int) {
 		epoch = uint64(k / col.items)
-		walk, err := col.shards.Walk(pipeline.WindowOrder, feed.Seed, epoch)
+		walk, err := col.shards.Walk(shards.WindowOrder, feed.Seed, epoch)
 		if err != nil {
 			panic(err) // the order is a known one
 		}
@@ -334,7 +337,7 @@ func windowed(feed *data.Drawn, c DataConfig, col *collection) error {
 // openStream opens standard input or a pipe.
 func openStream(ctx context.Context, dir string, o Options) (pipeline.Stream, func() error, error) {
 	if dir != "-" {
-		return pipeline.Open(ctx, dir)
+		return open.Stream(ctx, dir)
 	}
 	in := o.Stdin
 	if in == nil {

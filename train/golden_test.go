@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures/golden"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/optim"
 	"github.com/pipa-uda/pipa/train/torch"
@@ -96,16 +96,16 @@ func goldenInputs(s *torch.Scope, in *golden.Case, withPairs bool) (inputs, draw
 	d := draws{}
 	if in.Has("valid_pseudo_mask") {
 		x.valid = torchtest.Tensor(s, in, "valid_pseudo_mask").Squeeze(1).To(torch.Float32)
-		box := func(name string) pipeline.Box {
+		box := func(name string) raster.Box {
 			b := in.Ints(name)
-			return pipeline.Box{Y0: int(b[0]), Y1: int(b[1]), X0: int(b[2]), X1: int(b[3])}
+			return raster.Box{Y0: int(b[0]), Y1: int(b[1]), X0: int(b[2]), X1: int(b[3])}
 		}
 		d.sourceBox, d.mixedBox = box("crop_box_source"), box("crop_box_mix")
 	}
 	for i := range x.target.Dim(0) {
-		var classes []pipeline.TrainID
+		var classes []raster.TrainID
 		for _, c := range in.Ints("mix_chosen" + string(rune('0'+i))) {
-			classes = append(classes, pipeline.TrainID(c))
+			classes = append(classes, raster.TrainID(c))
 		}
 		d.classes = append(d.classes, classes)
 	}
@@ -120,7 +120,7 @@ func goldenInputs(s *torch.Scope, in *golden.Case, withPairs bool) (inputs, draw
 		c.image = pair.Select(1, i).Contiguous()
 		corner := func(name string, k, row int) int { return int(in.Ints(name + string(rune('1'+i)))[2*row+k]) }
 		for row := range n {
-			c.overlap = append(c.overlap, pipeline.Box{Y0: corner("ul", 0, row), X0: corner("ul", 1, row), Y1: corner("br", 0, row), X1: corner("br", 1, row)})
+			c.overlap = append(c.overlap, raster.Box{Y0: corner("ul", 0, row), X0: corner("ul", 1, row), Y1: corner("br", 0, row), X1: corner("br", 1, row)})
 			c.flip = append(c.flip, flips[i*n+row] != 0)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
 )
 
 // Metrics is one line of metrics.jsonl: what a run logs every log_every
@@ -47,7 +47,7 @@ func openLines(run, name string, iteration int) (*lineLog, error) {
 		return nil, err
 	}
 	path := filepath.Join(run, name)
-	err = pipeline.WriteFile(path, true, func(w io.Writer) error {
+	err = files.Write(path, true, func(w io.Writer) error {
 		for _, line := range kept {
 			if _, err := w.Write(append(line, '\n')); err != nil {
 				return err
@@ -68,7 +68,7 @@ func openLines(run, name string, iteration int) (*lineLog, error) {
 // readLines returns the whole lines of a run's log up to an iteration; a file
 // that does not exist has none.
 func readLines(run, name string, iteration int) ([][]byte, error) {
-	text, err := pipeline.ReadIn(run, name)
+	text, err := files.ReadIn(run, name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -140,7 +140,7 @@ func decodeLines[T any](run, name string) ([]T, error) {
 
 // ReadConfig returns a run's configuration, also as the text it was written as.
 func ReadConfig(run string) (Config, string, error) {
-	text, err := pipeline.ReadIn(run, configFile)
+	text, err := files.ReadIn(run, configFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return Config{}, "", fmt.Errorf("%s is no run: it has no %s", run, configFile)
 	}

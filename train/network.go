@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/loss"
 	"github.com/pipa-uda/pipa/train/model"
 	"github.com/pipa-uda/pipa/train/nn"
@@ -154,13 +154,13 @@ type pass struct {
 	logits   *torch.Tensor
 	coarse   [4]*torch.Tensor // the features of the whole image
 	fine     model.Output     // where there is detail: of the detail's box
-	box      pipeline.Box     // the detail's, empty at one scale
+	box      raster.Box       // the detail's, empty at one scale
 	twoScale bool
 	ranks    int // that share the batch
 }
 
 // train runs a training pass. box is the detail's, unused at one scale.
-func (n network) train(x *torch.Tensor, box pipeline.Box) pass {
+func (n network) train(x *torch.Tensor, box raster.Box) pass {
 	if n.hrda == nil {
 		out := n.forward(x, nn.Training)
 		return pass{logits: out.Logits, coarse: out.Features, fine: out, ranks: n.group.Size()}
@@ -183,11 +183,11 @@ func (p pass) supervise(parts map[string]*torch.Tensor, name string, label, weig
 }
 
 // shown is the part of an image of height×width that fine shows.
-func (p pass) shown(height, width int) pipeline.Box {
+func (p pass) shown(height, width int) raster.Box {
 	if p.twoScale {
 		return p.box
 	}
-	return pipeline.Box{Y1: height, X1: width}
+	return raster.Box{Y1: height, X1: width}
 }
 
 // backward carries gradients on through what a training pass left on the tape.

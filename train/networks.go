@@ -3,12 +3,12 @@ package train
 import (
 	"fmt"
 
-	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/train/loss"
 	"github.com/pipa-uda/pipa/train/model"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/weights"
+	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
 
 // networks are a run's parameters. The teacher and the frozen encoder carry no

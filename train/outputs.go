@@ -13,10 +13,11 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/formats"
-	"github.com/pipa-uda/pipa/formats/safetensors"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/view"
 	"github.com/pipa-uda/pipa/train/eval"
+	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
 
 // The kinds of files that predictions are written to, each in a folder of its
@@ -85,10 +86,10 @@ func (o Outputs) Write(name string, p Prediction) error {
 	}
 	for _, kind := range o.Kinds {
 		path := o.Path(kind, name)
-		if err := pipeline.MkdirAll(filepath.Dir(path)); err != nil {
+		if err := files.MkdirAll(filepath.Dir(path)); err != nil {
 			return fmt.Errorf("write prediction: %w", err)
 		}
-		if err := pipeline.WriteFile(path, o.Force, func(w io.Writer) error { return o.encode(w, kind, p) }); err != nil {
+		if err := files.Write(path, o.Force, func(w io.Writer) error { return o.encode(w, kind, p) }); err != nil {
 			return err
 		}
 	}
@@ -121,11 +122,11 @@ func (o Outputs) picture(kind string, p Prediction) (image.Image, error) {
 	case IDFiles:
 		m := image.NewGray(size)
 		for i, t := range p.Label.Pix() {
-			m.Pix[i] = formats.CityscapesID(t)
+			m.Pix[i] = formats.CityscapesID(raster.TrainID(t))
 		}
 		return m, nil
 	}
-	var r pipeline.Raster
+	var r raster.Raster
 	var err error
 	if kind == OverlayFiles {
 		r, err = view.Overlay(p.Image, p.Label, o.Colors, 0.5)

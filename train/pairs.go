@@ -9,6 +9,8 @@ import (
 	"github.com/pipa-uda/pipa/classmix"
 	"github.com/pipa-uda/pipa/crops"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/train/data"
 )
 
@@ -37,7 +39,7 @@ func pairFeed(cfg Config, o Options, closers *[]func() error) (feed *data.Drawn,
 }
 
 func precomputedPairs(cfg Config, closers *[]func() error) (*data.Drawn, error) {
-	d, err := pipeline.OpenDataset(cfg.Patch.Pairs)
+	d, err := shards.Open(cfg.Patch.Pairs)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +144,7 @@ func openPairImages(cfg Config, o Options, closers *[]func() error) (*pairImages
 			return t, err
 		}
 		mixed, err := classmix.Mix(s, t, cfg.Seed, classmix.Options{Epoch: epoch})
-		t.Image, t.Label = mixed.Image, pipeline.Raster{}
+		t.Image, t.Label = mixed.Image, raster.Raster{}
 		return t, err
 	}
 	return &pairImages{target.header, target.identity + "+" + source.identity, target.items, func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64, stage *crops.Stage) error {

@@ -9,7 +9,9 @@ import (
 	"io"
 	"path/filepath"
 
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/view"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/uda"
@@ -31,32 +33,32 @@ func (t *trainer) notePanel(in inputs, pseudo uda.PseudoLabels, mixed uda.Mixed,
 	}
 	for i := range in.target.Dim(0) {
 		grey := pseudo.Probability.Select(0, i).Mul(255).To(torch.Uint8).Unsqueeze(2).Repeat(1, 1, 3)
-		label := raster(pseudo.Label.Select(0, i))
+		label := rasterOf(pseudo.Label.Select(0, i))
 		v.panel = append(v.panel,
-			pipeline.Sample{ID: "source", Image: picture(in.source.image, i), Label: raster(in.source.label.Select(0, i))},
+			pipeline.Sample{ID: "source", Image: picture(in.source.image, i), Label: rasterOf(in.source.label.Select(0, i))},
 			pipeline.Sample{ID: "target, pseudo-label", Image: picture(in.target, i), Label: label},
-			pipeline.Sample{ID: "confidence, pseudo-label", Image: raster(grey), Label: label},
-			pipeline.Sample{ID: "mixed", Image: picture(mixed.Image, i), Label: raster(mixed.Label.Select(0, i))},
+			pipeline.Sample{ID: "confidence, pseudo-label", Image: rasterOf(grey), Label: label},
+			pipeline.Sample{ID: "mixed", Image: picture(mixed.Image, i), Label: rasterOf(mixed.Label.Select(0, i))},
 		)
 	}
 }
 
 // picture is a normalised image as bytes, [H,W,3].
-func picture(x *torch.Tensor, i int) pipeline.Raster {
+func picture(x *torch.Tensor, i int) raster.Raster {
 	s := x.Scope()
 	channel := func(v [3]float64) *torch.Tensor {
 		return s.FromFloat32([]float32{float32(v[0]), float32(v[1]), float32(v[2])}, 3, 1, 1)
 	}
-	return raster(x.Detach().Select(0, i).Mul(channel(uda.Std)).Add(channel(uda.Mean)).Clamp(0, 255).To(torch.Uint8).Permute(1, 2, 0))
+	return rasterOf(x.Detach().Select(0, i).Mul(channel(uda.Std)).Add(channel(uda.Mean)).Clamp(0, 255).To(torch.Uint8).Permute(1, 2, 0))
 }
 
 // raster copies [H,W] or [H,W,C] to the host.
-func raster(x *torch.Tensor) pipeline.Raster {
+func rasterOf(x *torch.Tensor) raster.Raster {
 	channels := 1
 	if x.Dims() == 3 {
 		channels = x.Dim(2)
 	}
-	r, err := pipeline.WrapRaster(x.Dim(0), x.Dim(1), channels, x.To(torch.Uint8).Contiguous().Bytes())
+	r, err := raster.Wrap(x.Dim(0), x.Dim(1), channels, x.To(torch.Uint8).Contiguous().Bytes())
 	if err != nil {
 		panic(err) // the sizes are the tensor's own
 	}
@@ -69,7 +71,7 @@ func (t *trainer) drawPanel(ctx context.Context, rows []pipeline.Sample, b stepB
 	if len(rows) == 0 {
 		return nil
 	}
-	size := pipeline.Size{Height: rows[0].Image.Height(), Width: rows[0].Image.Width()}
+	size := raster.Size{Height: rows[0].Image.Height(), Width: rows[0].Image.Width()}
 	header := pipeline.Header{Kind: pipeline.KindSample, Seed: t.cfg.Seed, Classes: t.names, Colors: t.colors, Datasets: []string{""}, Size: size, Labelled: true}
 	read := func(_ context.Context, i int) (pipeline.Sample, error) { return rows[i], nil }
 	sheet, err := view.Sheet(ctx, pipeline.Generate(ctx, header, len(rows), 4, 1, read, nil), view.Options{Columns: 2, Width: 256})
@@ -86,10 +88,10 @@ func (t *trainer) drawPanel(ctx context.Context, rows []pipeline.Sample, b stepB
 		sheets = append(sheets, pairs)
 	}
 	dir := filepath.Join(t.options.Out, panelsDir)
-	if err := pipeline.MkdirAll(dir); err != nil {
+	if err := files.MkdirAll(dir); err != nil {
 		return fmt.Errorf("draw panel: %w", err)
 	}
-	return pipeline.WriteFile(filepath.Join(dir, fmt.Sprintf("%08d.png", t.iteration)), true, func(w io.Writer) error { return png.Encode(w, stack(sheets)) })
+	return files.Write(filepath.Join(dir, fmt.Sprintf("%08d.png", t.iteration)), true, func(w io.Writer) error { return png.Encode(w, stack(sheets)) })
 }
 
 // copyPairs is a batch of its own for a consumer that releases it.

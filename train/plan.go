@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/uda"
@@ -318,7 +318,7 @@ func (t *trainer) madeUp(s *torch.Scope) (in inputs) {
 		crops := func() (set cropSet) {
 			set.image = noise(c.Batch, c.Crop, c.Crop)
 			for range c.Batch {
-				set.overlap = append(set.overlap, pipeline.Box{Y1: c.Crop, X1: c.Crop})
+				set.overlap = append(set.overlap, raster.Box{Y1: c.Crop, X1: c.Crop})
 				set.flip = append(set.flip, false)
 			}
 			return set

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -88,9 +89,9 @@ func (p predictor) predict(s *torch.Scope, sample pipeline.Sample, o PredictOpti
 	probability, class := scores.MaxDim(1, false)
 	confident := probability.Ge(o.Threshold)
 	if o.IgnoreUncertain {
-		class = class.MaskedFill(confident.LogicalNot(), float64(pipeline.Ignore))
+		class = class.MaskedFill(confident.LogicalNot(), float64(raster.Ignore))
 	}
-	out.Label = raster(class.Select(0, 0))
+	out.Label = rasterOf(class.Select(0, 0))
 	out.Confidence = float32(confident.To(torch.Float32).Mean().Item())
 	if o.Scores {
 		out.Scores = scores.Select(0, 0).To(torch.Float16).Contiguous().Bytes()

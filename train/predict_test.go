@@ -15,9 +15,10 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/formats"
-	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/eval"
+	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
 
 // trainedRun is one short run for the tests of what is done with one.
@@ -85,7 +86,7 @@ func TestPredictionsScoreAsEvaluationDoes(t *testing.T) {
 					t.Fatal(err)
 				}
 				for k, label := range sample.Label.Pix() {
-					if label != pipeline.Ignore {
+					if label != byte(raster.Ignore) {
 						got.Counts[int(label)*19+int(p.Label.Pix()[k])]++
 					}
 				}
@@ -151,14 +152,14 @@ func TestScoresSayWhatLabelsAndConfidenceDo(t *testing.T) {
 		for i, label := range p.Label.Pix() {
 			want := whole[k].Label.Pix()[i]
 			if float64(best[k][i]) < o.Threshold-1e-3 { // float16 keeps 11 bits
-				want = pipeline.Ignore
+				want = byte(raster.Ignore)
 			} else if float64(best[k][i]) < o.Threshold+1e-3 {
 				want = label
 			}
 			if label != want {
 				t.Fatalf("pixel %d with probability %v has label %d, want %d", i, best[k][i], label, want)
 			}
-			if label != pipeline.Ignore {
+			if label != byte(raster.Ignore) {
 				confident++
 			}
 		}
@@ -237,7 +238,7 @@ func TestOpenTrained(t *testing.T) {
 
 // TestOutputs writes every kind and reads it back.
 func TestOutputs(t *testing.T) {
-	label, err := pipeline.WrapRaster(2, 3, 1, []byte{0, 1, 18, pipeline.Ignore, 11, 13})
+	label, err := raster.Wrap(2, 3, 1, []byte{0, 1, 18, byte(raster.Ignore), 11, 13})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,8 +246,8 @@ func TestOutputs(t *testing.T) {
 	for i := range 19 * 6 {
 		p.Scores = binary.LittleEndian.AppendUint16(p.Scores, uint16(i))
 	}
-	classes := pipeline.CityscapesClasses()
-	o := Outputs{Dir: t.TempDir(), Kinds: OutputKinds(), Classes: classes, Colors: pipeline.Palette(classes, nil)}
+	classes := raster.CityscapesClasses()
+	o := Outputs{Dir: t.TempDir(), Kinds: OutputKinds(), Classes: classes, Colors: raster.Palette(classes, nil)}
 	if err := o.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +311,7 @@ func TestOutputs(t *testing.T) {
 
 func TestHeaderOfPredictions(t *testing.T) {
 	trained := shortRun(t)
-	in := pipeline.Header{Kind: pipeline.KindSample, Seed: 3, Datasets: []string{"cityscapes"}, Size: pipeline.Size{Height: 8, Width: 8}}
+	in := pipeline.Header{Kind: pipeline.KindSample, Seed: 3, Datasets: []string{"cityscapes"}, Size: raster.Size{Height: 8, Width: 8}}
 	h, err := trained.Header(in, PredictOptions{Teacher: true, Threshold: 0.9})
 	if err != nil {
 		t.Fatal(err)

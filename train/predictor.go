@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/pipa-uda/pipa/augment"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/model"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
@@ -77,7 +77,7 @@ type predictor struct {
 // pipelines/test_time_aug.py). It holds about four such tensors at a time,
 // whatever the number of windows and scales. It wants a scope without
 // gradients.
-func (p predictor) scores(s *torch.Scope, image pipeline.Raster) *torch.Tensor {
+func (p predictor) scores(s *torch.Scope, image raster.Raster) *torch.Tensor {
 	h, w := image.Height(), image.Width()
 	scales, sides := p.how.Scales, []bool{false}
 	if len(scales) == 0 {
@@ -90,7 +90,7 @@ func (p predictor) scores(s *torch.Scope, image pipeline.Raster) *torch.Tensor {
 	for _, scale := range scales {
 		seen := image
 		if fh, fw := p.how.size(h, w, scale); fh != h || fw != w {
-			seen = augment.ResizeBilinear(image, fh, fw, pipeline.Box{Y1: fh, X1: fw})
+			seen = augment.ResizeBilinear(image, fh, fw, raster.Box{Y1: fh, X1: fw})
 		}
 		for _, mirrored := range sides {
 			pass := s.Tidy(func(c *torch.Scope) *torch.Tensor { return p.pass(c, seen, mirrored, h, w) })
@@ -109,7 +109,7 @@ func (p predictor) scores(s *torch.Scope, image pipeline.Raster) *torch.Tensor {
 }
 
 // pass is the probabilities of one look at an image, at h×w.
-func (p predictor) pass(s *torch.Scope, image pipeline.Raster, mirrored bool, h, w int) *torch.Tensor {
+func (p predictor) pass(s *torch.Scope, image raster.Raster, mirrored bool, h, w int) *torch.Tensor {
 	x := normalize(s.Wrap(image.Pix(), 1, image.Height(), image.Width(), 3))
 	if mirrored {
 		x = x.Flip(3)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
@@ -33,8 +34,8 @@ var networkKinds = map[string][]string{
 }
 
 // noise is an image that looks like nothing else.
-func noise(h, w int) pipeline.Raster {
-	r := pipeline.NewRaster(h, w, 3)
+func noise(h, w int) raster.Raster {
+	r := raster.New(h, w, 3)
 	rng := pipeline.NewKey(1, 0, "noise", fmt.Sprint(h, "x", w)).Rand()
 	for i := range r.Pix() {
 		r.Pix()[i] = byte(rng.IntN(256))
@@ -42,8 +43,8 @@ func noise(h, w int) pipeline.Raster {
 	return r
 }
 
-func mirrored(r pipeline.Raster) pipeline.Raster {
-	out := pipeline.NewRaster(r.Height(), r.Width(), r.Channels())
+func mirrored(r raster.Raster) raster.Raster {
+	out := raster.New(r.Height(), r.Width(), r.Channels())
 	for y := range r.Height() {
 		for x := range r.Width() {
 			copy(out.Row(y)[3*x:3*x+3], r.Row(y)[3*(r.Width()-1-x):])
@@ -71,7 +72,7 @@ func TestPredictorLaws(t *testing.T) {
 				net := untrained(t, s, set...)
 				if err := s.NoGrad(func(s *torch.Scope) error {
 					image := noise(67, 130)
-					of := func(i Inference, r pipeline.Raster) *torch.Tensor { return predictor{net, i}.scores(s, r) }
+					of := func(i Inference, r raster.Raster) *torch.Tensor { return predictor{net, i}.scores(s, r) }
 					whole := of(Inference{}, image)
 
 					near(t, "a window of the image's size", of(Inference{Window: [2]int{67, 130}, Stride: [2]int{32, 32}}, image), whole)

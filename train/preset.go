@@ -12,7 +12,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/pipa-uda/pipa/formats/folder"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/internal/nearest"
 )
 
 //go:embed presets/*.yaml
@@ -57,7 +58,7 @@ func Resolve(preset, file string, set []string) (Config, error) {
 
 // ResolveRun is Resolve for the configuration that a run directory holds.
 func ResolveRun(run string, set []string) (Config, error) {
-	text, err := pipeline.ReadIn(run, configFile)
+	text, err := files.ReadIn(run, configFile)
 	if err != nil {
 		return Config{}, fmt.Errorf("read configuration: %w", err)
 	}
@@ -121,7 +122,7 @@ func loadPreset(name string) (document, error) {
 	text, err := presets.ReadFile("presets/" + name + ".yaml")
 	if err != nil {
 		names := PresetNames()
-		return nil, fmt.Errorf("no preset %q: did you mean %q? (all: %s)", name, pipeline.Nearest(name, names), strings.Join(names, ", "))
+		return nil, fmt.Errorf("no preset %q: did you mean %q? (all: %s)", name, nearest.Word(name, names), strings.Join(names, ", "))
 	}
 	doc, err := parse(text)
 	if err != nil {
@@ -200,7 +201,7 @@ func unknownKey(prefix string, doc, known document) error {
 	for k, v := range doc {
 		under, ok := known[k]
 		if !ok {
-			errs = append(errs, fmt.Errorf("configuration: unknown key %s%s: did you mean %s%s?", prefix, k, prefix, pipeline.Nearest(k, names)))
+			errs = append(errs, fmt.Errorf("configuration: unknown key %s%s: did you mean %s%s?", prefix, k, prefix, nearest.Word(k, names)))
 			continue
 		}
 		section, isSection := under.(document)

@@ -21,8 +21,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
 
 // rankRun is the environment variable that makes the test binary a rank of a

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -21,7 +21,7 @@ type Options struct {
 	Out     string // the run directory
 	Resume  bool   // continue the run in Out from its last good checkpoint
 	Workers int    // goroutines that prepare batches; 0 means 2
-	// MaxPixels bounds what an image of a folder may declare; 0 means pipeline.MaxPixels.
+	// MaxPixels bounds what an image of a folder may declare; 0 means raster.MaxPixels.
 	MaxPixels int
 	Device    torch.Device
 	Launch    torch.Launch // this process's place among those that train together; the zero value is alone
@@ -139,10 +139,10 @@ func openRun(cfg Config, o Options) (unlock func(), err error) {
 	if _, err := holdsRun(o); err != nil {
 		return nil, err
 	}
-	if err := pipeline.MkdirAll(o.Out); err != nil {
+	if err := files.MkdirAll(o.Out); err != nil {
 		return nil, fmt.Errorf("create run: %w", err)
 	}
-	release, err := pipeline.Lock(o.Out, ".lock")
+	release, err := files.Lock(o.Out, ".lock")
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ func openRun(cfg Config, o Options) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	return release, pipeline.WriteFile(path, true, func(w io.Writer) error {
+	return release, files.Write(path, true, func(w io.Writer) error {
 		_, err := w.Write(text)
 		return err
 	})
@@ -183,7 +183,7 @@ func openRun(cfg Config, o Options) (unlock func(), err error) {
 // inside fails where a folder of a run, that may come from elsewhere, is a link
 // that leads out of it: what is written there, and removed, would be another's.
 func inside(run, name string) error {
-	f, err := pipeline.OpenIn(run, name)
+	f, err := files.OpenIn(run, name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -196,7 +196,7 @@ func inside(run, name string) error {
 // holdsRun tells whether Out holds the run that is to be resumed. It fails where
 // one is to be begun and Out holds it already, or files that it would replace.
 func holdsRun(o Options) (bool, error) {
-	_, err := pipeline.ReadIn(o.Out, configFile)
+	_, err := files.ReadIn(o.Out, configFile)
 	exists := err == nil
 	switch {
 	case err != nil && !errors.Is(err, os.ErrNotExist):

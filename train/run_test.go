@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
 )
 
 func TestDiffNamesKeysAndValues(t *testing.T) {
@@ -75,7 +75,7 @@ func TestARunDirectoryHasOneOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openRun(cfg, Options{Out: dir, Resume: true}); !errors.Is(err, pipeline.ErrInUse) || !strings.Contains(err.Error(), "in use by process") {
+	if _, err := openRun(cfg, Options{Out: dir, Resume: true}); !errors.Is(err, files.ErrInUse) || !strings.Contains(err.Error(), "in use by process") {
 		t.Errorf("a second owner: %v", err)
 	}
 	unlock()

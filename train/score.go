@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/eval"
 	"github.com/pipa-uda/pipa/train/torch"
@@ -22,7 +23,7 @@ type Result struct {
 	Network   string     `json:"network"` // student or teacher
 	Images    int        `json:"images"`
 	Classes   []string   `json:"classes"`
-	Colors    [][3]uint8 `json:"colours,omitempty"` // of the classes; nil means pipeline.Palette's
+	Colors    [][3]uint8 `json:"colours,omitempty"` // of the classes; nil means raster.Palette's
 	IoU       []Fraction `json:"iou"`
 	Accuracy  []Fraction `json:"accuracy"`
 	AllPixels Fraction   `json:"all_pixels"`
@@ -125,7 +126,7 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return pipeline.WriteFile(path, true, func(w io.Writer) error {
+	return files.Write(path, true, func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	})
@@ -139,7 +140,7 @@ type EvalOptions struct {
 	Split     string // empty means the run's
 	Device    torch.Device
 	Inference Inference // how the network sees the images; the run's is Config.Eval.Inference()
-	MaxPixels int       // the most that an image of a folder may declare; 0 means pipeline.MaxPixels
+	MaxPixels int       // the most that an image of a folder may declare; 0 means raster.MaxPixels
 	Progress  func(done, total int)
 }
 

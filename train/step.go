@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/loss"
 	"github.com/pipa-uda/pipa/train/model"
 	"github.com/pipa-uda/pipa/train/nn"
@@ -91,7 +92,7 @@ type pairs struct {
 
 type cropSet struct {
 	image   *torch.Tensor // [N,3,S,S]
-	overlap []pipeline.Box
+	overlap []raster.Box
 	flip    []bool
 }
 
@@ -116,11 +117,11 @@ func (p *pairs) in(s *torch.Scope) *pairs {
 // for the images of all ranks, and those of other ranks' dropped, but for the
 // negatives.
 type draws struct {
-	classes                [][]pipeline.TrainID // that ClassMix pastes, by image
+	classes                [][]raster.TrainID // that ClassMix pastes, by image
 	strong                 uda.Draws
-	sourceBox, mixedBox    pipeline.Box // HRDA's detail
-	masked                 uda.Draws    // the target's disturbance before it is masked
-	maskedBox              pipeline.Box
+	sourceBox, mixedBox    raster.Box // HRDA's detail
+	masked                 uda.Draws  // the target's disturbance before it is masked
+	maskedBox              raster.Box
 	blocks                 uda.Blocks // that masked consistency keeps
 	anchors                *rand.Rand // samples the pixel contrast's; nil takes the first of each kind
 	negativesA, negativesB []int64    // of the patch contrast, cells of each crop's maps
@@ -313,7 +314,7 @@ func loadInputs(s *torch.Scope, b stepBatch) (in inputs, err error) {
 			if err != nil {
 				return in, err
 			}
-			in.valid = s.Wrap(margins, shape[:3]...).Upload().Ne(int(pipeline.Ignore)).To(torch.Float32)
+			in.valid = s.Wrap(margins, shape[:3]...).Upload().Ne(int(raster.Ignore)).To(torch.Float32)
 		}
 	}
 	if b.pairs != nil {
@@ -418,7 +419,7 @@ func (t *trainer) pixelLoss(out pass, source images, rng *rand.Rand) (*torch.Ten
 	height, width := source.label.Dim(1), source.label.Dim(2)
 	box := out.shown(height, width)
 	if p.Mode == "official" {
-		box = pipeline.Box{Y1: height, X1: width}
+		box = raster.Box{Y1: height, X1: width}
 	}
 	low := loss.ShrinkLabels(source.labels, height, width, box, embed.Dim(2), embed.Dim(3))
 	anchors, err := contrast.Sample(low, t.group.Gather(logits.Argmax(1, false).To(torch.Uint8)), rng)

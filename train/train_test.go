@@ -22,7 +22,9 @@ import (
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/precompute"
+	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/pipeline/shards"
+	"github.com/pipa-uda/pipa/precompute"
 	"github.com/pipa-uda/pipa/train/data"
 	"github.com/pipa-uda/pipa/train/torch"
 	"go.uber.org/goleak"
@@ -392,7 +394,7 @@ func storePairs(t *testing.T, feed *data.Drawn, dir string) {
 			}
 		}
 	}
-	if _, err := pipeline.WriteDataset(t.Context(), dir, pipeline.Stream{Header: feed.Header(), Batches: batches}, pipeline.WriteOptions{}); err != nil {
+	if _, err := shards.Write(t.Context(), dir, pipeline.Stream{Header: feed.Header(), Batches: batches}, shards.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -702,13 +704,13 @@ func TestActivationCheckpointingChangesMemoryAlone(t *testing.T) {
 // TestRareClassCropsHaveTheirClass: every crop shows more of the drawn class
 // than asked for, wherever one of the attempts can.
 func TestRareClassCropsHaveTheirClass(t *testing.T) {
-	label := pipeline.NewRaster(40, 200, 1)
+	label := raster.New(40, 200, 1)
 	for i := range label.Pix() {
 		if i%200 >= 180 {
 			label.Pix()[i] = 7 // only at the right edge
 		}
 	}
-	s := pipeline.Sample{ID: "gta/train/1", Image: pipeline.NewRaster(40, 200, 3), Label: label}
+	s := pipeline.Sample{ID: "gta/train/1", Image: raster.New(40, 200, 3), Label: label}
 	enough := 0
 	for k := range uint64(200) {
 		crop := cropWithClass(s, augment.Options{Crop: [2]int{40, 40}, Flip: 0.5}, 3, k, 7, 100)
@@ -729,7 +731,7 @@ func TestMarginMask(t *testing.T) {
 		y, x int
 		in   bool
 	}{{9, 50, true}, {10, 50, false}, {79, 50, false}, {80, 50, true}, {50, 3, true}, {50, 4, false}, {50, 193, false}, {50, 194, true}} {
-		if got := mask.Pix()[c.y*200+c.x] == pipeline.Ignore; got != c.in {
+		if got := raster.TrainID(mask.Pix()[c.y*200+c.x]) == raster.Ignore; got != c.in {
 			t.Errorf("pixel %d,%d in the margin: %v", c.y, c.x, got)
 		}
 	}

@@ -18,7 +18,10 @@ import (
 	"github.com/pipa-uda/pipa/crops"
 	"github.com/pipa-uda/pipa/formats"
 	ourpng "github.com/pipa-uda/pipa/formats/png"
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -165,18 +168,18 @@ func (b *bench) loader(set string, build func(epoch uint64) (stage, error)) (fun
 
 // kernels are single operations of the CPU stages.
 func (b *bench) kernels() ([]row, error) {
-	photo, err := formats.ReadImage(filepath.Join(b.data, "cs", "img", "00.png"), pipeline.MaxPixels)
+	photo, err := formats.ReadImage(filepath.Join(b.data, "cs", "img", "00.png"), raster.MaxPixels)
 	if err != nil {
 		return nil, err
 	}
-	plane := pipeline.NewRaster(photo.Height(), photo.Width(), 1)
+	plane := raster.New(photo.Height(), photo.Width(), 1)
 	for i := range plane.Pix() {
 		plane.Pix()[i] = photo.Pix()[3*i] % 19
 	}
 	var scratch augment.Scratch
-	whole := pipeline.Box{Y1: 640, X1: 1280}
-	image, label := pipeline.NewRaster(640, 1280, 3), pipeline.NewRaster(640, 1280, 1)
-	crop := augment.Crop(photo, pipeline.Box{Y1: 720, X1: 720})
+	whole := raster.Box{Y1: 640, X1: 1280}
+	image, label := raster.New(640, 1280, 3), raster.New(640, 1280, 1)
+	crop := augment.Crop(photo, raster.Box{Y1: 720, X1: 720})
 	jitter := augment.ColorJitter{Brightness: 0.4, Contrast: 0.4, Saturation: 0.4, Hue: 0.1, Chance: 1}
 	rng := rand.New(rand.NewPCG(1, 2))
 	do := func(f func()) func() (float64, error) { return seconds(10, func() error { f(); return nil }) }
@@ -195,12 +198,12 @@ func (b *bench) kernels() ([]row, error) {
 // pipe.
 func (b *bench) shards() ([]row, error) {
 	dir := filepath.Join(b.data, "shards")
-	if _, err := os.Stat(filepath.Join(dir, pipeline.ManifestFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, shards.ManifestFile)); err != nil {
 		if err := b.writeShards(dir); err != nil {
 			return nil, err
 		}
 	}
-	d, err := pipeline.OpenDataset(dir)
+	d, err := shards.Open(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -297,13 +300,13 @@ func (b *bench) writeShards(dir string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := pipeline.WriteDataset(ctx, dir, s, pipeline.WriteOptions{}); err != nil {
+	if _, err := shards.Write(ctx, dir, s, shards.WriteOptions{}); err != nil {
 		return err
 	}
-	stored, err := pipeline.OpenDataset(dir)
+	stored, err := shards.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer stored.Close()
-	return pipeline.WriteFile(filepath.Join(b.data, "stream.arrow"), true, func(w io.Writer) error { return pipeline.Write(ctx, w, stored.Stream(ctx)) })
+	return files.Write(filepath.Join(b.data, "stream.arrow"), true, func(w io.Writer) error { return pipeline.Write(ctx, w, stored.Stream(ctx)) })
 }

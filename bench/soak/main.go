@@ -30,6 +30,7 @@ import (
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 )
 
 const (
@@ -181,7 +182,7 @@ func pass(ctx context.Context, in inputs, n int, dir string) error {
 	if err != nil {
 		return err
 	}
-	_, err = pipeline.WriteDataset(ctx, dir, pairs, pipeline.WriteOptions{Force: true})
+	_, err = shards.Write(ctx, dir, pairs, shards.WriteOptions{Force: true})
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/urfave/cli/v2"
 )
@@ -105,7 +106,7 @@ func (b *bad) finish(err error) error {
 	if b.list == "" {
 		return err
 	}
-	return errors.Join(err, pipeline.WriteFile(b.list, b.force, func(w io.Writer) error {
+	return errors.Join(err, files.Write(b.list, b.force, func(w io.Writer) error {
 		lines := json.NewEncoder(w)
 		for _, l := range b.lines {
 			if err := lines.Encode(l); err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/precompute"
 	"github.com/pipa-uda/pipa/pipeline/storage"
+	"github.com/pipa-uda/pipa/precompute"
 	"github.com/urfave/cli/v2"
 )
 

@@ -6,7 +6,7 @@ import (
 	"io"
 	"slices"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline/view"
 	"github.com/pipa-uda/pipa/train"
 	"github.com/pipa-uda/pipa/train/eval"
@@ -128,5 +128,5 @@ func drawConfusion(file string, force bool, results []evaluation) error {
 	if err != nil {
 		return err
 	}
-	return pipeline.WriteFile(file, force, func(w io.Writer) error { return png.Encode(w, m) })
+	return files.Write(file, force, func(w io.Writer) error { return png.Encode(w, m) })
 }

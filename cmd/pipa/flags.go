@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/formats"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/urfave/cli/v2"
 )
 
@@ -41,7 +41,7 @@ func unlabelledFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "unlabelled", Usage: "read images alone, as of a target domain"}
 }
 func maxPixelsFlag() cli.Flag {
-	return &cli.IntFlag{Name: "max-pixels", Value: pipeline.MaxPixels, Usage: "refuse images that declare more pixels than this `NUMBER`"}
+	return &cli.IntFlag{Name: "max-pixels", Value: raster.MaxPixels, Usage: "refuse images that declare more pixels than this `NUMBER`"}
 }
 func progressFlag() cli.Flag {
 	return &cli.StringFlag{Name: "progress", Value: "auto", Usage: "a progress bar on standard error, `WHEN`: auto, always or never"}

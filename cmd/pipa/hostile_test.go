@@ -24,7 +24,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	flatbuffers "github.com/google/flatbuffers/go"
 	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/precompute"
+	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/pipeline/shards"
+	"github.com/pipa-uda/pipa/precompute"
 )
 
 // What a command may use for inputs of less than a megabyte.
@@ -109,7 +111,7 @@ func smallStream(t *testing.T, h pipeline.Header, height, width int) []byte {
 	h.Kind, h.Classes, h.Datasets = pipeline.KindSample, []string{"road"}, []string{"gta"}
 	samples := func(yield func(pipeline.Sample, error) bool) {
 		for i := range 3 {
-			if !yield(pipeline.Sample{ID: fmt.Sprintf("gta/train/%d", i), Dataset: "gta", Split: "train", Image: pipeline.NewRaster(height, width, 3)}, nil) {
+			if !yield(pipeline.Sample{ID: fmt.Sprintf("gta/train/%d", i), Dataset: "gta", Split: "train", Image: raster.New(height, width, 3)}, nil) {
 				return
 			}
 		}
@@ -204,22 +206,22 @@ func hostileStreams(t *testing.T) []hostileCase {
 	for name, data := range map[string][]byte{"nested history": deep(`{"aaaaaaaaaaaaaaaaaaaa":`, `1`, `}`, 9000), "history of histories": deep(`{"a":[{"stage":"a","params":`, `1`, `}]}`, 3000)} {
 		cases = append(cases, hostileCase{"stream/" + name, map[string][]byte{"in.arrow": data[:len(data)-8]}, []string{"inspect in.arrow"}, "in.arrow"})
 	}
-	shards := make([]pipeline.Shard, 8000)
-	for i := range shards {
-		shards[i] = pipeline.Shard{File: pipeline.ShardFile(0), Rows: 3, Bytes: int64(len(small)), Digest: "0123456789abcdef"}
+	many := make([]shards.Shard, 8000)
+	for i := range many {
+		many[i] = shards.Shard{File: shards.File(0), Rows: 3, Bytes: int64(len(small)), Digest: "0123456789abcdef"}
 	}
-	manifest := func(shards ...pipeline.Shard) []byte {
+	manifest := func(list ...shards.Shard) []byte {
 		var text bytes.Buffer
-		if err := pipeline.NewManifest(pipeline.KindSample, shards).Write(&text); err != nil {
+		if err := shards.NewManifest(pipeline.KindSample, list).Write(&text); err != nil {
 			t.Fatal(err)
 		}
 		return text.Bytes()
 	}
 	for name, files := range map[string]map[string][]byte{
-		"one file 8000 times":  {"d/manifest.json": manifest(shards...), "d/part-00000.arrow": small},
-		"2^60 rows":            {"d/manifest.json": manifest(pipeline.Shard{File: pipeline.ShardFile(0), Rows: 1 << 60, Bytes: int64(len(small))}), "d/part-00000.arrow": small},
+		"one file 8000 times":  {"d/manifest.json": manifest(many...), "d/part-00000.arrow": small},
+		"2^60 rows":            {"d/manifest.json": manifest(shards.Shard{File: shards.File(0), Rows: 1 << 60, Bytes: int64(len(small))}), "d/part-00000.arrow": small},
 		"nested JSON":          {"d/manifest.json": bytes.Repeat([]byte("["), 1_000_000)},
-		"a file of 2 GB":       {"d/manifest.json": manifest(pipeline.Shard{File: pipeline.ShardFile(0), Rows: 3, Bytes: 1 << 31}), "d/part-00000.arrow": small},
+		"a file of 2 GB":       {"d/manifest.json": manifest(shards.Shard{File: shards.File(0), Rows: 3, Bytes: 1 << 31}), "d/part-00000.arrow": small},
 		"Parquet, nested JSON": {"d/manifest.json": append([]byte(`{"format":"pipa-parquet/1","kind":`), bytes.Repeat([]byte("["), 9000)...)},
 	} {
 		cases = append(cases, hostileCase{"dataset/" + name, files, []string{"inspect d", "cat d -o x.arrow", "cat --shuffle d -o z.arrow", "verify d"}, "d"})

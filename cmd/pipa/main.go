@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train"
 	"github.com/urfave/cli/v2"
@@ -34,7 +35,7 @@ func run(args []string) int {
 	app := newApp()
 	help := &firstError{out: os.Stdout}
 	app.Writer = help
-	err := pipeline.Mapped("a mapped input", func() error { return app.RunContext(ctx, flagsFirst(app, args)) })
+	err := files.Mapped("a mapped input", func() error { return app.RunContext(ctx, flagsFirst(app, args)) })
 	if err == nil {
 		err = closedPipe(help.err)
 	}

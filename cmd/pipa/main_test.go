@@ -19,7 +19,10 @@ import (
 	"github.com/pipa-uda/pipa/classmix"
 	"github.com/pipa-uda/pipa/crops"
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/formats/open"
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -117,7 +120,7 @@ func inProcess(ts *testscript.TestScript, _ bool, args []string) {
 		return out
 	}
 	save := func(name string, s pipeline.Stream) {
-		ts.Check(pipeline.WriteFile(ts.MkAbs(name), true, func(w io.Writer) error { return pipeline.Write(ctx, w, s) }))
+		ts.Check(files.Write(ts.MkAbs(name), true, func(w io.Writer) error { return pipeline.Write(ctx, w, s) }))
 	}
 	mixed, err := classmix.Streams(ctx, crop(read("gta", args[0], false)), crop(read("cityscapes", args[1], true)), classmix.Options{Weight: 1}, 3)
 	ts.Check(err)
@@ -147,7 +150,7 @@ func score(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(errors.Join(err, f.Close()))
 		predicted := m.(*image.Paletted).Pix
 		for k, label := range sample.Label.Pix() {
-			if label != pipeline.Ignore {
+			if label != byte(raster.Ignore) {
 				got[int(label)*19+int(predicted[k])]++
 			}
 		}
@@ -165,7 +168,7 @@ func score(ts *testscript.TestScript, _ bool, args []string) {
 func mixWeights(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.ParseFloat(args[1], 32)
 	ts.Check(err)
-	s, closeStream, err := pipeline.Open(context.Background(), ts.MkAbs(args[0]))
+	s, closeStream, err := open.Stream(context.Background(), ts.MkAbs(args[0]))
 	ts.Check(err)
 	rows := 0
 	for b, err := range s.Batches {

@@ -9,7 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/pipa-uda/pipa/fixtures"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -24,7 +25,7 @@ func camvid(ts *testscript.TestScript, _ bool, args []string) {
 	const height, width = 72, 96
 	write := func(name string, m image.Image) {
 		ts.Check(os.MkdirAll(filepath.Dir(name), 0o755))
-		ts.Check(pipeline.WriteFile(name, true, func(w io.Writer) error { return png.Encode(w, m) }))
+		ts.Check(files.Write(name, true, func(w io.Writer) error { return png.Encode(w, m) }))
 	}
 	for _, split := range []struct {
 		name, stem string
@@ -40,7 +41,7 @@ func camvid(ts *testscript.TestScript, _ bool, args []string) {
 			}
 			ids := image.NewGray(m.Rect)
 			for p, t := range label.Pix() {
-				if ids.Pix[p] = 11; t != pipeline.Ignore {
+				if ids.Pix[p] = 11; t != byte(raster.Ignore) {
 					ids.Pix[p] = camvidIDs[t]
 				}
 			}

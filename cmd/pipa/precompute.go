@@ -13,9 +13,10 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/precompute"
 	"github.com/pipa-uda/pipa/pipeline/storage"
+	"github.com/pipa-uda/pipa/precompute"
 	"github.com/urfave/cli/v2"
 )
 
@@ -83,7 +84,7 @@ func planCommand() *cli.Command {
 				if err := mayWrite(out, c.Bool("force")); err != nil {
 					return err
 				}
-				if err := pipeline.WriteFile(out, c.Bool("force"), p.Write); err != nil {
+				if err := files.Write(out, c.Bool("force"), p.Write); err != nil {
 					return err
 				}
 				slog.Info(fmt.Sprintf("%s: %s in %s", out, count(p.Rows(), "row"), count(p.Shards, "shard")), "plan", p.Digest)

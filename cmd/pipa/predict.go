@@ -12,6 +12,7 @@ import (
 
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/train"
 	"github.com/urfave/cli/v2"
 )
@@ -234,7 +235,7 @@ func isStream(name string) bool {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 		return true // a pipe
 	}
-	_, err := os.Stat(filepath.Join(name, pipeline.ManifestFile))
+	_, err := os.Stat(filepath.Join(name, shards.ManifestFile))
 	return err == nil
 }
 

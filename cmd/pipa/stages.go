@@ -7,6 +7,7 @@ import (
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/classmix"
 	"github.com/pipa-uda/pipa/crops"
+	"github.com/pipa-uda/pipa/formats/open"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/urfave/cli/v2"
 )
@@ -212,7 +213,7 @@ func classmixCommand() *cli.Command {
 				return err
 			}
 			defer closeSource()
-			target, closeTarget, err := pipeline.Open(c.Context, targetName)
+			target, closeTarget, err := open.Stream(c.Context, targetName)
 			if err != nil {
 				return fmt.Errorf("target: %w", err)
 			}

@@ -8,8 +8,10 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/pipa-uda/pipa/formats/open"
 	"github.com/pipa-uda/pipa/formats/parquet"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/urfave/cli/v2"
 )
@@ -91,7 +93,7 @@ func store(c *cli.Context, dir string, s pipeline.Stream, progress func(int)) (w
 			Workers: c.Int("workers"), Force: c.Bool("force"), Progress: progress})
 		return written{m, m.Rows, count(len(m.Files), "Parquet file"), m.Digest}, err
 	}
-	m, err := pipeline.WriteDataset(c.Context, dir, s, pipeline.WriteOptions{ShardBytes: size, Force: c.Bool("force"), Progress: progress})
+	m, err := shards.Write(c.Context, dir, s, shards.WriteOptions{ShardBytes: size, Force: c.Bool("force"), Progress: progress})
 	return written{m, m.Rows, count(len(m.Shards), "shard"), m.Digest}, err
 }
 
@@ -188,7 +190,7 @@ func openPart(c *cli.Context, name string, several bool) (s pipeline.Stream, row
 		if c.Bool("shuffle") {
 			return s, 0, nil, usagef("--shuffle needs a dataset's folder, and %s is a file: store it with pipa write first", name)
 		}
-		s, close, err = pipeline.Open(c.Context, name)
+		s, close, err = open.Stream(c.Context, name)
 		return s, -1, close, err
 	}
 	if several && c.Bool("shuffle") {
@@ -201,7 +203,7 @@ func openPart(c *cli.Context, name string, several bool) (s pipeline.Stream, row
 		s, m, err := parquet.Read(c.Context, name, runtime.GOMAXPROCS(0))
 		return s, m.Rows, func() error { return nil }, err
 	}
-	d, err := pipeline.OpenDataset(name)
+	d, err := shards.Open(name)
 	if err != nil {
 		return s, 0, nil, err
 	}
@@ -214,7 +216,7 @@ func openPart(c *cli.Context, name string, several bool) (s pipeline.Stream, row
 
 // shuffled is a dataset in the order that the flags name, and the number of its
 // rows.
-func shuffled(c *cli.Context, d *pipeline.Dataset) (s pipeline.Stream, rows int, err error) {
+func shuffled(c *cli.Context, d *shards.Dataset) (s pipeline.Stream, rows int, err error) {
 	batch := 4
 	if n := c.Int("batch"); n > 0 {
 		batch = n
@@ -223,7 +225,7 @@ func shuffled(c *cli.Context, d *pipeline.Dataset) (s pipeline.Stream, rows int,
 	if err != nil {
 		return s, 0, err
 	}
-	orders := map[string]pipeline.Order{"permutation": pipeline.PermutationOrder, "window": pipeline.WindowOrder}
+	orders := map[string]shards.Order{"permutation": shards.PermutationOrder, "window": shards.WindowOrder}
 	order, known := orders[c.String("order")]
 	if !known {
 		return s, 0, usagef("--order is %q, want permutation or window", c.String("order"))

@@ -9,7 +9,9 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/pipa-uda/pipa/formats/open"
 	"github.com/pipa-uda/pipa/formats/parquet"
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -23,7 +25,7 @@ func input(ctx context.Context, name string) (s pipeline.Stream, close func() er
 			s, _, err = parquet.Read(ctx, name, runtime.GOMAXPROCS(0))
 			return s, func() error { return nil }, err
 		}
-		return pipeline.Open(ctx, name)
+		return open.Stream(ctx, name)
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		return s, nil, usagef("standard input is a terminal: pipe a stream in, as in \"pipa read … | pipa …\", or name a file")
@@ -58,7 +60,7 @@ func output(c *cli.Context, write func(io.Writer) error) error {
 	if err := mayWrite(name, c.Bool("force")); err != nil {
 		return err
 	}
-	return pipeline.WriteFile(name, c.Bool("force"), write)
+	return files.Write(name, c.Bool("force"), write)
 }
 
 // mayWrite tells whether a file may be written. Devices, pipes and folders are

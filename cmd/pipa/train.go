@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train"
 	"github.com/pipa-uda/pipa/train/eval"
 	"github.com/pipa-uda/pipa/train/report"
@@ -241,7 +241,7 @@ func reportCommand() *cli.Command {
 			if err := mayWrite(out, c.Bool("force")); err != nil {
 				return err
 			}
-			if err := pipeline.WriteFile(out, c.Bool("force"), func(w io.Writer) error { return report.Write(w, args[0]) }); err != nil {
+			if err := files.Write(out, c.Bool("force"), func(w io.Writer) error { return report.Write(w, args[0]) }); err != nil {
 				return err
 			}
 			_, err = fmt.Println(out)

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/nearest"
 	"github.com/urfave/cli/v2"
 )
 
@@ -71,7 +71,7 @@ func wrongUsage(c *cli.Context, err error, _ bool) error {
 }
 
 func suggestion(prefix, name string, candidates []string) string {
-	if near := pipeline.Nearest(name, candidates); near != "" {
+	if near := nearest.Word(name, candidates); near != "" {
 		return ": did you mean " + prefix + near + "?"
 	}
 	return ""

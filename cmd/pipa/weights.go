@@ -6,8 +6,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/train/weights"
+	"github.com/pipa-uda/pipa/train/weights/safetensors"
 	"github.com/urfave/cli/v2"
 )
 

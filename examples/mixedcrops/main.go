@@ -12,6 +12,7 @@ import (
 	"github.com/pipa-uda/pipa/crops"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 )
 
 func main() {
@@ -22,7 +23,7 @@ func main() {
 	cut := crops.Default()
 	cut.Base = 512
 	pairs := must(pipeline.Run(ctx, mixed, must(crops.New(cut, 1, 0)), 4))
-	log.Println(must(pipeline.WriteDataset(ctx, os.Args[3], pairs, pipeline.WriteOptions{})).Rows, "pairs")
+	log.Println(must(shards.Write(ctx, os.Args[3], pairs, shards.WriteOptions{})).Rows, "pairs")
 }
 
 // squares streams a random square of each image, of one size as mixing wants it.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 )
 
 func TestItStoresPairsOfMixedImages(t *testing.T) {
@@ -18,7 +19,7 @@ func TestItStoresPairsOfMixedImages(t *testing.T) {
 	out := filepath.Join(dir, "pairs")
 	os.Args = []string{"mixedcrops", filepath.Join(dir, "gta"), filepath.Join(dir, "cityscapes"), out}
 	main()
-	d, err := pipeline.OpenDataset(out)
+	d, err := shards.Open(out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // classes checks the classes and makes the tables of what labels' values mean.
@@ -25,7 +25,7 @@ func (m *Map) classes(f file) error {
 	case m.Labels != LabelIDs && m.Labels != LabelColours:
 		return fmt.Errorf("labels is %q, want %s (grey values or palette indices) or %s (of a palette, or RGB)", m.Labels, LabelIDs, LabelColours)
 	}
-	m.ids, m.colors = map[int]pipeline.TrainID{}, map[[3]uint8]pipeline.TrainID{}
+	m.ids, m.colors = map[int]raster.TrainID{}, map[[3]uint8]raster.TrainID{}
 	shown := map[string][3]uint8{}
 	for i, c := range f.Classes {
 		if c.Name == "" || strings.ContainsFunc(c.Name, func(r rune) bool { return !unicode.IsPrint(r) || r == '\uFFFD' }) {
@@ -35,7 +35,7 @@ func (m *Map) classes(f file) error {
 			return fmt.Errorf("classes: %s comes twice; values of one class are listed together, as in ids: [3, 4]", c.Name)
 		}
 		m.Classes = append(m.Classes, c.Name)
-		colors, err := m.addClass(c, pipeline.TrainID(i))
+		colors, err := m.addClass(c, raster.TrainID(i))
 		if err != nil {
 			return fmt.Errorf("class %s: %w", c.Name, err)
 		}
@@ -43,7 +43,7 @@ func (m *Map) classes(f file) error {
 			shown[c.Name] = colors[0]
 		}
 	}
-	m.Colors = pipeline.Palette(m.Classes, shown)
+	m.Colors = raster.Palette(m.Classes, shown)
 	if err := m.ignore(f.Ignore); err != nil {
 		return fmt.Errorf("ignore: %w", err)
 	}
@@ -51,7 +51,7 @@ func (m *Map) classes(f file) error {
 }
 
 // addClass enters a class's values, and returns its colours.
-func (m *Map) addClass(c class, train pipeline.TrainID) ([][3]uint8, error) {
+func (m *Map) addClass(c class, train raster.TrainID) ([][3]uint8, error) {
 	if c.ID != nil && c.IDs != nil || c.Colour != nil && c.Colours != nil {
 		return nil, errors.New("it has id and ids, or colour and colours: want one of them")
 	}
@@ -89,17 +89,17 @@ func (m *Map) ignore(g ignored) error {
 	case m.Labels == LabelColours && len(g.ids) > 0:
 		return errors.New("it lists ids, and labels is colours")
 	}
-	if err := m.addIDs(g.ids, pipeline.Ignore); err != nil {
+	if err := m.addIDs(g.ids, raster.Ignore); err != nil {
 		return err
 	}
 	colors, err := toColors(g.colours)
 	if err != nil {
 		return err
 	}
-	return m.addColors(colors, pipeline.Ignore)
+	return m.addColors(colors, raster.Ignore)
 }
 
-func (m *Map) addIDs(ids []int, train pipeline.TrainID) error {
+func (m *Map) addIDs(ids []int, train raster.TrainID) error {
 	for _, id := range ids {
 		if id < 0 || id > MaxID {
 			return fmt.Errorf("id %d, want 0 to %d", id, MaxID)
@@ -112,7 +112,7 @@ func (m *Map) addIDs(ids []int, train pipeline.TrainID) error {
 	return nil
 }
 
-func (m *Map) addColors(colors [][3]uint8, train pipeline.TrainID) error {
+func (m *Map) addColors(colors [][3]uint8, train raster.TrainID) error {
 	for _, c := range colors {
 		if other, twice := m.colors[c]; twice {
 			return fmt.Errorf("colour %v is %s already", c, m.className(other))
@@ -122,8 +122,8 @@ func (m *Map) addColors(colors [][3]uint8, train pipeline.TrainID) error {
 	return nil
 }
 
-func (m *Map) className(t pipeline.TrainID) string {
-	if t == pipeline.Ignore {
+func (m *Map) className(t raster.TrainID) string {
+	if t == raster.Ignore {
 		return "ignored"
 	}
 	return "class " + m.Classes[t]

@@ -5,7 +5,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
 )
 
 // Dir is a folder on this machine, as an fs.FS that nothing leads out of: not a
@@ -17,7 +17,7 @@ func (d Dir) Open(name string) (fs.File, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 	}
-	f, err := pipeline.OpenIn(string(d), filepath.FromSlash(name))
+	f, err := files.OpenIn(string(d), filepath.FromSlash(name))
 	if err != nil {
 		return nil, err // a nil *os.File is no nil fs.File
 	}
@@ -31,7 +31,7 @@ func (m *Map) RootOf(mapFile, given string) (string, error) {
 		return given, nil
 	}
 	base := filepath.Dir(mapFile)
-	f, err := pipeline.OpenIn(base, m.Root)
+	f, err := files.OpenIn(base, m.Root)
 	if err != nil {
 		return "", fmt.Errorf("root %s of class map %s: %w", m.Root, mapFile, err)
 	}

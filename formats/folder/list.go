@@ -6,7 +6,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/nearest"
 )
 
 // A Pair is an image and its label, as names below the root.
@@ -23,7 +23,7 @@ func (m *Map) Split(name string) (Split, error) {
 	s, ok := m.Splits[name]
 	if !ok {
 		names := m.SplitNames()
-		return s, fmt.Errorf("the class map %s has no split %q: did you mean %q? (all: %s)", m.Name, name, pipeline.Nearest(name, names), strings.Join(names, ", "))
+		return s, fmt.Errorf("the class map %s has no split %q: did you mean %q? (all: %s)", m.Name, name, nearest.Word(name, names), strings.Join(names, ", "))
 	}
 	return s, nil
 }

@@ -9,7 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/zeebo/xxh3"
 )
 
@@ -37,15 +38,15 @@ type Map struct {
 	Root    string
 	Labels  string           // LabelIDs or LabelColours; empty where no split has labels
 	Classes []string         // names by train ID
-	Colors  [][3]uint8       // one for each class: the map's, else pipeline.Palette's
+	Colors  [][3]uint8       // one for each class: the map's, else raster.Palette's
 	Splits  map[string]Split // by name
 
 	// OthersIgnored says that values which the map does not have are ignored,
 	// rather than an error.
 	OthersIgnored bool
 
-	ids    map[int]pipeline.TrainID      // what a label's ids mean, where Labels is LabelIDs
-	colors map[[3]uint8]pipeline.TrainID // what its colours mean, else
+	ids    map[int]raster.TrainID      // what a label's ids mean, where Labels is LabelIDs
+	colors map[[3]uint8]raster.TrainID // what its colours mean, else
 	text   []byte
 }
 
@@ -64,7 +65,7 @@ func Read(path string) (*Map, error) {
 	if info.Size() > maxMapBytes {
 		return nil, fmt.Errorf("read class map %s: it has %d bytes, the limit is %d", path, info.Size(), maxMapBytes)
 	}
-	text, err := pipeline.ReadFile(path)
+	text, err := files.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("read class map: %w", err)
 	}
@@ -146,17 +147,17 @@ func (m *Map) SplitNames() []string {
 
 // OfID is what an id of a label means. An id that the map does not have, and
 // does not ignore, is not ok.
-func (m *Map) OfID(id int) (t pipeline.TrainID, ok bool) {
+func (m *Map) OfID(id int) (t raster.TrainID, ok bool) {
 	if t, ok = m.ids[id]; !ok && m.OthersIgnored {
-		return pipeline.Ignore, true
+		return raster.Ignore, true
 	}
 	return t, ok
 }
 
 // OfColor is [Map.OfID] for a colour.
-func (m *Map) OfColor(c [3]uint8) (t pipeline.TrainID, ok bool) {
+func (m *Map) OfColor(c [3]uint8) (t raster.TrainID, ok bool) {
 	if t, ok = m.colors[c]; !ok && m.OthersIgnored {
-		return pipeline.Ignore, true
+		return raster.Ignore, true
 	}
 	return t, ok
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 const small = `
@@ -40,7 +40,7 @@ func TestMapOfIDs(t *testing.T) {
 	if !slices.Equal(m.Classes, []string{"lawn", "kerb", "road"}) || m.Name != "yard" || m.Root != "." || m.Text() != small {
 		t.Errorf("%+v", m)
 	}
-	for id, want := range map[int]pipeline.TrainID{7: 0, 0: 1, 300: 1, 1: 2, 255: 255, 65535: 255} {
+	for id, want := range map[int]raster.TrainID{7: 0, 0: 1, 300: 1, 1: 2, 255: 255, 65535: 255} {
 		if got, ok := m.OfID(id); !ok || got != want {
 			t.Errorf("id %d is %d, %v, want %d", id, got, ok, want)
 		}
@@ -61,7 +61,7 @@ func TestMapOfIDs(t *testing.T) {
 
 func TestMapOfColours(t *testing.T) {
 	m := parse(t, `{name: yard, labels: colours, classes: [{name: a, colours: [[1, 2, 3], [4, 5, 6]]}, {name: b, colour: [0, 0, 0]}], ignore: [[9, 9, 9]], splits: {train: {images: "*.png", labels: "l/{1}.png"}}}`)
-	for c, want := range map[[3]uint8]pipeline.TrainID{{1, 2, 3}: 0, {4, 5, 6}: 0, {0, 0, 0}: 1, {9, 9, 9}: 255} {
+	for c, want := range map[[3]uint8]raster.TrainID{{1, 2, 3}: 0, {4, 5, 6}: 0, {0, 0, 0}: 1, {9, 9, 9}: 255} {
 		if got, ok := m.OfColor(c); !ok || got != want {
 			t.Errorf("colour %v is %d, %v, want %d", c, got, ok, want)
 		}
@@ -76,7 +76,7 @@ func TestMapOfColours(t *testing.T) {
 
 func TestOthersAreIgnoredWhereTheMapSaysSo(t *testing.T) {
 	m := parse(t, strings.Replace(small, "ignore: [255, 65535]", "ignore: others", 1))
-	if got, ok := m.OfID(4711); !ok || got != pipeline.Ignore {
+	if got, ok := m.OfID(4711); !ok || got != raster.Ignore {
 		t.Errorf("another id is %d, %v", got, ok)
 	}
 }
@@ -211,7 +211,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%d classes, %d colours, root %q", len(m.Classes), len(m.Colors), m.Root)
 		}
 		for id := range 300 {
-			if c, ok := m.OfID(id); ok && c != pipeline.Ignore && int(c) >= len(m.Classes) {
+			if c, ok := m.OfID(id); ok && c != raster.Ignore && int(c) >= len(m.Classes) {
 				t.Fatalf("id %d is class %d of %d", id, c, len(m.Classes))
 			}
 		}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/goccy/go-yaml"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/nearest"
 )
 
 // file is a map as its YAML has it.
@@ -37,7 +37,7 @@ func decode(text []byte) (f file, err error) {
 	err = yaml.UnmarshalWithOptions(text, &f, yaml.Strict())
 	if unknown := (*yaml.UnknownFieldError)(nil); errors.As(err, &unknown) {
 		key := unknown.Token.Value
-		return f, fmt.Errorf("line %d: unknown key %s: did you mean %s?", unknown.Token.Position.Line, key, pipeline.Nearest(key, keys))
+		return f, fmt.Errorf("line %d: unknown key %s: did you mean %s?", unknown.Token.Position.Line, key, nearest.Word(key, keys))
 	}
 	return f, err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // BenchmarkEncode: PNG's levels on a scene of Cityscapes' shape; "size" is the
@@ -18,7 +19,7 @@ func BenchmarkEncode(b *testing.B) {
 	defer func(l stdpng.CompressionLevel) { pngEncoder.CompressionLevel = l }(pngEncoder.CompressionLevel)
 	for _, r := range []struct {
 		name   string
-		raster pipeline.Raster
+		raster raster.Raster
 	}{{"image", scene}, {"label", labels}} {
 		for name, level := range map[string]stdpng.CompressionLevel{"default": stdpng.DefaultCompression, "speed": stdpng.BestSpeed} {
 			b.Run(r.name+"/"+name, func(b *testing.B) {
@@ -41,7 +42,7 @@ func BenchmarkEncode(b *testing.B) {
 // BenchmarkWrite: 16 samples of 512x1024 with their comparison, in bytes of
 // pixels.
 func BenchmarkWrite(b *testing.B) {
-	h := header(pipeline.KindSample, pipeline.Size{Height: 512, Width: 1024}, true)
+	h := header(pipeline.KindSample, raster.Size{Height: 512, Width: 1024}, true)
 	image, label := fixtures.Scene(fixtures.Cityscapes, 1, 0, 512, 1024)
 	s := stream(h, func(b *pipeline.Builder, i int) error {
 		return b.AppendSample(pipeline.Sample{ID: fmt.Sprintf("cityscapes/train/%d", i), Dataset: "cityscapes", Split: "train", Image: image, Label: label})

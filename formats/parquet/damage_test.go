@@ -10,7 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 )
 
 // tableBytes is a Parquet file of a case's first rows, changed by change after
@@ -123,8 +126,8 @@ func TestFlippedByteNamesTheFile(t *testing.T) {
 	flip(t, filepath.Join(dir, first.File), int(first.Bytes/2))
 	flip(t, filepath.Join(dir, last.File), int(last.Bytes/2))
 	wantError(t, verify(), first.File, last.File) // every damaged file, not the first alone
-	flip(t, filepath.Join(dir, pipeline.ManifestFile), 40)
-	wantError(t, drain(dir), pipeline.ManifestFile)
+	flip(t, filepath.Join(dir, shards.ManifestFile), 40)
+	wantError(t, drain(dir), shards.ManifestFile)
 }
 
 // TestManifestsNameFilesOfTheirFolder: one that lies about where its files are,
@@ -157,7 +160,7 @@ func TestManifestsNameFilesOfTheirFolder(t *testing.T) {
 			if m.Digest, err = m.digest(); err != nil {
 				t.Fatal(err)
 			}
-			if err := pipeline.WriteFile(filepath.Join(dir, pipeline.ManifestFile), true, m.write); err != nil {
+			if err := files.Write(filepath.Join(dir, shards.ManifestFile), true, m.write); err != nil {
 				t.Fatal(err)
 			}
 			wantError(t, drain(dir), reason)
@@ -176,7 +179,7 @@ func TestShortFileAndStrayFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, drain(dir), "part-00000.parquet", "it has 100 bytes")
-	if _, err := pipeline.WriteDataset(context.Background(), dir, stream(cases[0].h, cases[0].row, 2), pipeline.WriteOptions{Force: true}); err != nil {
+	if _, err := shards.Write(context.Background(), dir, stream(cases[0].h, cases[0].row, 2), shards.WriteOptions{Force: true}); err != nil {
 		t.Fatal(err)
 	}
 	wantError(t, drain(dir), "manifest.json", `"pipa-dataset/1"`)
@@ -265,7 +268,7 @@ func TestHugeSizesAreRefused(t *testing.T) {
 		wantError(t, readTable(data), "row 0 (gta/train/00000)", "image: ")
 	})
 	t.Run("a PNG too short for its size", func(t *testing.T) {
-		big := picture{raster: pipeline.NewRaster(3000, 3000, 1)}
+		big := picture{raster: raster.New(3000, 3000, 1)}
 		if err := big.encode(); err != nil {
 			t.Fatal(err)
 		}

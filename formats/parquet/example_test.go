@@ -10,6 +10,7 @@ import (
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats/parquet"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // A stream becomes a folder that DuckDB, Spark and Hugging Face datasets read.
@@ -20,7 +21,7 @@ func ExampleWrite() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	h := pipeline.Header{Kind: pipeline.KindSample, Classes: pipeline.CityscapesClasses(), Datasets: []string{"gta"}, Labelled: true}
+	h := pipeline.Header{Kind: pipeline.KindSample, Classes: raster.CityscapesClasses(), Datasets: []string{"gta"}, Labelled: true}
 	scenes := pipeline.Generate(ctx, h, 3, 1, 1, func(_ context.Context, i int) (s pipeline.Sample, err error) {
 		s = pipeline.Sample{ID: fmt.Sprintf("gta/train/%05d", i), Dataset: "gta", Split: "train"}
 		s.Image, s.Label = fixtures.Scene(fixtures.GTA, 1, i, 32, 64)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // The keys of a file's metadata: those of a stream's schema, without its check,
@@ -47,7 +48,7 @@ func entries(h pipeline.Header) ([]entry, error) {
 	out := []entry{
 		{keyFeatures, text(features)},
 		{keyKind, string(h.Kind)}, {keyVersion, pipeline.FormatVersion}, {keySeed, strconv.FormatUint(h.Seed, 10)},
-		{keyClasses, text(list(h.Classes))}, {keyIgnore, strconv.Itoa(int(pipeline.Ignore))}, {keyHistory, text(list(h.History))},
+		{keyClasses, text(list(h.Classes))}, {keyIgnore, strconv.Itoa(int(raster.Ignore))}, {keyHistory, text(list(h.History))},
 		{keyDatasets, text(list(h.Datasets))}, {keySize, text([2]int{h.Size.Height, h.Size.Width})}, {keyLabelled, strconv.FormatBool(h.Labelled)},
 	}
 	if h.Colors != nil {
@@ -89,8 +90,8 @@ func headerOf(m map[string]string) (h pipeline.Header, err error) {
 	if h.Seed, err = strconv.ParseUint(m[keySeed], 10, 64); err != nil {
 		return h, fmt.Errorf("%s: %w", keySeed, err)
 	}
-	if m[keyIgnore] != strconv.Itoa(int(pipeline.Ignore)) {
-		return h, fmt.Errorf("it ignores label %q, want %d", m[keyIgnore], pipeline.Ignore)
+	if m[keyIgnore] != strconv.Itoa(int(raster.Ignore)) {
+		return h, fmt.Errorf("it ignores label %q, want %d", m[keyIgnore], raster.Ignore)
 	}
 	if h.Labelled, err = strconv.ParseBool(m[keyLabelled]); err != nil {
 		return h, fmt.Errorf("%s: %w", keyLabelled, err)
@@ -110,6 +111,6 @@ func headerOf(m map[string]string) (h pipeline.Header, err error) {
 			return h, fmt.Errorf("%s: %w", f.key, err)
 		}
 	}
-	h.Size = pipeline.Size{Height: size[0], Width: size[1]}
+	h.Size = raster.Size{Height: size[0], Width: size[1]}
 	return h, h.Validate()
 }

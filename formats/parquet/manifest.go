@@ -10,7 +10,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/zeebo/xxh3"
 )
 
@@ -19,7 +22,7 @@ const manifestFormat = "pipa-parquet/1"
 
 // Manifest lists the files of a folder, and what its labels show. The folder is
 // whole when it holds one, named as a sharded dataset's is
-// ([pipeline.ManifestFile]).
+// ([shards.ManifestFile]).
 type Manifest struct {
 	Format string        `json:"format"`
 	Kind   pipeline.Kind `json:"kind"`
@@ -42,7 +45,7 @@ type File struct {
 type ClassPixels struct {
 	Dataset string `json:"dataset"`
 	// Class is a train ID. That of the last entry of a dataset is
-	// [pipeline.Ignore]: its pixels are those of no class.
+	// [raster.Ignore]: its pixels are those of no class.
 	Class  int    `json:"class"`
 	Name   string `json:"name"`
 	Pixels int64  `json:"pixels"`
@@ -68,21 +71,21 @@ func (m Manifest) write(w io.Writer) error {
 // whole or damaged, rather than a sharded dataset's Arrow files.
 func IsFolder(dir string) bool {
 	var m struct{ Format string }
-	text, err := pipeline.ReadIn(dir, pipeline.ManifestFile)
+	text, err := files.ReadIn(dir, shards.ManifestFile)
 	return err == nil && json.Unmarshal(text, &m) == nil && strings.HasPrefix(m.Format, "pipa-parquet/")
 }
 
 // ReadManifest reads and checks the manifest of a folder that [Write] made.
 func ReadManifest(dir string) (m Manifest, err error) {
-	text, err := pipeline.ReadIn(dir, pipeline.ManifestFile)
+	text, err := files.ReadIn(dir, shards.ManifestFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return m, fmt.Errorf("%s has no %s: it is no Parquet folder of pipa, or one that was never finished", dir, pipeline.ManifestFile)
+		return m, fmt.Errorf("%s has no %s: it is no Parquet folder of pipa, or one that was never finished", dir, shards.ManifestFile)
 	}
 	if err != nil {
 		return m, err
 	}
 	if err := m.parse(text); err != nil {
-		return m, fmt.Errorf("%s: %w", filepath.Join(dir, pipeline.ManifestFile), err)
+		return m, fmt.Errorf("%s: %w", filepath.Join(dir, shards.ManifestFile), err)
 	}
 	return m, nil
 }
@@ -104,7 +107,7 @@ func (m *Manifest) parse(text []byte) error {
 			return fmt.Errorf("it lists %q twice, or with %d rows", f.File, f.Rows)
 		}
 		seen[f.File] = true
-		if !pipeline.PlainName(f.File) {
+		if !files.IsPlainName(f.File) {
 			return fmt.Errorf("it names a file outside the folder: %q", f.File)
 		}
 		rows += f.Rows
@@ -140,7 +143,7 @@ func (c census) table(classes []string) []ClassPixels {
 	slices.Sort(datasets)
 	for _, d := range datasets {
 		for i, n := range c[d] {
-			p := ClassPixels{Dataset: d, Class: int(pipeline.Ignore), Name: "ignored", Pixels: n}
+			p := ClassPixels{Dataset: d, Class: int(raster.Ignore), Name: "ignored", Pixels: n}
 			if i < len(classes) {
 				p.Class, p.Name = i, classes[i]
 			}

@@ -14,12 +14,13 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"go.uber.org/goleak"
 )
 
 // raster is filled from a key, so that equal arguments give equal pixels.
-func raster(id string, h, w, c, values int) pipeline.Raster {
-	r := pipeline.NewRaster(h, w, c)
+func testRaster(id string, h, w, c, values int) raster.Raster {
+	r := raster.New(h, w, c)
 	rng := pipeline.NewKey(1, 2, "test", id).Rand()
 	for i := range r.Pix() {
 		r.Pix()[i] = byte(rng.IntN(values))
@@ -28,8 +29,8 @@ func raster(id string, h, w, c, values int) pipeline.Raster {
 }
 
 // label has train IDs 0..18, 255, and one of no class.
-func label(id string, h, w int) pipeline.Raster {
-	r := raster(id+" label", h, w, 1, 19)
+func label(id string, h, w int) raster.Raster {
+	r := testRaster(id+" label", h, w, 1, 19)
 	r.Pix()[0], r.Pix()[1] = 255, 40
 	return r
 }
@@ -37,7 +38,7 @@ func label(id string, h, w int) pipeline.Raster {
 func sample(i, h, w int, labelled bool) pipeline.Sample {
 	dataset := []string{"gta", "cityscapes"}[i%2]
 	s := pipeline.Sample{ID: fmt.Sprintf("%s/train/%05d", dataset, i), Dataset: dataset, Split: "train"}
-	s.Image = raster(s.ID, h, w, 3, 256)
+	s.Image = testRaster(s.ID, h, w, 3, 256)
 	if labelled {
 		s.Label = label(s.ID, h, w)
 	}
@@ -46,23 +47,23 @@ func sample(i, h, w int, labelled bool) pipeline.Sample {
 
 func mix(i, h, w int) pipeline.Mix {
 	s := sample(i, h, w, true)
-	return pipeline.Mix{Sample: s, TargetID: fmt.Sprintf("cityscapes/train/%d", i), Mask: raster(s.ID+" mask", h, w, 1, 2),
-		Classes: []pipeline.TrainID{1, 7, 11}[:i%4], Weight: 0.25 * float32(i)}
+	return pipeline.Mix{Sample: s, TargetID: fmt.Sprintf("cityscapes/train/%d", i), Mask: testRaster(s.ID+" mask", h, w, 1, 2),
+		Classes: []raster.TrainID{1, 7, 11}[:i%4], Weight: 0.25 * float32(i)}
 }
 
 func pair(i, side int, labelled bool) pipeline.Pair {
 	id := fmt.Sprintf("cityscapes/train/%05d", i)
 	p := pipeline.Pair{ID: id, Scale: 1.25,
-		A: pipeline.Crop{Image: raster(id+"a", side, side, 3, 256), Overlap: pipeline.Box{Y1: side / 2, X1: side / 2}, Flip: i%2 == 0, Origin: [2]int{3, 4}},
-		B: pipeline.Crop{Image: raster(id+"b", side, side, 3, 256), Overlap: pipeline.Box{Y0: side / 2, X0: side / 2, Y1: side, X1: side}, Flip: i%3 == 0, Origin: [2]int{7, 8}}}
+		A: pipeline.Crop{Image: testRaster(id+"a", side, side, 3, 256), Overlap: raster.Box{Y1: side / 2, X1: side / 2}, Flip: i%2 == 0, Origin: [2]int{3, 4}},
+		B: pipeline.Crop{Image: testRaster(id+"b", side, side, 3, 256), Overlap: raster.Box{Y0: side / 2, X0: side / 2, Y1: side, X1: side}, Flip: i%3 == 0, Origin: [2]int{7, 8}}}
 	if labelled {
 		p.A.Label, p.B.Label = label(id+"a", side, side), label(id+"b", side, side)
 	}
 	return p
 }
 
-func header(kind pipeline.Kind, size pipeline.Size, labelled bool) pipeline.Header {
-	h := pipeline.Header{Kind: kind, Seed: 7, Classes: pipeline.CityscapesClasses(), Datasets: []string{"gta", "cityscapes"}, Size: size, Labelled: labelled}
+func header(kind pipeline.Kind, size raster.Size, labelled bool) pipeline.Header {
+	h := pipeline.Header{Kind: kind, Seed: 7, Classes: raster.CityscapesClasses(), Datasets: []string{"gta", "cityscapes"}, Size: size, Labelled: labelled}
 	h, err := h.With("test", map[string]any{"a": 1, "b": "<&>"})
 	if err != nil {
 		panic(err)
@@ -71,7 +72,7 @@ func header(kind pipeline.Kind, size pipeline.Size, labelled bool) pipeline.Head
 }
 
 func pseudo(h pipeline.Header) pipeline.Header {
-	h.Pseudo, h.Colors = true, pipeline.Palette(h.Classes, nil)
+	h.Pseudo, h.Colors = true, raster.Palette(h.Classes, nil)
 	return h
 }
 
@@ -81,18 +82,18 @@ var cases = []struct {
 	h    pipeline.Header
 	row  func(b *pipeline.Builder, i int) error
 }{
-	{"samples of varying size", header(pipeline.KindSample, pipeline.Size{}, false), func(b *pipeline.Builder, i int) error { return b.AppendSample(sample(i, 4+i, 6, i%3 > 0)) }},
-	{"samples of one size", header(pipeline.KindSample, pipeline.Size{Height: 4, Width: 6}, true), func(b *pipeline.Builder, i int) error { return b.AppendSample(sample(i, 4, 6, true)) }},
-	{"unlabelled samples", header(pipeline.KindSample, pipeline.Size{Height: 4, Width: 6}, false), func(b *pipeline.Builder, i int) error { return b.AppendSample(sample(i, 4, 6, false)) }},
-	{"pseudo-labelled samples", pseudo(header(pipeline.KindSample, pipeline.Size{Height: 4, Width: 6}, true)), func(b *pipeline.Builder, i int) error {
+	{"samples of varying size", header(pipeline.KindSample, raster.Size{}, false), func(b *pipeline.Builder, i int) error { return b.AppendSample(sample(i, 4+i, 6, i%3 > 0)) }},
+	{"samples of one size", header(pipeline.KindSample, raster.Size{Height: 4, Width: 6}, true), func(b *pipeline.Builder, i int) error { return b.AppendSample(sample(i, 4, 6, true)) }},
+	{"unlabelled samples", header(pipeline.KindSample, raster.Size{Height: 4, Width: 6}, false), func(b *pipeline.Builder, i int) error { return b.AppendSample(sample(i, 4, 6, false)) }},
+	{"pseudo-labelled samples", pseudo(header(pipeline.KindSample, raster.Size{Height: 4, Width: 6}, true)), func(b *pipeline.Builder, i int) error {
 		s := sample(i, 4, 6, true)
 		s.Confidence = float32(i%5) / 4
 		return b.AppendSample(s)
 	}},
-	{"mixes of varying size", header(pipeline.KindMix, pipeline.Size{}, true), func(b *pipeline.Builder, i int) error { return b.AppendMix(mix(i, 4+i, 6)) }},
-	{"mixes of one size", header(pipeline.KindMix, pipeline.Size{Height: 4, Width: 6}, true), func(b *pipeline.Builder, i int) error { return b.AppendMix(mix(i, 4, 6)) }},
-	{"labelled pairs", header(pipeline.KindPair, pipeline.Size{Height: 8, Width: 8}, true), func(b *pipeline.Builder, i int) error { return b.AppendPair(pair(i, 8, true)) }},
-	{"unlabelled pairs", header(pipeline.KindPair, pipeline.Size{Height: 8, Width: 8}, false), func(b *pipeline.Builder, i int) error { return b.AppendPair(pair(i, 8, false)) }},
+	{"mixes of varying size", header(pipeline.KindMix, raster.Size{}, true), func(b *pipeline.Builder, i int) error { return b.AppendMix(mix(i, 4+i, 6)) }},
+	{"mixes of one size", header(pipeline.KindMix, raster.Size{Height: 4, Width: 6}, true), func(b *pipeline.Builder, i int) error { return b.AppendMix(mix(i, 4, 6)) }},
+	{"labelled pairs", header(pipeline.KindPair, raster.Size{Height: 8, Width: 8}, true), func(b *pipeline.Builder, i int) error { return b.AppendPair(pair(i, 8, true)) }},
+	{"unlabelled pairs", header(pipeline.KindPair, raster.Size{Height: 8, Width: 8}, false), func(b *pipeline.Builder, i int) error { return b.AppendPair(pair(i, 8, false)) }},
 }
 
 // stream is of batches of 3 rows.
@@ -201,7 +202,7 @@ func TestLargePages(t *testing.T) {
 	for name, c := range map[string]struct {
 		rows, side, idLen int
 	}{"images": {3, 700, 0}, "names": {2000, 1, 1000}} {
-		h := header(pipeline.KindSample, pipeline.Size{}, false)
+		h := header(pipeline.KindSample, raster.Size{}, false)
 		row := func(b *pipeline.Builder, i int) error {
 			s := sample(i, c.side, c.side, false)
 			s.ID += strings.Repeat("x", c.idLen)
@@ -269,12 +270,12 @@ func TestDigestsAreTheStreams(t *testing.T) {
 }
 
 func TestManifestCountsPixels(t *testing.T) {
-	h := header(pipeline.KindSample, pipeline.Size{}, false)
+	h := header(pipeline.KindSample, raster.Size{}, false)
 	h.Classes = []string{"road", "sky"}
 	s := stream(h, func(b *pipeline.Builder, i int) error {
 		s := sample(i, 2, 3, false)
 		if i != 2 {
-			s.Label = pipeline.NewRaster(2, 3, 1)
+			s.Label = raster.New(2, 3, 1)
 			copy(s.Label.Pix(), []byte{0, 1, 1, 2, 255, 0})
 		}
 		return b.AppendSample(s)

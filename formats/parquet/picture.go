@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipa-uda/pipa/formats/png"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // pngEncoder is the standard library's: it writes opaque RGBA as RGB8 and Gray
@@ -51,7 +52,7 @@ func (p *picture) encode() error {
 			return err
 		}
 	}
-	p.raster, p.png = pipeline.Raster{}, out.Bytes()
+	p.raster, p.png = raster.Raster{}, out.Bytes()
 	return nil
 }
 
@@ -94,7 +95,7 @@ func (p *picture) decode(height, width, channels int) error {
 	if h.Height != height || h.Width != width {
 		return fmt.Errorf("PNG is %dx%d, want %dx%d", h.Width, h.Height, width, height)
 	}
-	if height > pipeline.MaxPixels/width || height*width*channels/maxDeflate > len(p.png) {
+	if height > raster.MaxPixels/width || height*width*channels/maxDeflate > len(p.png) {
 		return fmt.Errorf("PNG of %d bytes declares %dx%d pixels", len(p.png), width, height)
 	}
 	d := decoders.Get().(*png.Decoder)
@@ -108,7 +109,7 @@ func (p *picture) decode(height, width, channels int) error {
 		return err
 	}
 	p.png = nil
-	p.raster, err = pipeline.WrapRaster(height, width, channels, pix)
+	p.raster, err = raster.Wrap(height, width, channels, pix)
 	return err
 }
 
@@ -131,7 +132,7 @@ func (r *row) decode(h pipeline.Header, columns []column) error {
 	if h.Kind == pipeline.KindPair {
 		height, width = h.Size.Height, h.Size.Width
 	}
-	if height <= 0 || width <= 0 || height > pipeline.MaxPixels/width {
+	if height <= 0 || width <= 0 || height > raster.MaxPixels/width {
 		return fmt.Errorf("it declares %dx%d pixels", width, height)
 	}
 	for _, c := range columns {

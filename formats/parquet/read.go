@@ -7,6 +7,7 @@ import (
 	"iter"
 	"path/filepath"
 
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/zeebo/xxh3"
 	"golang.org/x/sys/unix"
@@ -96,7 +97,7 @@ func fileHeader(dir string, f File, kind pipeline.Kind) (header pipeline.Header,
 
 // withTable maps a file, compares it with its digest, and opens it.
 func withTable(path string, want File, use func(*table) error) (err error) {
-	f, err := pipeline.OpenIn(filepath.Dir(path), filepath.Base(path))
+	f, err := files.OpenIn(filepath.Dir(path), filepath.Base(path))
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func withTable(path string, want File, use func(*table) error) (err error) {
 		return fmt.Errorf("map: %w", err)
 	}
 	defer func() { err = errors.Join(err, unix.Munmap(data)) }()
-	return pipeline.Mapped("its content", func() error {
+	return files.Mapped("its content", func() error {
 		if d := fmt.Sprintf("%016x", xxh3.Hash(data)); d != want.Digest {
 			return fmt.Errorf("it is damaged: its digest is %s, recorded is %s", d, want.Digest)
 		}

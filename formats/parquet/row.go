@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // A row is one row of any kind, field by field as the columns hold it.
@@ -33,7 +34,7 @@ type crop struct {
 // A picture is a raster, as PNG once it is encoded; one of the two, or neither
 // where the row has none.
 type picture struct {
-	raster pipeline.Raster
+	raster raster.Raster
 	png    []byte
 }
 
@@ -112,7 +113,10 @@ func rowOf(b *pipeline.Batch, i int) (*row, error) {
 			return nil, fmt.Errorf("mix %q: %d classes, there are at most %d", m.ID, len(m.Classes), maxListLen)
 		}
 		r := sampleRow(&m.Sample)
-		r.targetID, r.mask.raster, r.classes, r.weight = m.TargetID, m.Mask, slices.Clone(m.Classes), m.Weight
+		r.targetID, r.mask.raster, r.classes, r.weight = m.TargetID, m.Mask, make([]uint8, len(m.Classes)), m.Weight
+		for i, id := range m.Classes {
+			r.classes[i] = uint8(id)
+		}
 		return r, nil
 	default:
 		p, err := b.Pair(i)
@@ -153,7 +157,7 @@ func (r *row) derive(h pipeline.Header) error {
 		r.digest = p.Digest()
 	}
 	r.classPixels = nil
-	for _, label := range []pipeline.Raster{r.label.raster, r.a.label.raster, r.b.label.raster} {
+	for _, label := range []raster.Raster{r.label.raster, r.a.label.raster, r.b.label.raster} {
 		if !label.Empty() {
 			r.classPixels = countClasses(r.classPixels, label, len(h.Classes))
 		}
@@ -163,7 +167,7 @@ func (r *row) derive(h pipeline.Header) error {
 
 // countClasses adds a label's pixels to counts, which has an entry for every
 // train ID below classes and a last one for all other values: those to ignore.
-func countClasses(counts []int32, label pipeline.Raster, classes int) []int32 {
+func countClasses(counts []int32, label raster.Raster, classes int) []int32 {
 	if counts == nil {
 		counts = make([]int32, classes+1)
 	}
@@ -227,7 +231,11 @@ func (r *row) sample() pipeline.Sample {
 }
 
 func (r *row) mix() pipeline.Mix {
-	return pipeline.Mix{Sample: r.sample(), TargetID: r.targetID, Mask: r.mask.raster, Classes: r.classes, Weight: r.weight}
+	m := pipeline.Mix{Sample: r.sample(), TargetID: r.targetID, Mask: r.mask.raster, Weight: r.weight}
+	for _, id := range r.classes {
+		m.Classes = append(m.Classes, raster.TrainID(id))
+	}
+	return m
 }
 
 func (r *row) pair() (pipeline.Pair, error) {
@@ -241,7 +249,7 @@ func (r *row) pair() (pipeline.Pair, error) {
 			return p, fmt.Errorf("an overlap has %d numbers and an origin %d, want 4 and 2", len(o), len(at))
 		}
 		*c.to = pipeline.Crop{Image: c.from.image.raster, Label: c.from.label.raster, Flip: c.from.flip,
-			Overlap: pipeline.Box{Y0: int(o[0]), X0: int(o[1]), Y1: int(o[2]), X1: int(o[3])}, Origin: [2]int{int(at[0]), int(at[1])}}
+			Overlap: raster.Box{Y0: int(o[0]), X0: int(o[1]), Y1: int(o[2]), X1: int(o[3])}, Origin: [2]int{int(at[0]), int(at[1])}}
 	}
 	return p, nil
 }

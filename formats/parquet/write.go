@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/zeebo/xxh3"
 )
 
@@ -73,7 +75,7 @@ func Write(ctx context.Context, dir string, s pipeline.Stream, o Options) (m Man
 		return m, fmt.Errorf("write Parquet folder %s: %w", dir, err)
 	}
 	o = o.withDefaults()
-	err = pipeline.WriteDir(dir, o.Force, func(aside string) error {
+	err = files.WriteDir(dir, o.Force, func(aside string) error {
 		w := &writer{dir: aside, header: s.Header, o: o, columns: columnsOf(s.Header), census: census{}}
 		if m.Files, err = w.files(ctx, s); err != nil {
 			return err
@@ -82,7 +84,7 @@ func Write(ctx context.Context, dir string, s pipeline.Stream, o Options) (m Man
 		if m.Digest, err = m.digest(); err != nil {
 			return err
 		}
-		return pipeline.WriteFile(filepath.Join(aside, pipeline.ManifestFile), true, m.write)
+		return files.Write(filepath.Join(aside, shards.ManifestFile), true, m.write)
 	})
 	if err != nil {
 		return m, fmt.Errorf("write Parquet folder: %w", err)
@@ -175,7 +177,7 @@ func (w *writer) encoded(ctx context.Context, s pipeline.Stream) iter.Seq2[*row,
 // file writes rows until the file is full, and tells whether there may be more.
 func (w *writer) file(path string, f *File, next func() (*row, error, bool)) (marks []mark, more bool, err error) {
 	hash := xxh3.New()
-	err = pipeline.WriteFile(path, true, func(out io.Writer) error {
+	err = files.Write(path, true, func(out io.Writer) error {
 		t, err := newTableWriter(io.MultiWriter(out, hash, (*counter)(&f.Bytes)), w.header, w.o)
 		if err != nil {
 			return err

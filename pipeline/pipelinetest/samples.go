@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // Samples is a stream of batches of rows samples of h×w pixels, noise that is the
 // same each time, labelled with the classes a, b and c.
 func Samples(batches, rows, h, w int, labelled bool) pipeline.Stream {
-	header := pipeline.Header{Kind: pipeline.KindSample, Classes: []string{"a", "b", "c"}, Datasets: []string{"noise"}, Labelled: labelled, Size: pipeline.Size{Height: h, Width: w}}
+	header := pipeline.Header{Kind: pipeline.KindSample, Classes: []string{"a", "b", "c"}, Datasets: []string{"noise"}, Labelled: labelled, Size: raster.Size{Height: h, Width: w}}
 	return pipeline.Stream{Header: header, Batches: func(yield func(*pipeline.Batch, error) bool) {
 		for n := range batches {
 			out := pipeline.NewBuilder(header)
@@ -29,12 +30,12 @@ func Samples(batches, rows, h, w int, labelled bool) pipeline.Stream {
 
 func noise(id string, h, w int, labelled bool) pipeline.Sample {
 	rng := pipeline.NewKey(0, 0, "noise", id).Rand()
-	s := pipeline.Sample{ID: id, Dataset: "noise", Split: "train", Image: pipeline.NewRaster(h, w, 3)}
+	s := pipeline.Sample{ID: id, Dataset: "noise", Split: "train", Image: raster.New(h, w, 3)}
 	for i := range s.Image.Pix() {
 		s.Image.Pix()[i] = byte(rng.IntN(256))
 	}
 	if labelled {
-		s.Label = pipeline.NewRaster(h, w, 1)
+		s.Label = raster.New(h, w, 1)
 		for i := range s.Label.Pix() {
 			s.Label.Pix()[i] = byte(i % 3)
 		}

@@ -7,17 +7,18 @@ import (
 	"io/fs"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/shards"
 )
 
 // Manifest reads the manifest of the dataset in a folder.
-func Manifest(f Folder) (pipeline.Manifest, error) {
-	text, err := fs.ReadFile(f, pipeline.ManifestFile)
+func Manifest(f Folder) (shards.Manifest, error) {
+	text, err := fs.ReadFile(f, shards.ManifestFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return pipeline.Manifest{}, fmt.Errorf("open dataset %s: it has no %s: no dataset, or one that was never finished", f, pipeline.ManifestFile)
+		return shards.Manifest{}, fmt.Errorf("open dataset %s: it has no %s: no dataset, or one that was never finished", f, shards.ManifestFile)
 	}
-	var m pipeline.Manifest
+	var m shards.Manifest
 	if err == nil {
-		m, err = pipeline.ParseManifest(text)
+		m, err = shards.ParseManifest(text)
 	}
 	if err != nil {
 		return m, fmt.Errorf("open dataset %s: %w", f, err)
@@ -27,7 +28,7 @@ func Manifest(f Folder) (pipeline.Manifest, error) {
 
 // Stream yields the rows of the dataset in a folder, shard after shard, each
 // row checked. close is to be called when the batches are done with.
-func Stream(ctx context.Context, f Folder) (s pipeline.Stream, m pipeline.Manifest, close func() error, err error) {
+func Stream(ctx context.Context, f Folder) (s pipeline.Stream, m shards.Manifest, close func() error, err error) {
 	if m, err = Manifest(f); err != nil {
 		return s, m, nil, err
 	}
@@ -39,7 +40,7 @@ func Stream(ctx context.Context, f Folder) (s pipeline.Stream, m pipeline.Manife
 		defer func() { file = nil }()
 		return file.Close()
 	}
-	open := func(shard pipeline.Shard) (pipeline.Stream, error) {
+	open := func(shard shards.Shard) (pipeline.Stream, error) {
 		if err := close(); err != nil {
 			return pipeline.Stream{}, err
 		}
@@ -101,7 +102,7 @@ func Verify(ctx context.Context, f Folder, progress func(rows int)) error {
 }
 
 // VerifyShard re-hashes one shard and its rows. Its error names file and row.
-func VerifyShard(ctx context.Context, f Folder, shard pipeline.Shard) error {
+func VerifyShard(ctx context.Context, f Folder, shard shards.Shard) error {
 	file, err := f.Open(shard.File)
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
 )
 
 // A Folder is where files lie. Names are slash-separated and relative, as those
@@ -22,7 +22,7 @@ type Folder interface {
 	Put(name string, write func(io.Writer) error) error
 	// Remove deletes a file; one that does not exist is no error.
 	Remove(name string) error
-	// Lock takes the folder, or says who has it (pipeline.ErrInUse). An object
+	// Lock takes the folder, or says who has it (files.ErrInUse). An object
 	// store has no locks: there two processes that do the same work write the
 	// same objects.
 	Lock(name string) (unlock func(), err error)
@@ -81,7 +81,7 @@ func (d dir) Open(name string) (fs.File, error) {
 	if _, err := d.path("open", name); err != nil {
 		return nil, err
 	}
-	f, err := pipeline.OpenIn(string(d), filepath.FromSlash(name))
+	f, err := files.OpenIn(string(d), filepath.FromSlash(name))
 	if err != nil {
 		return nil, err // a nil *os.File is no nil fs.File
 	}
@@ -101,10 +101,10 @@ func (d dir) Put(name string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	if err := pipeline.MkdirAll(filepath.Dir(path)); err != nil {
+	if err := files.MkdirAll(filepath.Dir(path)); err != nil {
 		return err
 	}
-	return pipeline.WriteFile(path, true, write)
+	return files.Write(path, true, write)
 }
 
 func (d dir) Remove(name string) error {
@@ -119,8 +119,8 @@ func (d dir) Remove(name string) error {
 }
 
 func (d dir) Lock(name string) (func(), error) {
-	if err := pipeline.MkdirAll(string(d)); err != nil {
+	if err := files.MkdirAll(string(d)); err != nil {
 		return nil, err
 	}
-	return pipeline.Lock(string(d), name)
+	return files.Lock(string(d), name)
 }

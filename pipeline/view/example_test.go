@@ -6,13 +6,14 @@ import (
 
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/view"
 )
 
 // A contact sheet of two scenes.
 func ExampleSheet() {
 	header := pipeline.Header{
-		Kind: pipeline.KindSample, Classes: pipeline.CityscapesClasses(), Datasets: []string{"gta"}, Labelled: true,
+		Kind: pipeline.KindSample, Classes: raster.CityscapesClasses(), Datasets: []string{"gta"}, Labelled: true,
 	}
 	stream := pipeline.Stream{Header: header, Batches: func(yield func(*pipeline.Batch, error) bool) {
 		rows := pipeline.NewBuilder(header)

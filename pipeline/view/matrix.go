@@ -15,7 +15,7 @@ import (
 type Matrix struct {
 	Title   string
 	Classes []string
-	Colors  [][3]uint8 // of the classes; nil means pipeline.Palette's
+	Colors  [][3]uint8 // of the classes; nil means raster.Palette's
 	Counts  []int64    // [len(Classes)*len(Classes)] pixels, by label (rows) and prediction (columns)
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // square is a matrix in which every label is predicted right three times in
@@ -26,7 +26,7 @@ func square(classes []string) Matrix {
 func TestConfusionClipsNothing(t *testing.T) {
 	long := strings.Repeat("wide name ", 9)
 	for name, m := range map[string]Matrix{
-		"Cityscapes": square(pipeline.CityscapesClasses()),
+		"Cityscapes": square(raster.CityscapesClasses()),
 		"long names": square([]string{long, "b", long + "c"}),
 		"long title": {Title: long + long, Classes: []string{"a"}, Counts: []int64{7}},
 	} {

@@ -3,7 +3,7 @@ package view
 import (
 	"fmt"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // The colours of pixels without a class: ignored ones, as published, and IDs
@@ -16,12 +16,12 @@ var (
 // Colorize paints a label [H,W,1] of train IDs as an RGB image [H,W,3] in
 // memory of its own: ID i in colors[i], 255 (ignore) black, an ID beyond the
 // colours magenta. It fails where label is not a single plane.
-func Colorize(label pipeline.Raster, colors [][3]uint8) (pipeline.Raster, error) {
+func Colorize(label raster.Raster, colors [][3]uint8) (raster.Raster, error) {
 	if label.Empty() || label.Channels() != 1 {
-		return pipeline.Raster{}, fmt.Errorf("colour a label: it has %d channels, want 1", label.Channels())
+		return raster.Raster{}, fmt.Errorf("colour a label: it has %d channels, want 1", label.Channels())
 	}
 	table := lookup(colors)
-	out := pipeline.NewRaster(label.Height(), label.Width(), 3)
+	out := raster.New(label.Height(), label.Width(), 3)
 	pix := out.Pix()
 	for i, id := range label.Pix() {
 		copy(pix[3*i:3*i+3], table[id][:])
@@ -33,22 +33,22 @@ func Colorize(label pipeline.Raster, colors [][3]uint8) (pipeline.Raster, error)
 // returns the result in memory of its own. opacity is that of the label, 0 to
 // 1; ignored pixels show the image alone. It fails where the sizes or channels
 // do not fit.
-func Overlay(image, label pipeline.Raster, colors [][3]uint8, opacity float64) (pipeline.Raster, error) {
+func Overlay(image, label raster.Raster, colors [][3]uint8, opacity float64) (raster.Raster, error) {
 	switch {
 	case image.Channels() != 3:
-		return pipeline.Raster{}, fmt.Errorf("overlay a label: the image has %d channels, want 3", image.Channels())
+		return raster.Raster{}, fmt.Errorf("overlay a label: the image has %d channels, want 3", image.Channels())
 	case label.Channels() != 1:
-		return pipeline.Raster{}, fmt.Errorf("overlay a label: it has %d channels, want 1", label.Channels())
+		return raster.Raster{}, fmt.Errorf("overlay a label: it has %d channels, want 1", label.Channels())
 	case !image.SameSize(label):
-		return pipeline.Raster{}, fmt.Errorf("overlay a label: it is %dx%d, the image is %dx%d", label.Width(), label.Height(), image.Width(), image.Height())
+		return raster.Raster{}, fmt.Errorf("overlay a label: it is %dx%d, the image is %dx%d", label.Width(), label.Height(), image.Width(), image.Height())
 	case !(opacity >= 0 && opacity <= 1):
-		return pipeline.Raster{}, fmt.Errorf("overlay a label: opacity is %v, want 0..1", opacity)
+		return raster.Raster{}, fmt.Errorf("overlay a label: opacity is %v, want 0..1", opacity)
 	}
 	table := lookup(colors)
 	out := image.Clone()
 	pix := out.Pix()
 	for i, id := range label.Pix() {
-		if id == pipeline.Ignore {
+		if raster.TrainID(id) == raster.Ignore {
 			continue
 		}
 		for c := range 3 {
@@ -65,6 +65,6 @@ func lookup(colors [][3]uint8) (table [256][3]uint8) {
 		table[id] = unknown
 	}
 	copy(table[:], colors)
-	table[pipeline.Ignore] = ignored
+	table[raster.Ignore] = ignored
 	return table
 }

@@ -4,12 +4,12 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
-func plane(t *testing.T, h, w, c int, pix ...byte) pipeline.Raster {
+func plane(t *testing.T, h, w, c int, pix ...byte) raster.Raster {
 	t.Helper()
-	r, err := pipeline.WrapRaster(h, w, c, pix)
+	r, err := raster.Wrap(h, w, c, pix)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestColorize(t *testing.T) {
 	if _, err := Colorize(plane(t, 1, 1, 3, 1, 2, 3), colors); err == nil {
 		t.Error("an image passed for a label")
 	}
-	if _, err := Colorize(pipeline.Raster{}, colors); err == nil {
+	if _, err := Colorize(raster.Raster{}, colors); err == nil {
 		t.Error("no raster passed for a label")
 	}
 }
@@ -57,11 +57,11 @@ func TestOverlay(t *testing.T) {
 	if image.Pix()[0] != 100 {
 		t.Error("the image itself was painted over")
 	}
-	for name, f := range map[string]func() (pipeline.Raster, error){
-		"size":    func() (pipeline.Raster, error) { return Overlay(image, plane(t, 2, 1, 1, 0, 0), colors, 0.5) },
-		"image":   func() (pipeline.Raster, error) { return Overlay(label, label, colors, 0.5) },
-		"label":   func() (pipeline.Raster, error) { return Overlay(image, image, colors, 0.5) },
-		"opacity": func() (pipeline.Raster, error) { return Overlay(image, label, colors, 1.5) },
+	for name, f := range map[string]func() (raster.Raster, error){
+		"size":    func() (raster.Raster, error) { return Overlay(image, plane(t, 2, 1, 1, 0, 0), colors, 0.5) },
+		"image":   func() (raster.Raster, error) { return Overlay(label, label, colors, 0.5) },
+		"label":   func() (raster.Raster, error) { return Overlay(image, image, colors, 0.5) },
+		"opacity": func() (raster.Raster, error) { return Overlay(image, label, colors, 1.5) },
 	} {
 		if _, err := f(); err == nil {
 			t.Errorf("%s: no error", name)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // Options say how a sheet looks. The zero value suits every stream.
@@ -280,10 +281,10 @@ func (s *sheet) legend(width int) [][]entry {
 				add(name, table[id])
 			}
 		}
-		if s.seen[pipeline.Ignore] {
-			add("ignore", table[pipeline.Ignore])
+		if s.seen[raster.Ignore] {
+			add("ignore", table[raster.Ignore])
 		}
-		for id := len(s.header.Classes); id < int(pipeline.Ignore); id++ {
+		for id := len(s.header.Classes); id < int(raster.Ignore); id++ {
 			if s.seen[id] {
 				add(fmt.Sprintf("class %d", id), table[id])
 			}

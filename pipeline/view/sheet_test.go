@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 const classCount = 3
@@ -18,16 +19,16 @@ const classCount = 3
 var testClasses = []string{"road", "sky", "a class of one's own"}
 
 // Pictures of the test rows: a grey image, and a label of one class.
-func testImage(h, w int) pipeline.Raster {
-	r := pipeline.NewRaster(h, w, 3)
+func testImage(h, w int) raster.Raster {
+	r := raster.New(h, w, 3)
 	for i := range r.Pix() {
 		r.Pix()[i] = 90
 	}
 	return r
 }
 
-func testLabel(h, w int, id uint8) pipeline.Raster {
-	r := pipeline.NewRaster(h, w, 1)
+func testLabel(h, w int, id uint8) raster.Raster {
+	r := raster.New(h, w, 1)
 	for i := range r.Pix() {
 		r.Pix()[i] = id
 	}
@@ -35,8 +36,8 @@ func testLabel(h, w int, id uint8) pipeline.Raster {
 }
 
 // testMask has the source on the left half.
-func testMask(h, w int) pipeline.Raster {
-	r := pipeline.NewRaster(h, w, 1)
+func testMask(h, w int) raster.Raster {
+	r := raster.New(h, w, 1)
 	for y := range h {
 		for x := range w / 2 {
 			r.Row(y)[x] = 1
@@ -63,9 +64,9 @@ func stream(t *testing.T, kind pipeline.Kind, n int, labelled bool) pipeline.Str
 // batches that were asked for.
 func batched(t *testing.T, kind pipeline.Kind, n int, labelled bool, size int, pulled *int) pipeline.Stream {
 	t.Helper()
-	h := pipeline.Header{Kind: kind, Seed: 1, Classes: testClasses, Datasets: []string{"gta"}, Labelled: labelled, Size: pipeline.Size{Height: 24, Width: 48}}
+	h := pipeline.Header{Kind: kind, Seed: 1, Classes: testClasses, Datasets: []string{"gta"}, Labelled: labelled, Size: raster.Size{Height: 24, Width: 48}}
 	if kind == pipeline.KindPair {
-		h.Size = pipeline.Size{Height: 16, Width: 16}
+		h.Size = raster.Size{Height: 16, Width: 16}
 	}
 	h, err := h.With("read", struct{ Format string }{"gta"})
 	if err != nil {
@@ -93,18 +94,18 @@ func batched(t *testing.T, kind pipeline.Kind, n int, labelled bool, size int, p
 func appendRow(b *pipeline.Builder, kind pipeline.Kind, i int, labelled bool) error {
 	s := testSample(i)
 	if !labelled {
-		s.Label = pipeline.Raster{}
+		s.Label = raster.Raster{}
 	}
 	switch kind {
 	case pipeline.KindMix:
 		return b.AppendMix(pipeline.Mix{
-			Sample: s, TargetID: "cityscapes/train/aachen_000000_000019", Mask: testMask(24, 48), Classes: []pipeline.TrainID{0, 2}, Weight: 0.5,
+			Sample: s, TargetID: "cityscapes/train/aachen_000000_000019", Mask: testMask(24, 48), Classes: []raster.TrainID{0, 2}, Weight: 0.5,
 		})
 	case pipeline.KindPair:
 		p := pipeline.Pair{
 			ID: s.ID, Scale: 1.5,
-			A: pipeline.Crop{Image: testImage(16, 16), Overlap: pipeline.Box{Y0: 4, X0: 0, Y1: 16, X1: 8}, Flip: true, Origin: [2]int{0, 8}},
-			B: pipeline.Crop{Image: testImage(16, 16), Overlap: pipeline.Box{Y0: 0, X0: 0, Y1: 12, X1: 8}, Origin: [2]int{4, 16}},
+			A: pipeline.Crop{Image: testImage(16, 16), Overlap: raster.Box{Y0: 4, X0: 0, Y1: 16, X1: 8}, Flip: true, Origin: [2]int{0, 8}},
+			B: pipeline.Crop{Image: testImage(16, 16), Overlap: raster.Box{Y0: 0, X0: 0, Y1: 12, X1: 8}, Origin: [2]int{4, 16}},
 		}
 		if labelled {
 			p.A.Label, p.B.Label = testLabel(16, 16, 0), testLabel(16, 16, 0)
@@ -129,7 +130,7 @@ func has(m image.Image, c [3]uint8) int {
 }
 
 func TestSheetShowsEveryKind(t *testing.T) {
-	road := pipeline.Palette(testClasses, nil)[0]
+	road := raster.Palette(testClasses, nil)[0]
 	for _, c := range []struct {
 		name     string
 		kind     pipeline.Kind
@@ -263,7 +264,7 @@ func TestNothingIsClipped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sheet{faces: faces, header: pipeline.Header{Kind: pipeline.KindMix, Classes: append(pipeline.CityscapesClasses(), strings.Repeat("very ", 60)+"long")}}
+	s := &sheet{faces: faces, header: pipeline.Header{Kind: pipeline.KindMix, Classes: append(raster.CityscapesClasses(), strings.Repeat("very ", 60)+"long")}}
 	for _, width := range []int{minimum - 2*margin, 1000} {
 		for _, line := range s.legend(width) {
 			used := 0

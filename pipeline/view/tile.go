@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/disintegration/gift"
-
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // A tile is one row of a stream: its pictures and the lines of text under
@@ -22,7 +22,7 @@ type tile struct {
 type picture struct {
 	image         *image.NRGBA // nil where the row has none
 	height, width int          // of the original
-	box           pipeline.Box // outlined; empty for none
+	box           raster.Box   // outlined; empty for none
 	tag           string       // in the corner
 	class         bool         // colours stand for classes: no smoothing when enlarged
 }
@@ -159,18 +159,18 @@ func (t *tiler) crop(p picture, c *pipeline.Crop) picture {
 	return p
 }
 
-func (t *tiler) name(id pipeline.TrainID) string {
+func (t *tiler) name(id raster.TrainID) string {
 	if int(id) < len(t.header.Classes) {
 		return t.header.Classes[id]
 	}
-	if id == pipeline.Ignore {
+	if id == raster.Ignore {
 		return "ignore"
 	}
 	return fmt.Sprintf("class %d", id)
 }
 
 // label is the picture of a label, or an empty one where the row has none.
-func (t *tiler) label(label pipeline.Raster) (picture, error) {
+func (t *tiler) label(label raster.Raster) (picture, error) {
 	if label.Empty() {
 		return picture{}, nil
 	}
@@ -187,7 +187,7 @@ func (t *tiler) label(label pipeline.Raster) (picture, error) {
 }
 
 // photo copies a raster, scaled down to the tiler's width.
-func (t *tiler) photo(r pipeline.Raster) picture {
+func (t *tiler) photo(r raster.Raster) picture {
 	m := image.NewNRGBA(image.Rect(0, 0, r.Width(), r.Height()))
 	for i := range r.Height() * r.Width() {
 		copy(m.Pix[4*i:4*i+3], r.Pix()[3*i:3*i+3])

@@ -8,14 +8,15 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 func drawn(workers int) *Drawn {
 	return &Drawn{
 		Name: "source", Seed: 3, Items: 7, Batch: 2, Workers: workers,
-		RowHeader: pipeline.Header{Kind: pipeline.KindSample, Datasets: []string{"gta"}, Size: pipeline.Size{Height: 2, Width: 2}},
+		RowHeader: pipeline.Header{Kind: pipeline.KindSample, Datasets: []string{"gta"}, Size: raster.Size{Height: 2, Width: 2}},
 		Append: func(_ context.Context, out *pipeline.Builder, item int, epoch uint64) error {
-			return out.AppendSample(pipeline.Sample{ID: fmt.Sprintf("%d/%d", epoch, item), Dataset: "gta", Image: pipeline.NewRaster(2, 2, 3)})
+			return out.AppendSample(pipeline.Sample{ID: fmt.Sprintf("%d/%d", epoch, item), Dataset: "gta", Image: raster.New(2, 2, 3)})
 		},
 	}
 }
@@ -68,7 +69,7 @@ func TestAFeedContinuesAnywhere(t *testing.T) {
 func TestStreamedFeedSkipsAndEnds(t *testing.T) {
 	h := drawn(1).RowHeader
 	s := pipeline.Generate(context.Background(), h, 7, 3, 1, func(_ context.Context, i int) (pipeline.Sample, error) {
-		return pipeline.Sample{ID: fmt.Sprint(i), Dataset: "gta", Image: pipeline.NewRaster(2, 2, 3)}, nil
+		return pipeline.Sample{ID: fmt.Sprint(i), Dataset: "gta", Image: raster.New(2, 2, 3)}, nil
 	}, nil)
 	f, err := NewStreamed("source", s, 2)
 	if err != nil {
@@ -88,7 +89,7 @@ func TestStreamedFeedSkipsAndEnds(t *testing.T) {
 	if _, err := next(); !errors.Is(err, ErrEnded) {
 		t.Errorf("at the end: %v", err)
 	}
-	h.Size = pipeline.Size{}
+	h.Size = raster.Size{}
 	if _, err := NewStreamed("source", pipeline.Stream{Header: h}, 2); err == nil {
 		t.Error("a stream of varying size was taken")
 	}

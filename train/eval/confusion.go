@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -23,7 +23,7 @@ func NewConfusion(classes int) *Confusion {
 // Add counts the pixels of predictions and labels of equal shape, both int64;
 // labels of 255 are left out.
 func (c *Confusion) Add(prediction, label *torch.Tensor) error {
-	known := label.Ne(int(pipeline.Ignore))
+	known := label.Ne(int(raster.Ignore))
 	cells := label.Mul(c.Classes).Add(prediction).MaskedSelect(known).BinCount(len(c.Counts)).Int64s()
 	if len(cells) > len(c.Counts) {
 		return fmt.Errorf("count confusion: a label or prediction is no class of 0 to %d", c.Classes-1)
@@ -96,7 +96,7 @@ var (
 // AreCityscapes tells whether the classes are Cityscapes' 19, in their order:
 // the sets of 16 and 13 are of them.
 func AreCityscapes(classes []string) bool {
-	return slices.Equal(classes, pipeline.CityscapesClasses())
+	return slices.Equal(classes, raster.CityscapesClasses())
 }
 
 // Mean is the mean IoU over some classes, or over all for a nil list. Classes

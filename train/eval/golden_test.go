@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures/golden"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
 )
@@ -59,14 +59,14 @@ func TestTableNamesEveryClassAndMean(t *testing.T) {
 	c := NewConfusion(19)
 	c.Counts[0] = 10
 	c.Counts[1] = 10
-	table := Table(pipeline.CityscapesClasses(), []string{"source", "pipa"}, []Scores{c.Scores(), c.Scores()})
+	table := Table(raster.CityscapesClasses(), []string{"source", "pipa"}, []Scores{c.Scores(), c.Scores()})
 	for _, want := range []string{"road             50.00    50.00", "bicycle              -        -", "mIoU (16)", "mIoU* (13)", "source"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("lacks %q:\n%s", want, table)
 		}
 	}
 	// The sets of 16 and 13 are Cityscapes' classes, not any 19.
-	others := pipeline.CityscapesClasses()
+	others := raster.CityscapesClasses()
 	others[3] = "hedge"
 	if table := Table(others, []string{"source"}, []Scores{c.Scores()}); strings.Contains(table, "mIoU (") || !strings.Contains(table, "mIoU  ") {
 		t.Errorf("the means of other classes:\n%s", table)

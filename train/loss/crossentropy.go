@@ -1,7 +1,7 @@
 package loss
 
 import (
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -11,7 +11,7 @@ import (
 // multiplied by weight [N,H,W] (nil is 1), and the mean is over all pixels,
 // ignored ones included.
 func CrossEntropy(logits, label, weight *torch.Tensor) *torch.Tensor {
-	pixels := resize(logits, label).LogSoftmax(1).NLLPixels(label, int(pipeline.Ignore))
+	pixels := resize(logits, label).LogSoftmax(1).NLLPixels(label, int(raster.Ignore))
 	if weight != nil {
 		pixels = pixels.Mul(weight)
 	}

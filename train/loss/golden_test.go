@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures/golden"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
 )
@@ -64,7 +64,7 @@ func TestPixelSampling(t *testing.T) {
 		embed := torchtest.Tensor(s, c, "embed").SetRequiresGrad(true)
 		h, w := embed.Dim(2), embed.Dim(3)
 		shape := c.Must("label").Shape
-		low := ShrinkLabels(bytesOf(c.Ints("label")), shape[1], shape[2], pipeline.Box{Y1: shape[1], X1: shape[2]}, h, w)
+		low := ShrinkLabels(bytesOf(c.Ints("label")), shape[1], shape[2], raster.Box{Y1: shape[1], X1: shape[2]}, h, w)
 		if !slices.Equal(low, bytesOf(c.Ints("label_low"))) {
 			t.Error("the label at feature size differs")
 		}
@@ -119,7 +119,7 @@ func TestPixelBookkeeping(t *testing.T) {
 			if want := int(c.Ints(name("n_view"))[0]); a.Views != want {
 				t.Fatalf("case %d: %d views, want %d", k, a.Views, want)
 			}
-			if !slices.Equal(a.Classes, bytesOf(c.Ints(name("classes")))) {
+			if !slices.EqualFunc(a.Classes, c.Ints(name("classes")), func(id raster.TrainID, want int64) bool { return int64(id) == want }) {
 				t.Errorf("case %d: classes %v, want %v", k, a.Classes, c.Ints(name("classes")))
 			}
 			if a.Pixels == nil {
@@ -146,7 +146,7 @@ func patchView(s *torch.Scope, c *golden.Case, k int) View {
 		Negatives:  c.Ints(name("selected")),
 	}
 	for i := range len(ul) / 2 {
-		v.Overlap = append(v.Overlap, pipeline.Box{Y0: int(ul[2*i]), X0: int(ul[2*i+1]), Y1: int(br[2*i]), X1: int(br[2*i+1])})
+		v.Overlap = append(v.Overlap, raster.Box{Y0: int(ul[2*i]), X0: int(ul[2*i+1]), Y1: int(br[2*i]), X1: int(br[2*i+1])})
 		v.Flip = append(v.Flip, flip[2*i+k-1] != 0)
 	}
 	return v

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
 )
@@ -61,7 +61,7 @@ func labels(s *torch.Scope, classes int, shape ...int) *torch.Tensor {
 	v := make([]int64, n)
 	for i := range v {
 		if v[i] = int64(rng.IntN(classes + 1)); v[i] == int64(classes) {
-			v[i] = int64(pipeline.Ignore)
+			v[i] = int64(raster.Ignore)
 		}
 	}
 	return s.FromInt64(v, shape...)
@@ -89,7 +89,7 @@ func TestGradientsMatchFiniteDifferences(t *testing.T) {
 		},
 		"multi-scale": func(t *testing.T, s *torch.Scope) {
 			label, weight := labels(s, 4, 1, 8, 8), weights64(s, 1, 8, 8)
-			box := pipeline.Box{Y0: 0, X0: 4, Y1: 4, X1: 8}
+			box := raster.Box{Y0: 0, X0: 4, Y1: 4, X1: 8}
 			checkDerivative(t, s, 2, []int{1, 4, 4, 4}, func(x *torch.Tensor) *torch.Tensor {
 				whole, part := MultiScale(x, x.Narrow(2, 0, 2).Narrow(3, 2, 2), label, weight, box, 0.1)
 				return whole.Add(part)
@@ -97,7 +97,7 @@ func TestGradientsMatchFiniteDifferences(t *testing.T) {
 		},
 		"pixel contrast": func(t *testing.T, s *torch.Scope) {
 			c := PixelContrast{Temperature: 0.3, BaseTemperature: 0.07, MaxSamples: 16, MaxViews: 3}
-			a := Anchors{Views: 3, Images: []int{0, 0, 1}, Classes: []pipeline.TrainID{2, 5, 2}, Pixels: s.FromInt64([]int64{0, 3, 4, 1, 2, 5, 6, 7, 8}, 9)}
+			a := Anchors{Views: 3, Images: []int{0, 0, 1}, Classes: []raster.TrainID{2, 5, 2}, Pixels: s.FromInt64([]int64{0, 3, 4, 1, 2, 5, 6, 7, 8}, 9)}
 			checkDerivative(t, s, 3, []int{2, 4, 2, 3}, func(x *torch.Tensor) *torch.Tensor { return c.Loss(x.Normalize(1), a) })
 		},
 		"feature distance": func(t *testing.T, s *torch.Scope) {
@@ -121,7 +121,7 @@ func TestPatchGradientIsOneSided(t *testing.T) {
 		view := func(features *torch.Tensor, confidence float64) View {
 			return View{
 				Features: features, Classes: class.In(features.Scope()), Confidence: features.Scope().Full(confidence, torch.Float64, 1, 3, 3),
-				Overlap: []pipeline.Box{{Y0: 0, X0: 8, Y1: 24, X1: 24}}, Flip: []bool{false}, Negatives: []int64{0, 2, 5},
+				Overlap: []raster.Box{{Y0: 0, X0: 8, Y1: 24, X1: 24}}, Flip: []bool{false}, Negatives: []int64{0, 2, 5},
 			}
 		}
 		partner := weights64(s, 1, 4, 3, 3)
@@ -209,7 +209,7 @@ func TestBadInputIsAnError(t *testing.T) {
 		})
 	}
 	torchtest.Run(t, func(s *torch.Scope) {
-		all := s.FromInt64(slices.Repeat([]int64{int64(pipeline.Ignore)}, 16), 1, 4, 4)
+		all := s.FromInt64(slices.Repeat([]int64{int64(raster.Ignore)}, 16), 1, 4, 4)
 		if v := CrossEntropy(s.Zeros(torch.Float32, 1, 3, 2, 2), all, nil).Item(); v != 0 {
 			t.Errorf("cross entropy of an ignored image is %v", v)
 		}

@@ -1,7 +1,7 @@
 package loss
 
 import (
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -9,7 +9,7 @@ import (
 // mmseg/models/decode_heads/hrda_head.py, losses): cross entropy of the fused
 // logits times 1-λ, and of the detail's logits on its box times λ. label is
 // [N,H,W] and weight nil or [N,H,W], both of the whole image.
-func MultiScale(fused, detail, label, weight *torch.Tensor, box pipeline.Box, lambda float64) (whole, part *torch.Tensor) {
+func MultiScale(fused, detail, label, weight *torch.Tensor, box raster.Box, lambda float64) (whole, part *torch.Tensor) {
 	whole = CrossEntropy(fused, label, weight).Mul(1 - lambda)
 	crop := func(t *torch.Tensor) *torch.Tensor {
 		if t == nil {

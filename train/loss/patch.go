@@ -3,7 +3,7 @@ package loss
 import (
 	"fmt"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -22,11 +22,11 @@ type PatchContrast struct {
 
 // A View is one crop of each image in the batch, as maps at the stride.
 type View struct {
-	Features   *torch.Tensor  // [N,C,h,w], unit vectors
-	Classes    *torch.Tensor  // [N,h,w] int64, pseudo-labels
-	Confidence *torch.Tensor  // [N,h,w], their probabilities
-	Overlap    []pipeline.Box // the shared region in crop pixels, before flipping
-	Flip       []bool         // whether the crop, and so its maps, are mirrored
+	Features   *torch.Tensor // [N,C,h,w], unit vectors
+	Classes    *torch.Tensor // [N,h,w] int64, pseudo-labels
+	Confidence *torch.Tensor // [N,h,w], their probabilities
+	Overlap    []raster.Box  // the shared region in crop pixels, before flipping
+	Flip       []bool        // whether the crop, and so its maps, are mirrored
 	// Negatives are the pixels that other classes' anchors are pushed from:
 	// indices into the N*h*w of all ranks' images, those of rank 0 first.
 	Negatives []int64
@@ -117,8 +117,8 @@ func (c PatchContrast) check(v View) error {
 	return nil
 }
 
-func (c PatchContrast) cells(b pipeline.Box) pipeline.Box {
-	return pipeline.Box{Y0: b.Y0 / c.Stride, X0: b.X0 / c.Stride, Y1: b.Y1 / c.Stride, X1: b.X1 / c.Stride}
+func (c PatchContrast) cells(b raster.Box) raster.Box {
+	return raster.Box{Y0: b.Y0 / c.Stride, X0: b.X0 / c.Stride, Y1: b.Y1 / c.Stride, X1: b.X1 / c.Stride}
 }
 
 // negatives reads a view's negatives from the maps as they are, mirrored or

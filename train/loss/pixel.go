@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -31,7 +31,7 @@ type PixelContrast struct {
 type Anchors struct {
 	Views   int
 	Images  []int // of each row
-	Classes []pipeline.TrainID
+	Classes []raster.TrainID
 	Pixels  *torch.Tensor // int64 [rows*Views], index (image*h+y)*w+x into the maps of all images; nil without rows
 }
 
@@ -58,9 +58,9 @@ func (c PixelContrast) Sample(label []uint8, prediction *torch.Tensor, rng *rand
 			pixels[class] = append(pixels[class], int64(image*area+i))
 		}
 		for class, found := range pixels {
-			if len(found) > c.MaxViews && (c.IgnoreAsClass || pipeline.TrainID(class) != pipeline.Ignore) {
+			if len(found) > c.MaxViews && (c.IgnoreAsClass || raster.TrainID(class) != raster.Ignore) {
 				a.Images = append(a.Images, image)
-				a.Classes = append(a.Classes, pipeline.TrainID(class))
+				a.Classes = append(a.Classes, raster.TrainID(class))
 				candidates = append(candidates, found)
 			}
 		}
@@ -93,7 +93,7 @@ func (a Anchors) choose(candidates [][]int64, prediction *torch.Tensor) *torch.T
 		first, count = append(first, int64(len(pixels))), append(count, int64(len(list)))
 		pixels = append(pixels, list...)
 		for i := range list {
-			row, position, class = append(row, int64(r)), append(position, int64(i)), append(class, a.Classes[r])
+			row, position, class = append(row, int64(r)), append(position, int64(i)), append(class, uint8(a.Classes[r]))
 		}
 	}
 	n := len(pixels)

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
 )
@@ -24,7 +24,7 @@ func TestAnchorsAreDrawnByTheRules(t *testing.T) {
 			for i := range label {
 				label[i] = uint8(rng.IntN(classes + 1))
 				if label[i] == uint8(classes) {
-					label[i] = pipeline.Ignore
+					label[i] = uint8(raster.Ignore)
 				}
 				if predict[i] = label[i]; rng.Float64() > agree {
 					predict[i] = uint8(rng.IntN(classes))
@@ -48,9 +48,9 @@ func TestAnchorsAreDrawnByTheRules(t *testing.T) {
 			for row, image := range a.Images {
 				hard, easy := 0, 0
 				for i := image * h * w; i < (image+1)*h*w; i++ {
-					if label[i] == a.Classes[row] && predict[i] != label[i] {
+					if raster.TrainID(label[i]) == a.Classes[row] && predict[i] != label[i] {
 						hard++
-					} else if label[i] == a.Classes[row] {
+					} else if raster.TrainID(label[i]) == a.Classes[row] {
 						easy++
 					}
 				}
@@ -67,7 +67,7 @@ func TestAnchorsAreDrawnByTheRules(t *testing.T) {
 				met[kind]++
 				mine, got := chosen[row*a.Views:(row+1)*a.Views], 0
 				for i, p := range mine {
-					if p < int64(image*h*w) || p >= int64((image+1)*h*w) || label[p] != a.Classes[row] || slices.Contains(mine[:i], p) {
+					if p < int64(image*h*w) || p >= int64((image+1)*h*w) || raster.TrainID(label[p]) != a.Classes[row] || slices.Contains(mine[:i], p) {
 						t.Fatalf("anchor %d of class %d in image %d is no other pixel of it: %v", p, a.Classes[row], image, mine)
 					}
 					if predict[p] != label[p] {
@@ -128,7 +128,7 @@ func TestShrinkLabels(t *testing.T) {
 			for i := range label {
 				label[i] = uint8(rng.IntN(256))
 			}
-			box := pipeline.Box{Y0: rng.IntN(height), X0: rng.IntN(width)}
+			box := raster.Box{Y0: rng.IntN(height), X0: rng.IntN(width)}
 			box.Y1, box.X1 = box.Y0+1+rng.IntN(height-box.Y0), box.X0+1+rng.IntN(width-box.X0)
 			h, w := 1+rng.IntN(40), 1+rng.IntN(40)
 			part := s.FromUint8(label, n, height, width).Narrow(1, box.Y0, box.Height()).Narrow(2, box.X0, box.Width())

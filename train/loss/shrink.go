@@ -1,10 +1,12 @@
 package loss
 
-import "github.com/pipa-uda/pipa/pipeline"
+import (
+	"github.com/pipa-uda/pipa/pipeline/raster"
+)
 
 // ShrinkLabels is the part box of the labels [N,H,W] at the size h×w, [N,h,w],
 // by the nearest pixel as interpolate finds it, in float32: floor(i·in/out).
-func ShrinkLabels(labels []uint8, height, width int, box pipeline.Box, h, w int) []uint8 {
+func ShrinkLabels(labels []uint8, height, width int, box raster.Box, h, w int) []uint8 {
 	nearest := func(in, out int) []int {
 		at, scale := make([]int, out), float32(in)/float32(out)
 		for i := range at {

@@ -1,7 +1,7 @@
 package model
 
 import (
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 )
@@ -54,7 +54,7 @@ type MultiScale struct {
 // CropBox draws the detail's place in an image: corners that are multiples of
 // 8. The largest offset that fits is never drawn where it is one
 // (get_crop_bbox).
-func (h *HRDA) CropBox(height, width int, intN func(int) int) pipeline.Box {
+func (h *HRDA) CropBox(height, width int, intN func(int) int) raster.Box {
 	offset := func(length, crop int) int {
 		const divisor = 8
 		if length == crop {
@@ -63,12 +63,12 @@ func (h *HRDA) CropBox(height, width int, intN func(int) int) pipeline.Box {
 		return intN(max((length-crop+1)/divisor, 1)) * divisor
 	}
 	y, x := offset(height, h.crop[0]), offset(width, h.crop[1])
-	return pipeline.Box{Y0: y, X0: x, Y1: y + h.crop[0], X1: x + h.crop[1]}
+	return raster.Box{Y0: y, X0: x, Y1: y + h.crop[0], X1: x + h.crop[1]}
 }
 
 // ForwardCrop is the pass of training: the detail is the box alone, and outside
 // it the context speaks.
-func (h *HRDA) ForwardCrop(x *torch.Tensor, box pipeline.Box, m nn.Mode) MultiScale {
+func (h *HRDA) ForwardCrop(x *torch.Tensor, box raster.Box, m nn.Mode) MultiScale {
 	out := MultiScale{Context: h.Segmentor.Forward(h.Context(x), m)}
 	out.Detail = h.Segmentor.Forward(cut(x, box).Contiguous(), m)
 	out.Attention = h.attend(out.Context.Features, m)

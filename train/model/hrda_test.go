@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures/golden"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/loss"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
@@ -22,7 +22,7 @@ type hrdaCase struct {
 	store  *nn.Store
 	in     *golden.Case
 	crop   [2]int
-	box    pipeline.Box
+	box    raster.Box
 }
 
 func newHRDACase(t *testing.T, s *torch.Scope, in *golden.Case) hrdaCase {
@@ -45,7 +45,7 @@ func newHRDACase(t *testing.T, s *torch.Scope, in *golden.Case) hrdaCase {
 	shared := Segmentor{encoder, NewDAFormerHead(head.Sub("head"), encoderSizes.Dims, config)}
 	attention := NewDAFormerHead(head.Sub("scale_attention"), encoderSizes.Dims, config.AttentionConfig())
 	b := in.Ints("crop_box")
-	c := hrdaCase{store: store, in: in, box: pipeline.Box{Y0: int(b[0]), Y1: int(b[1]), X0: int(b[2]), X1: int(b[3])}}
+	c := hrdaCase{store: store, in: in, box: raster.Box{Y0: int(b[0]), Y1: int(b[1]), X0: int(b[2]), X1: int(b[3])}}
 	c.crop = [2]int{c.box.Y1 - c.box.Y0, c.box.X1 - c.box.X0}
 	c.net = NewHRDA(shared, attention, c.crop, 4)
 	c.pixels = NewPixelProjection(p, encoderSizes.Dims, dim("weight.proj_head.proj.2.weight"))
@@ -124,7 +124,7 @@ func TestHRDATrainsAsPublished(t *testing.T) {
 func officialPixelContrast(t *testing.T, embed, predicted, label *torch.Tensor) *torch.Tensor {
 	t.Helper()
 	h, w := embed.Dim(2), embed.Dim(3)
-	low := loss.ShrinkLabels(label.To(torch.Uint8).Bytes(), label.Dim(1), label.Dim(2), pipeline.Box{Y1: label.Dim(1), X1: label.Dim(2)}, h, w)
+	low := loss.ShrinkLabels(label.To(torch.Uint8).Bytes(), label.Dim(1), label.Dim(2), raster.Box{Y1: label.Dim(1), X1: label.Dim(2)}, h, w)
 	contrast := loss.PixelContrast{Temperature: 0.1, BaseTemperature: 0.07, MaxSamples: 1024, MaxViews: 100, IgnoreAsClass: true}
 	anchors, err := contrast.Sample(low, predicted.To(torch.Uint8), nil)
 	if err != nil {
@@ -207,7 +207,7 @@ func TestCropBoxStaysInside(t *testing.T) {
 	if largest != 504 {
 		t.Errorf("largest offset %d, want 504", largest)
 	}
-	if b := h.CropBox(512, 512, rng.IntN); b != (pipeline.Box{Y1: 512, X1: 512}) {
+	if b := h.CropBox(512, 512, rng.IntN); b != (raster.Box{Y1: 512, X1: 512}) {
 		t.Errorf("box %v of an image of the crop's size", b)
 	}
 }

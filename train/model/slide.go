@@ -3,7 +3,7 @@ package model
 import (
 	"slices"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -11,7 +11,7 @@ import (
 // boxes stride apart, the last of each shifted back inside. A window larger
 // than the image is cut to it. All boxes have one size (mmseg 0.x,
 // EncoderDecoder.slide_inference).
-func Windows(height, width int, crop, stride [2]int) []pipeline.Box {
+func Windows(height, width int, crop, stride [2]int) []raster.Box {
 	starts := func(length, crop, stride int) []int {
 		n := max(length-crop+stride-1, 0)/stride + 1
 		at := make([]int, n)
@@ -20,27 +20,27 @@ func Windows(height, width int, crop, stride [2]int) []pipeline.Box {
 		}
 		return at
 	}
-	var boxes []pipeline.Box
+	var boxes []raster.Box
 	for _, y := range starts(height, crop[0], stride[0]) {
 		for _, x := range starts(width, crop[1], stride[1]) {
-			boxes = append(boxes, pipeline.Box{Y0: y, X0: x, Y1: min(y+crop[0], height), X1: min(x+crop[1], width)})
+			boxes = append(boxes, raster.Box{Y0: y, X0: x, Y1: min(y+crop[0], height), X1: min(x+crop[1], width)})
 		}
 	}
 	return boxes
 }
 
 // cut takes a box out of [N,C,H,W].
-func cut(x *torch.Tensor, b pipeline.Box) *torch.Tensor {
+func cut(x *torch.Tensor, b raster.Box) *torch.Tensor {
 	return x.Narrow(2, b.Y0, b.Y1-b.Y0).Narrow(3, b.X0, b.X1-b.X0)
 }
 
 // shrink divides a box's corners, rounding down.
-func shrink(b pipeline.Box, by int) pipeline.Box {
-	return pipeline.Box{Y0: b.Y0 / by, X0: b.X0 / by, Y1: b.Y1 / by, X1: b.X1 / by}
+func shrink(b raster.Box, by int) raster.Box {
+	return raster.Box{Y0: b.Y0 / by, X0: b.X0 / by, Y1: b.Y1 / by, X1: b.X1 / by}
 }
 
 // gather cuts boxes out of [N,C,H,W] into one batch, box by box.
-func gather(x *torch.Tensor, boxes []pipeline.Box) *torch.Tensor {
+func gather(x *torch.Tensor, boxes []raster.Box) *torch.Tensor {
 	var parts []*torch.Tensor
 	for _, b := range boxes {
 		parts = append(parts, cut(x, b))
@@ -50,7 +50,7 @@ func gather(x *torch.Tensor, boxes []pipeline.Box) *torch.Tensor {
 
 // scatter averages the logits of the boxes that gather cut, which lie at
 // 1/stride of them, where they overlap.
-func scatter(logits *torch.Tensor, boxes []pipeline.Box, stride int) *torch.Tensor {
+func scatter(logits *torch.Tensor, boxes []raster.Box, stride int) *torch.Tensor {
 	m := newMosaic(logits.Scope(), boxes, stride, logits.Dim(0)/len(boxes), logits.Dim(1))
 	m.add(logits, boxes)
 	return m.mean()
@@ -64,13 +64,13 @@ type mosaic struct {
 
 // newMosaic is empty, in scope s, for boxes of n images of which the last
 // reaches the lower right corner.
-func newMosaic(s *torch.Scope, boxes []pipeline.Box, stride, n, channels int) mosaic {
+func newMosaic(s *torch.Scope, boxes []raster.Box, stride, n, channels int) mosaic {
 	last := shrink(boxes[len(boxes)-1], stride)
 	return mosaic{s.Zeros(torch.Float32, n, channels, last.Y1, last.X1), s.Zeros(torch.Float32, 1, 1, last.Y1, last.X1), stride}
 }
 
 // add adds the logits of some boxes, box by box.
-func (m mosaic) add(logits *torch.Tensor, boxes []pipeline.Box) {
+func (m mosaic) add(logits *torch.Tensor, boxes []raster.Box) {
 	n := m.sum.Dim(0)
 	for i, b := range boxes {
 		b = shrink(b, m.stride)

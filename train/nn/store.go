@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
 
 // Mode says how a forward pass treats the layers that behave differently in

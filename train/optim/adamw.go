@@ -6,9 +6,9 @@ import (
 	"math"
 	"strings"
 
-	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
 
 // Group is how a parameter is treated: multipliers of the learning rate and of

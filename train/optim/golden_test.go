@@ -11,10 +11,10 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures/golden"
-	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
+	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
 
 func TestAdamW(t *testing.T) {

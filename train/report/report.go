@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train"
 	"github.com/pipa-uda/pipa/train/eval"
 )
@@ -225,7 +225,7 @@ func classRows(r *train.Result) []classRow {
 // readPanel reads a picture of the run. A link to a file elsewhere is not
 // followed: who mails the page would mail that file.
 func readPanel(dir, file string) ([]byte, error) {
-	f, err := pipeline.OpenIn(dir, filepath.Join("panels", filepath.Base(file)))
+	f, err := files.OpenIn(dir, filepath.Join("panels", filepath.Base(file)))
 	if err != nil {
 		return nil, err
 	}

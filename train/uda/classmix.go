@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -12,18 +12,18 @@ import (
 // up, of the classes in the whole batch's labels, 255 included, without
 // replacement (lhoyer/DAFormer mmseg/models/utils/dacs_transforms.py,
 // get_class_masks). The choices are ascending.
-func ChooseClasses(labels []uint8, n int, rng *rand.Rand) [][]pipeline.TrainID {
+func ChooseClasses(labels []uint8, n int, rng *rand.Rand) [][]raster.TrainID {
 	var present [256]bool
 	for _, l := range labels {
 		present[l] = true
 	}
-	var candidates []pipeline.TrainID
+	var candidates []raster.TrainID
 	for c, ok := range present {
 		if ok {
-			candidates = append(candidates, pipeline.TrainID(c))
+			candidates = append(candidates, raster.TrainID(c))
 		}
 	}
-	out := make([][]pipeline.TrainID, n)
+	out := make([][]raster.TrainID, n)
 	for i := range out {
 		for _, j := range rng.Perm(len(candidates))[:(len(candidates)+1)/2] {
 			out[i] = append(out[i], candidates[j])
@@ -43,7 +43,7 @@ type Mixed struct {
 
 // Mix pastes each source image's chosen classes over its target image. image
 // and target are [N,3,H,W], label [N,H,W] int64.
-func Mix(image, label, target *torch.Tensor, pseudo PseudoLabels, classes [][]pipeline.TrainID) Mixed {
+func Mix(image, label, target *torch.Tensor, pseudo PseudoLabels, classes [][]raster.TrainID) Mixed {
 	table := make([]uint8, 256*len(classes))
 	for i, chosen := range classes {
 		for _, c := range chosen {

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures/golden"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
@@ -99,11 +99,11 @@ func TestPseudoLabels(t *testing.T) {
 func TestClassMix(t *testing.T) {
 	each(t, "class_mix", func(t *testing.T, s *torch.Scope, c *golden.Case) {
 		label := torchtest.Tensor(s, c, "label").Squeeze(1)
-		var classes [][]pipeline.TrainID
+		var classes [][]raster.TrainID
 		for i := 0; c.Has(fmt.Sprintf("chosen%d", i)); i++ {
-			var chosen []pipeline.TrainID
+			var chosen []raster.TrainID
 			for _, v := range c.Ints(fmt.Sprintf("chosen%d", i)) {
-				chosen = append(chosen, pipeline.TrainID(v))
+				chosen = append(chosen, raster.TrainID(v))
 			}
 			classes = append(classes, chosen)
 		}
@@ -128,7 +128,7 @@ func TestClassMix(t *testing.T) {
 				t.Errorf("image %d pastes %v, want %d different classes", i, chosen, want)
 			}
 			for _, class := range chosen {
-				if !slices.Contains(present, class) {
+				if !slices.Contains(present, byte(class)) {
 					t.Errorf("image %d pastes class %d, which the batch lacks", i, class)
 				}
 			}

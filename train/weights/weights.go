@@ -16,9 +16,9 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/pipa-uda/pipa/formats/safetensors"
-	"github.com/pipa-uda/pipa/formats/torchfile"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/train/weights/safetensors"
+	"github.com/pipa-uda/pipa/train/weights/torchfile"
 )
 
 // Where the files come from; nothing is downloaded.
@@ -40,7 +40,7 @@ func Open(path string) (*safetensors.File, error) {
 
 // Read reads a file as it is.
 func Read(path string) (*safetensors.File, error) {
-	file, err := pipeline.OpenFile(path)
+	file, err := files.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read weights: %w", err)
 	}

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pipa-uda/pipa/formats/safetensors"
 	"github.com/pipa-uda/pipa/train/model"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
+	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
 
 // encoder gives the tensors of a small MiT, under "backbone.".
@@ -168,7 +168,7 @@ func TestLoadingIsStrict(t *testing.T) {
 // TestReadTellsFormatsApart: a file's first bytes say what it is, not its name.
 func TestReadTellsFormatsApart(t *testing.T) {
 	for _, name := range []string{"zip.pth", "legacy.pth", "legacy4.pth"} {
-		f, err := Read("../../formats/torchfile/testdata/" + name)
+		f, err := Read("../../train/weights/torchfile/testdata/" + name)
 		if err != nil {
 			t.Error(err)
 			continue

@@ -29,7 +29,7 @@ type header struct {
 func guard(err *error) {
 	r := recover()
 	if _, fault := r.(interface{ Addr() uintptr }); fault {
-		panic(r) // the mapped file is gone: pipeline.Mapped says so
+		panic(r) // the mapped file is gone: files.Mapped says so
 	}
 	if r != nil {
 		*err = fmt.Errorf("its metadata is damaged (%v)", r)

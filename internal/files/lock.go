@@ -1,0 +1,77 @@
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrInUse is wrapped where a lock is held by someone else.
+var ErrInUse = errors.New("in use")
+
+// Lock takes dir/name for the caller until the returned function is called or
+// the process ends. A second caller, in this process or another, is refused with
+// ErrInUse and the owner's name: host and process number. The file stays; only
+// who has the lock may remove it.
+func Lock(dir, name string) (unlock func(), err error) {
+	path := filepath.Join(dir, name)
+	for {
+		// Through a link, the owner's name would be written over what it leads to.
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o644)
+		if errors.Is(err, unix.ELOOP) {
+			return nil, fmt.Errorf("lock %s: %s is a link, which is not followed: remove it", dir, path)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("lock %s: %w", dir, err)
+		}
+		removed, err := hold(f)
+		if err == nil && !removed {
+			return func() { f.Close() }, nil
+		}
+		f.Close()
+		if errors.Is(err, ErrInUse) {
+			return nil, fmt.Errorf("%s is %w", dir, err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("lock %s: %w", dir, err)
+		}
+	}
+}
+
+// hold locks an open file and writes the owner's name into it. Where its last
+// owner has removed it since it was opened, others lock the file that they find
+// in its place, and so has the caller to do.
+func hold(f *os.File) (removed bool, err error) {
+	opened, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	if err := finite(opened, f.Name(), false); err != nil {
+		return false, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		owner, _ := io.ReadAll(io.LimitReader(f, 1000))
+		return false, fmt.Errorf("%w by %s", ErrInUse, strings.TrimSpace(string(owner)))
+	} else if err != nil {
+		return false, err
+	}
+	if there, err := os.Lstat(f.Name()); errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(opened, there) {
+		return true, nil
+	} else if err != nil {
+		return false, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "this machine"
+	}
+	if err := f.Truncate(0); err != nil {
+		return false, err
+	}
+	_, err = fmt.Fprintf(f, "process %d on %s\n", os.Getpid(), host)
+	return false, err
+}

@@ -1,0 +1,24 @@
+package files
+
+import (
+	"fmt"
+	"runtime/debug"
+)
+
+// Mapped calls read, which looks into files that are mapped into memory, and
+// turns a fault into an error: pages that cannot be had, because a file was cut
+// after it was mapped or its disk fails, would end the process otherwise. name
+// says what is read. Only what read does in this goroutine is watched.
+func Mapped(name string, read func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch fault := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }: // a runtime.Error that has it is a fault's
+			err = fmt.Errorf("%s cannot be read any more: the file was cut short, or its disk fails", name)
+		default:
+			panic(fault)
+		}
+	}()
+	return read()
+}

@@ -1,0 +1,120 @@
+package files
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// OpenIn opens a file or folder by a name that comes from elsewhere, as a
+// manifest's does: relative to dir, and out of which neither ".." nor a symbolic
+// link leads. Links that stay inside are followed.
+func OpenIn(dir, name string) (*os.File, error) { return openIn(dir, name, true) }
+
+// ReadIn is OpenIn for all that a file holds.
+func ReadIn(dir, name string) ([]byte, error) {
+	f, err := openIn(dir, name, false)
+	if err != nil {
+		return nil, err
+	}
+	return readAll(f)
+}
+
+func openIn(dir, name string, folders bool) (f *os.File, err error) {
+	defer func() {
+		// A root's errors name the file within it alone.
+		if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Path == name {
+			err = &fs.PathError{Op: "open", Path: filepath.Join(dir, name), Err: at.Err}
+		}
+		if err != nil && strings.Contains(err.Error(), "path escapes") {
+			err = fmt.Errorf("%w: a link leads out of %s, and is not followed: put what it names into the folder", err, dir)
+		}
+	}()
+	// A pipe in dir's place would be waited for.
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: unix.ENOTDIR}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return openFinite(name, folders, root.Stat, root.OpenFile)
+}
+
+// IsPlainName tells whether a name from elsewhere is that of a file in a folder
+// itself, neither above nor below.
+func IsPlainName(name string) bool {
+	return filepath.IsLocal(name) && filepath.Base(name) == name && name != "."
+}
+
+// Open opens a file that was found in a folder, rather than named by the
+// user, who may mean a pipe.
+func Open(path string) (*os.File, error) { return openFinite(path, false, os.Stat, os.OpenFile) }
+
+// Read is Open for all that the file holds.
+func Read(path string) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return readAll(f)
+}
+
+// readAll closes the file too.
+func readAll(f *os.File) ([]byte, error) {
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	text.Grow(int(info.Size()) + bytes.MinRead)
+	_, err = text.ReadFrom(f)
+	return text.Bytes(), err
+}
+
+// openFinite opens a regular file, or, with folders, one of those. It looks before,
+// since opening some devices acts on them, and again at what it has opened:
+// something else may have come between. Without O_NONBLOCK it would wait for
+// someone to write into a pipe that has; files that an archive has to fetch from
+// tape want to be waited for.
+func openFinite(name string, folders bool, stat func(string) (fs.FileInfo, error), open func(string, int, fs.FileMode) (*os.File, error)) (*os.File, error) {
+	info, err := stat(name)
+	if err == nil {
+		err = finite(info, name, folders)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := open(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err = f.Stat(); err == nil {
+		err = finite(info, name, folders)
+	}
+	if err == nil {
+		err = unix.SetNonblock(int(f.Fd()), false)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// finite refuses what is no regular file: a pipe that nobody writes to is waited
+// for without end, and a device such as /dev/zero has none.
+func finite(info fs.FileInfo, path string, folders bool) error {
+	if !info.Mode().IsRegular() && !(folders && info.IsDir()) {
+		return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("it is no regular file (%v): remove it, or put a file in its place", info.Mode())}
+	}
+	return nil
+}

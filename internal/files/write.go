@@ -1,0 +1,207 @@
+package files
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Write writes a file so that its name only ever holds whole contents:
+// into a temporary file of the same folder, synced, given its name, and the folder
+// synced. A file that is there, or comes while this one is written, is replaced
+// only with force. Where write or anything else fails, path is as it was and the
+// temporary file is gone.
+func Write(path string, force bool, write func(io.Writer) error) (err error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".tmp-"+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+			err = fmt.Errorf("write %s: %w", path, err)
+		}
+	}()
+	buffered := bufio.NewWriterSize(f, 1<<20)
+	if err = write(buffered); err != nil {
+		return err
+	}
+	if err = buffered.Flush(); err != nil {
+		return err
+	}
+	if err = f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	if err = publish(f.Name(), path, force); err != nil {
+		return err
+	}
+	return SyncDir(dir)
+}
+
+// publish gives a whole file its name. Without force the name is to be free: a
+// rename replaces what has it, and a link does not.
+func publish(temporary, path string, force bool) error {
+	if !force {
+		if err := os.Link(temporary, path); err == nil {
+			return os.Remove(temporary)
+		}
+		// The name is taken, or the file system has no links, as FAT. There only
+		// what comes between this look and the rename is not seen.
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("%w: choose another name, or replace it with --force", fs.ErrExist)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return os.Rename(temporary, path)
+}
+
+// WriteDir writes a folder so that its name only ever holds whole contents:
+// write fills the folder aside, which lies beside dir and takes its place at
+// the end. Where write or anything else fails, dir is as it was and aside is
+// gone. A dir that holds anything, or comes to while this one is written, is
+// replaced only with force. A link stays, and what it leads to is replaced.
+func WriteDir(dir string, force bool, write func(aside string) error) (err error) {
+	dir = filepath.Clean(dir)
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%s: %w", dir, err)
+		}
+	}()
+	if info, err := os.Lstat(dir); err == nil && info.Mode().Type() == fs.ModeSymlink {
+		to, err := filepath.EvalSymlinks(dir)
+		if err != nil {
+			return fmt.Errorf("it is a link that leads nowhere: remove it, or make the folder that it names: %w", err)
+		}
+		dir = to
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if len(entries) > 0 && !force {
+		return errNotEmpty
+	}
+	parent := filepath.Dir(dir)
+	if err := MkdirAll(parent); err != nil {
+		return err
+	}
+	aside, err := os.MkdirTemp(parent, "."+filepath.Base(dir)+".tmp-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(aside)
+	if err := os.Chmod(aside, 0o755); err != nil {
+		return err
+	}
+	if err := write(aside); err != nil {
+		return err
+	}
+	if err := syncTree(aside); err != nil {
+		return err
+	}
+	if !force {
+		// The system's rename, other than os.Rename, replaces an empty folder, and
+		// nothing else.
+		if err := unix.Rename(aside, dir); errors.Is(err, fs.ErrExist) {
+			return errNotEmpty
+		} else if err != nil {
+			return fmt.Errorf("put it in place: %w", err)
+		}
+		return SyncDir(parent)
+	}
+	old, err := takePlace(aside, dir, exchange)
+	if err != nil {
+		return fmt.Errorf("put it in place: %w", err)
+	}
+	// A power cut is to find the new folder or the old one: that goes once the
+	// new one's name is safe.
+	if err := SyncDir(parent); err != nil {
+		return errors.Join(err, os.RemoveAll(old))
+	}
+	if err := os.RemoveAll(old); err != nil {
+		return fmt.Errorf("remove what it held before: %w", err)
+	}
+	return SyncDir(parent)
+}
+
+// takePlace gives a whole folder the name dir, and what had it before, if
+// anything, the name old. The two exchange names at once, so that dir is never
+// without; in between the two renames of a system without such an exchange, it is.
+func takePlace(aside, dir string, exchange func(a, b string) error) (old string, err error) {
+	err = exchange(aside, dir)
+	if err == nil {
+		return aside, nil
+	}
+	missing := errors.Is(err, fs.ErrNotExist) // nothing to exchange with
+	if !missing && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.ENOTSUP) {
+		return "", err
+	}
+	old = aside + ".old"
+	if err := os.Rename(dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if err := os.Rename(aside, dir); err != nil {
+		return "", errors.Join(err, os.Rename(old, dir))
+	}
+	return old, nil
+}
+
+var errNotEmpty = errors.New("it is not empty; choose another folder, or replace it with --force")
+
+// syncTree makes all that a folder holds durable.
+func syncTree(dir string) error {
+	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return SyncDir(path)
+	})
+}
+
+// MkdirAll makes a folder and those above it that are missing, so that they
+// outlive a power cut: each is synced into the one above.
+func MkdirAll(dir string) error {
+	dir = filepath.Clean(dir)
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent == dir {
+		return os.Mkdir(dir, 0o755) // fails, and says why
+	}
+	if err := MkdirAll(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		// Another process may have made it in between.
+		if info, statErr := os.Stat(dir); statErr != nil || !info.IsDir() {
+			return err
+		}
+	}
+	return SyncDir(parent)
+}
+
+// SyncDir makes renames inside a folder durable.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	err = d.Sync()
+	return errors.Join(err, d.Close())
+}

@@ -1,0 +1,112 @@
+package precompute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/pipeline/shards"
+	"github.com/pipa-uda/pipa/pipeline/storage"
+)
+
+// Merge checks every shard of a plan in dir, row by row, and writes the
+// manifest: the commit that makes the folder a dataset. progress is called with
+// the rows checked so far; nil is silent. Merging again changes nothing.
+func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (shards.Manifest, error) {
+	fail := func(err error) (shards.Manifest, error) {
+		return shards.Manifest{}, fmt.Errorf("merge %s: %w", dir, err)
+	}
+	folder, err := storage.Open(ctx, dir)
+	if err != nil {
+		return fail(err)
+	}
+	there, err := planIn(folder)
+	if missing(err) {
+		return fail(fmt.Errorf("it has no %s: no shard of this plan has been made here", PlanFile))
+	}
+	if err != nil {
+		return fail(err)
+	}
+	if there.Digest != p.Digest {
+		return fail(fmt.Errorf("it holds the shards of another plan, %s, this one is %s", there.Digest, p.Digest))
+	}
+	unlock, err := folder.Lock(mergeLock)
+	if err != nil {
+		return fail(err)
+	}
+	defer unlock()
+	var made []shards.Shard
+	var bad []error
+	unfinished := 0
+	for s := range p.Shards {
+		shard, err := p.finished(folder, s)
+		if err == nil {
+			made = append(made, shard)
+		} else if unfinished++; unfinished <= 5 { // the first are enough to tell
+			bad = append(bad, fmt.Errorf("shard %d: %w", s, err))
+		}
+	}
+	if unfinished > 0 {
+		return fail(fmt.Errorf("%d of %d shards are not finished; run them again (pipa precompute --plan): %w", unfinished, p.Shards, errors.Join(bad...)))
+	}
+	rows := 0
+	for s, shard := range made {
+		if err := storage.VerifyShard(ctx, folder, shard); err != nil {
+			// Its sidecar goes, so that the next run makes the shard again.
+			bad = append(bad, err, folder.Remove(sidecarFile(s)))
+		}
+		if ctx.Err() != nil {
+			return fail(context.Cause(ctx))
+		}
+		if rows += shard.Rows; progress != nil {
+			progress(rows)
+		}
+	}
+	if err := errors.Join(bad...); err != nil {
+		return fail(fmt.Errorf("damaged shards; run them again (pipa precompute --plan): %w", err))
+	}
+	manifest := shards.NewManifest(p.Kind, made)
+	if err := folder.Put(shards.ManifestFile, manifest.Write); err != nil {
+		return fail(err)
+	}
+	return manifest, sweep(folder)
+}
+
+// mergeLock is the lock that Merge holds.
+const mergeLock = ".lock-merge"
+
+// sweep removes what killed processes have left, files aside and locks, and the
+// caller's own lock. Where a process still runs, it leaves all to the next
+// Merge: whoever writes here has a lock.
+func sweep(dir storage.Folder) error {
+	entries, err := dir.ReadDir(".")
+	if err != nil {
+		return err
+	}
+	var left []string
+	for _, e := range entries {
+		name := e.Name()
+		if !strings.HasPrefix(name, ".lock-") && !strings.HasPrefix(name, ".tmp-") {
+			continue
+		}
+		left = append(left, name)
+		if strings.HasPrefix(name, ".lock-") && name != mergeLock {
+			unlock, err := dir.Lock(name)
+			if errors.Is(err, files.ErrInUse) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			defer unlock()
+		}
+	}
+	for _, name := range left {
+		if err := dir.Remove(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,270 @@
+package precompute
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/pipa-uda/pipa/augment"
+	"github.com/pipa-uda/pipa/crops"
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/pipeline/storage"
+	"github.com/zeebo/xxh3"
+)
+
+// planFormat marks a plan, and the version of what its fields mean.
+const planFormat = "pipa-plan/1"
+
+// PlanFile is the plan's copy in a dataset's folder.
+const PlanFile = "plan.json"
+
+// Job says what to make. Options of other kinds are nil.
+type Job struct {
+	Kind pipeline.Kind `json:"kind"`
+	Seed uint64        `json:"seed"`
+	// Epoch is the first pass over the inputs, Epochs their number: each draws
+	// anew. A row of pass e is the one that the stage makes in epoch e.
+	Epoch  uint64 `json:"epoch"`
+	Epochs int    `json:"epochs"`
+
+	// Samples is done to the source's samples, Target to those they are mixed
+	// with.
+	Samples *augment.Options `json:"samples,omitempty"` // kinds sample, where nil leaves them as they are, and mix
+	Target  *augment.Options `json:"target,omitempty"`  // kind mix
+	Pairs   *crops.Options   `json:"pairs,omitempty"`   // kind pair
+}
+
+// Validate names the field that is wrong.
+func (j Job) Validate() error {
+	if j.Epochs < 1 || j.Epochs > 1e6 {
+		return fmt.Errorf("plan: epochs is %d, want 1 to a million", j.Epochs)
+	}
+	fits := map[pipeline.Kind]bool{
+		pipeline.KindSample: j.Target == nil && j.Pairs == nil,
+		pipeline.KindMix:    j.Samples != nil && j.Target != nil && j.Pairs == nil,
+		pipeline.KindPair:   j.Samples == nil && j.Target == nil && j.Pairs != nil,
+	}
+	if !fits[j.Kind] {
+		return fmt.Errorf("plan: the options do not fit the kind %q", j.Kind)
+	}
+	for _, o := range []*augment.Options{j.Samples, j.Target} {
+		if o != nil {
+			if err := o.Validate(); err != nil {
+				return fmt.Errorf("plan: %w", err)
+			}
+		}
+	}
+	if j.Pairs != nil {
+		if err := j.Pairs.Validate(); err != nil {
+			return fmt.Errorf("plan: %w", err)
+		}
+	}
+	if j.Kind == pipeline.KindMix && (j.Samples.Crop[0] == 0 || j.Samples.Crop != j.Target.Crop) {
+		return fmt.Errorf("plan: images are mixed at one size: crop source and target alike")
+	}
+	return nil
+}
+
+// A Plan is what every process of a job works by. It is not changed once made.
+type Plan struct {
+	Format string `json:"format"`
+	Digest string `json:"digest"` // xxh3-64 of all that decides the rows: not where inputs lie, nor what was left out
+	Job
+	Shards    int    `json:"shards"`
+	Batch     int    `json:"batch"`                // rows of a record batch
+	MaxPixels int    `json:"max_pixels,omitempty"` // the most that an image may declare; 0 means raster.MaxPixels
+	Source    Input  `json:"source"`
+	Mixed     *Input `json:"mixed,omitempty"` // what the source is mixed with
+}
+
+// An Input is one dataset as it was when the plan was made.
+type Input struct {
+	Format      string        `json:"format"`
+	Map         string        `json:"map,omitempty"` // the class map of own data, its YAML
+	Dir         string        `json:"dir"`           // where it lay; another place may be given to Run
+	Split       string        `json:"split"`
+	Unlabelled  bool          `json:"unlabelled"`
+	Items       []Item        `json:"items"`
+	Quarantined []Quarantined `json:"quarantined"`
+}
+
+// An Item is one good sample.
+type Item struct {
+	ID    string `json:"id"`
+	Image Seal   `json:"image"`
+	Label *Seal  `json:"label,omitempty"` // nil where the input is unlabelled
+}
+
+// A Seal is a file's size and xxh3-64.
+type Seal struct {
+	Bytes int64  `json:"bytes"`
+	XXH3  string `json:"xxh3"`
+}
+
+func sealOf(data []byte) Seal { return Seal{int64(len(data)), fmt.Sprintf("%016x", xxh3.Hash(data))} }
+
+// Quarantined is a sample that the plan leaves out, and why.
+type Quarantined struct {
+	ID     string `json:"id"`
+	File   string `json:"file"`
+	Reason string `json:"reason"`
+}
+
+// CheckPixels fails where the plan lets images declare more than maxPixels; 0 means
+// [raster.MaxPixels]. A plan may come from elsewhere, and its own number is no
+// reason to take memory.
+func (p *Plan) CheckPixels(maxPixels int) error {
+	if maxPixels == 0 {
+		maxPixels = raster.MaxPixels
+	}
+	if p.MaxPixels > maxPixels {
+		return fmt.Errorf("the plan lets images declare %d pixels, the limit is %d: pass --max-pixels %d if you trust it", p.MaxPixels, maxPixels, p.MaxPixels)
+	}
+	return nil
+}
+
+// Rows is the number of rows that the plan makes.
+func (p *Plan) Rows() int { return len(p.Source.Items) * p.Epochs }
+
+// shard is the range of rows of shard s.
+func (p *Plan) shard(s int) (from, to int) {
+	return s * p.Rows() / p.Shards, (s + 1) * p.Rows() / p.Shards
+}
+
+// digest hashes what decides the rows.
+func (p *Plan) digest() (string, error) {
+	q := *p
+	q.Digest, q.MaxPixels, q.Source.Dir, q.Source.Quarantined = "", 0, "", nil
+	if q.Mixed != nil {
+		m := *q.Mixed
+		m.Dir, m.Quarantined = "", nil
+		q.Mixed = &m
+	}
+	text, err := json.Marshal(q)
+	if err != nil {
+		return "", fmt.Errorf("hash plan: %w", err)
+	}
+	return fmt.Sprintf("%016x", xxh3.Hash(text)), nil
+}
+
+// Write writes the plan as JSON.
+func (p *Plan) Write(w io.Writer) error {
+	text, err := json.MarshalIndent(p, "", " ")
+	if err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	_, err = w.Write(append(text, '\n'))
+	return err
+}
+
+// ReadPlan reads and checks the plan in a file, a path or URL.
+func ReadPlan(ctx context.Context, name string) (*Plan, error) {
+	text, err := readFile(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	p, err := parsePlan(text)
+	if err != nil {
+		return nil, fmt.Errorf("read plan %s: %w", name, err)
+	}
+	return p, nil
+}
+
+func readFile(ctx context.Context, name string) ([]byte, error) {
+	if !storage.IsURL(name) {
+		return os.ReadFile(name)
+	}
+	dir, file := path.Split(name)
+	if file == "" || strings.HasSuffix(dir, "://") {
+		return nil, fmt.Errorf("%s names no file", name)
+	}
+	folder, err := storage.Open(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return fs.ReadFile(folder, file)
+}
+
+// OpenPlan reads the plan of the dataset in dir, a path or URL.
+func OpenPlan(ctx context.Context, dir string) (*Plan, error) {
+	folder, err := storage.Open(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return planIn(folder)
+}
+
+func planIn(dir storage.Folder) (*Plan, error) {
+	text, err := fs.ReadFile(dir, PlanFile)
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	p, err := parsePlan(text)
+	if err != nil {
+		return nil, fmt.Errorf("read plan %s/%s: %w", dir, PlanFile, err)
+	}
+	return p, nil
+}
+
+func parsePlan(text []byte) (*Plan, error) {
+	p := &Plan{}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(p); err != nil {
+		return nil, err
+	}
+	if p.Format != planFormat {
+		return nil, fmt.Errorf("its format is %q, this pipa reads %q", p.Format, planFormat)
+	}
+	digest, err := p.digest()
+	if err != nil {
+		return nil, err
+	}
+	if digest != p.Digest {
+		return nil, fmt.Errorf("its digest is %s, recorded is %s: a plan is not edited but made anew", digest, p.Digest)
+	}
+	return p, p.validate()
+}
+
+// maxShards is what the numbers in the files' names have room for.
+const maxShards = 100_000
+
+// rowBytes is what a row's pixels take, or 0 where sizes vary.
+func (p *Plan) rowBytes() int64 {
+	switch {
+	case p.Pairs != nil:
+		return 2 * 4 * int64(p.Pairs.Size) * int64(p.Pairs.Size)
+	case p.Samples != nil:
+		return 5 * int64(p.Samples.Crop[0]) * int64(p.Samples.Crop[1])
+	}
+	return 0
+}
+
+// validate checks what New sees to.
+func (p *Plan) validate() error {
+	if err := p.Job.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case p.Batch < 1:
+		return fmt.Errorf("plan: batch is %d, want at least 1", p.Batch)
+	case len(p.Source.Items) == 0:
+		return fmt.Errorf("plan: the source has no good samples")
+	case p.Shards < 1 || p.Shards > min(p.Rows(), maxShards):
+		return fmt.Errorf("plan: shards is %d, want 1 to %d, for %d rows", p.Shards, min(p.Rows(), maxShards), p.Rows())
+	case p.Batch > 1 && int64(p.Batch) > pipeline.MaxBatchBytes/max(p.rowBytes(), 1):
+		return fmt.Errorf("plan: batch is %d, and %d bytes of pixels a row: a batch has at most %d", p.Batch, p.rowBytes(), pipeline.MaxBatchBytes)
+	case (p.Kind == pipeline.KindMix) != (p.Mixed != nil):
+		return fmt.Errorf("plan: only mixed images have a second input")
+	case p.Mixed != nil && len(p.Mixed.Items) == 0:
+		return fmt.Errorf("plan: the target has no good samples")
+	}
+	return nil
+}
