@@ -171,15 +171,15 @@ func TestAFinishedOutputIsLeftAlone(t *testing.T) {
 		if err := run(t.Context(), file, Job{Out: out, Workers: 1}); err != nil {
 			t.Fatal(err)
 		}
-		var shards []fs.FileInfo
+		var infos []fs.FileInfo
 		for s := range p.Shards {
 			info, err := os.Stat(filepath.Join(out, shards.File(s)))
 			if err != nil {
 				t.Fatal(err)
 			}
-			shards = append(shards, info)
+			infos = append(infos, info)
 		}
-		return shards
+		return infos
 	}
 	first, second := again(), again()
 	if err := os.Remove(filepath.Join(out, shards.File(2))); err != nil {

@@ -34,9 +34,9 @@ func Precompute(s beam.Scope, plan *precompute.Plan, job Job) {
 	// Without the reshuffle the numbers would stay with the worker that lists
 	// them.
 	spread := beam.Reshuffle(s, beam.CreateList(s, numbers))
-	shards := beam.ParDo(s, &makeShard{Job: job, Plan: plan.Digest}, spread)
+	made := beam.ParDo(s, &makeShard{Job: job, Plan: plan.Digest}, spread)
 	// The sum is there when the last shard is.
-	rows := stats.Sum(s, beam.ParDo(s, rowsOf, shards))
+	rows := stats.Sum(s, beam.ParDo(s, rowsOf, made))
 	beam.ParDo0(s, &commit{Out: job.Out, Plan: plan.Digest}, rows)
 }
 
