@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 
 	"formats":         {"internal", "pipeline/raster", "pipeline", "formats"},
 	"formats/folder":  {"internal", "pipeline/raster"},
-	"formats/open":    {"internal/files", "pipeline", "pipeline/shards", "pipeline/storage", "formats/parquet"},
+	"formats/open":    {"internal/files", "pipeline", "formats/parquet"},
 	"formats/parquet": {"internal/files", "pipeline/raster", "pipeline", "pipeline/shards", "formats/png"},
 	"formats/png":     {"pipeline/raster"},
 

@@ -234,15 +234,11 @@ func drawnFeed(name string, rows *loader.Rows, c DataConfig, seed uint64, o Opti
 
 // openStream opens standard input or a pipe.
 func openStream(ctx context.Context, dir string, o Options) (pipeline.Stream, func() error, error) {
-	if dir != "-" {
-		return open.Stream(ctx, dir)
+	in, err := open.Open(ctx, dir, open.Options{Stdin: o.Stdin})
+	if err != nil {
+		return pipeline.Stream{}, nil, err
 	}
-	in := o.Stdin
-	if in == nil {
-		in = os.Stdin
-	}
-	s, err := pipeline.Read(ctx, in)
-	return s, func() error { return nil }, err
+	return in.Stream, in.Close, nil
 }
 
 // digests identify the run's inputs.
