@@ -182,7 +182,7 @@ func mixWeights(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		b.Release()
 	}
-	ts.Check(closeStream())
+	ts.Check(s.Close())
 	if rows == 0 {
 		ts.Fatalf("%s has no mixes", args[0])
 	}
