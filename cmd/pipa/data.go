@@ -86,7 +86,7 @@ const formatUsage = "FORMAT [DIR]"
 
 // formatHelp says what a command's FORMAT may be.
 const formatHelp = "Formats: gta, synthia, cityscapes; or folder:MAP.yaml, own data by their class map, whose DIR may be\n" +
-	"left out where the map says it (see docs/own-data.md).\n\n"
+	"left out where the map says it (see docs/custom-data.md).\n\n"
 
 // openDataset opens the dataset that a command's arguments name.
 func openDataset(c *cli.Context) (*formats.Dataset, error) {
