@@ -57,7 +57,7 @@ func drawn(ctx context.Context, cache string, n int, w widths) (*images, error) 
 			return nil, err
 		}
 	}
-	return open(dir, filepath.Join(dir, "cityscapes"), "fixtures drawn as %s and %s")
+	return open(dir, filepath.Join(dir, "cityscapes"), "fixtures, %s and %s")
 }
 
 // sampled are the first images of a folder in Cityscapes' layout, and images made of
@@ -79,7 +79,7 @@ func sampled(ctx context.Context, cache, sample string) (*images, error) {
 			return nil, fmt.Errorf("make images of GTA5's size: %w", err)
 		}
 	}
-	return open(dir, sample, "enlarged with noise from the latter: %s; real, from "+strings.ReplaceAll(sample, "%", "%%")+": %s")
+	return open(dir, sample, "real, %[2]s, from "+strings.ReplaceAll(sample, "%", "%%")+", and made of them, with noise, %[1]s")
 }
 
 // open lists both datasets and describes them.

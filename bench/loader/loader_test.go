@@ -74,7 +74,7 @@ func TestASampleIsTakenAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all.cityscapes.Dir() != source.cityscapes.Dir() || !strings.Contains(all.what, "real, from "+source.cityscapes.Dir()+": 2 of 128x64") || !strings.Contains(all.what, "2 of 119x65") {
+	if all.cityscapes.Dir() != source.cityscapes.Dir() || !strings.Contains(all.what, "real, 2 of 128x64 (") || !strings.Contains(all.what, ", from "+source.cityscapes.Dir()+", and made of them, with noise, 2 of 119x65 (") {
 		t.Errorf("%s: described as %q", all.cityscapes.Dir(), all.what)
 	}
 	made, err := all.gta.Read(ctx, 0)
@@ -148,7 +148,7 @@ func TestARunWithoutPython(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, rest, _ := strings.Cut(out.String(), "\n")
-	for _, want := range []string{"2 of 128x64", "real, from " + sample.Dir(), measure.Machine(), "1 rounds", "Other side: none"} {
+	for _, want := range []string{"real, 2 of 128x64 (", "from " + sample.Dir(), measure.Machine(), "rounds: 1", "Other side: none"} {
 		if !strings.Contains(first, want) {
 			t.Errorf("the first line %q lacks %q", first, want)
 		}

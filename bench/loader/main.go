@@ -106,7 +106,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if b.peer != nil {
 		versions = b.peer.Versions
 	}
-	fmt.Fprintf(out, "Images: %s. %s. Medians of %d rounds. Other side: %s.\n", b.images.what, measure.Machine(), o.rounds, versions)
+	fmt.Fprintf(out, "Images: %s. %s. Medians, rounds: %d. Other side: %s.\n", b.images.what, measure.Machine(), o.rounds, versions)
 	table(out, rows, times)
 	for _, line := range b.notes {
 		fmt.Fprintln(out, line)
