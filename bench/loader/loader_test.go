@@ -120,10 +120,9 @@ func TestATableWithoutTheOtherSide(t *testing.T) {
 			t.Errorf("%s has %d and %d values", r.name, len(times[i][0]), len(times[i][1]))
 		}
 	}
-	var out bytes.Buffer
-	table(&out, rows, times)
+	text := table(rows, times)
 	var got [][]string
-	for line := range strings.Lines(out.String()) {
+	for line := range strings.Lines(text) {
 		got = append(got, strings.Fields(line))
 	}
 	want := [][]string{
@@ -133,7 +132,7 @@ func TestATableWithoutTheOtherSide(t *testing.T) {
 		{"crop", "pair", "67.0/s", "-", "-", "5.00", "usual", "loader:", "left", "out"},
 	}
 	if !slices.EqualFunc(got, want, slices.Equal[[]string]) {
-		t.Errorf("the table is\n%s", out.String())
+		t.Errorf("the table is\n%s", text)
 	}
 }
 

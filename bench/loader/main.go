@@ -74,7 +74,7 @@ func parse(args []string) (o options, err error) {
 	o.rounds = 7
 	if err = f.Parse(args); err == nil && f.NArg() > 0 {
 		err = fmt.Errorf("%q is not a flag", f.Arg(0))
-		fmt.Fprintln(f.Output(), err)
+		log.Print(err)
 	}
 	return o, err
 }
@@ -106,12 +106,9 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if b.peer != nil {
 		versions = b.peer.Versions
 	}
-	fmt.Fprintf(out, "Images: %s. %s. Medians, rounds: %d. Other side: %s.\n", b.images.what, measure.Machine(), o.rounds, versions)
-	table(out, rows, times)
-	for _, line := range b.notes {
-		fmt.Fprintln(out, line)
-	}
-	return nil
+	first := fmt.Sprintf("Images: %s. %s. Medians, rounds: %d. Other side: %s.\n", b.images.what, measure.Machine(), o.rounds, versions)
+	_, err = io.WriteString(out, first+table(rows, times)+strings.Join(b.notes, ""))
+	return err
 }
 
 // startPeer starts the other side on the same files.
@@ -154,10 +151,11 @@ func measured(rows []row, rounds int) (times [][2][]float64, err error) {
 	return times, nil
 }
 
-// table prints the medians. Where there is no other side, ours stands alone.
-func table(out io.Writer, rows []row, times [][2][]float64) {
+// table has the medians. Where there is no other side, ours stands alone.
+func table(rows []row, times [][2][]float64) string {
 	const line = "%-39s %12s %12s %8s %6s  %s\n"
-	fmt.Fprintf(out, line, "", "pipa", "other", "times", "aim", "other")
+	var out strings.Builder
+	fmt.Fprintf(&out, line, "", "pipa", "other", "times", "aim", "other")
 	for i, r := range rows {
 		unit := func(v float64) string { return fmt.Sprintf("%.2f ms", 1000*v) }
 		if r.rate {
@@ -165,7 +163,7 @@ func table(out io.Writer, rows []row, times [][2][]float64) {
 		}
 		ours := measure.Median(times[i][0])
 		if len(times[i][1]) == 0 {
-			fmt.Fprintf(out, line, r.name, unit(ours), "-", "-", fmt.Sprintf("%.2f", r.aim), r.against+": left out")
+			fmt.Fprintf(&out, line, r.name, unit(ours), "-", "-", fmt.Sprintf("%.2f", r.aim), r.against+": left out")
 			continue
 		}
 		theirs := measure.Median(times[i][1])
@@ -173,6 +171,7 @@ func table(out io.Writer, rows []row, times [][2][]float64) {
 		if r.rate {
 			ratio = ours / theirs
 		}
-		fmt.Fprintf(out, line, r.name, unit(ours), unit(theirs), fmt.Sprintf("%.2f", ratio), fmt.Sprintf("%.2f", r.aim), r.against)
+		fmt.Fprintf(&out, line, r.name, unit(ours), unit(theirs), fmt.Sprintf("%.2f", ratio), fmt.Sprintf("%.2f", r.aim), r.against)
 	}
+	return out.String()
 }

@@ -32,7 +32,7 @@ import (
 type bench struct {
 	images *images
 	peer   *python.Script // nil without the other side
-	notes  []string       // what was left out, and why
+	notes  []string       // what was left out, and why, a line each
 	epoch  uint64
 }
 
@@ -41,7 +41,7 @@ const items = 12
 
 // missing adds a line below the table.
 func (b *bench) missing(format string, args ...any) {
-	b.notes = append(b.notes, fmt.Sprintf(format, args...))
+	b.notes = append(b.notes, fmt.Sprintf(format, args...)+"\n")
 }
 
 // ask times something on the other side. It is nil where there is none.
