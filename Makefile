@@ -1,4 +1,4 @@
-.PHONY: help setup build torch test demo bench bench-uda fuzz torture sanitize soak vulncheck dist clean
+.PHONY: help setup build torch test demo bench bench-uda fuzz torture sanitize soak processors vulncheck dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ fuzz: torch ## every parser of foreign bytes, 2 minutes each; about an hour
 torture: torch ## failing disks, power cuts, kills, lost inputs, closed pipes: all of docs/reliability.md, about 20 minutes
 	@scripts/setup test
 	@bash -o pipefail -c "go test ./cmd/pipa/torture -count 1 -timeout 1h -full -v | grep -v '^ *=== \|^ *--- PASS'"
+
+processors: torch ## golden and rank tests with the kernels of other processors, a table; about a quarter of an hour
+	@scripts/test-processors
 
 sanitize: torch ## the adapter under the address and undefined behaviour sanitizers, Go under the race detector
 	@scripts/test-adapter
