@@ -63,7 +63,7 @@ func drawn(ctx context.Context, cache string, n int, w widths) (*images, error) 
 // sampled are the first images of a folder in Cityscapes' layout, and images made of
 // them that are in size and content to them as GTA5's are to Cityscapes'.
 func sampled(ctx context.Context, cache, sample string) (*images, error) {
-	cityscapes, err := formats.Open("cityscapes", sample, formats.Options{})
+	cityscapes, err := formats.Open(formats.Cityscapes(), sample, formats.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +86,10 @@ func sampled(ctx context.Context, cache, sample string) (*images, error) {
 func open(dir, cityscapes, format string) (*images, error) {
 	all := &images{dir: dir}
 	var err error
-	if all.gta, err = formats.Open("gta", filepath.Join(dir, "gta"), formats.Options{}); err != nil {
+	if all.gta, err = formats.Open(formats.GTA(), filepath.Join(dir, "gta"), formats.Options{}); err != nil {
 		return nil, err
 	}
-	if all.cityscapes, err = formats.Open("cityscapes", cityscapes, formats.Options{}); err != nil {
+	if all.cityscapes, err = formats.Open(formats.Cityscapes(), cityscapes, formats.Options{}); err != nil {
 		return nil, err
 	}
 	gta, err := describe(all.gta)

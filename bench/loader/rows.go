@@ -89,8 +89,20 @@ func (b *bench) decoding(context.Context) (rows []row, err error) {
 		}
 		var d ourpng.Decoder
 		var pix []byte
-		decode := func(i int) (err error) { pix, err = d.AppendRGB(pix[:0], texts[i], ourpng.Rows{}); return err }
-		indices := func(i int) (err error) { pix, err = d.AppendIndices(pix[:0], ids[i], ourpng.Rows{}); return err }
+		decode := func(i int) error {
+			f, err := ourpng.Open(texts[i])
+			if err == nil {
+				pix, err = d.AppendRGB(pix[:0], f, ourpng.Rows{})
+			}
+			return err
+		}
+		indices := func(i int) error {
+			f, err := ourpng.Open(ids[i])
+			if err == nil {
+				pix, err = d.AppendIndices(pix[:0], f, ourpng.Rows{})
+			}
+			return err
+		}
 		standard := func(i int) error { _, err := png.Decode(bytes.NewReader(texts[i])); return err }
 		rows = append(rows,
 			row{"PNG " + set + ", RGB", seconds(len(texts), decode), b.ask("decode", set), "OpenCV", false, 2.8},

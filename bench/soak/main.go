@@ -140,10 +140,10 @@ func soakStreams(ctx context.Context, length, every time.Duration, data, dir, pr
 type inputs struct{ source, target *formats.Dataset }
 
 func open(dir string) (in inputs, err error) {
-	if in.source, err = formats.Open("gta", filepath.Join(dir, "gta"), formats.Options{}); err != nil {
+	if in.source, err = formats.Open(formats.GTA(), filepath.Join(dir, "gta"), formats.Options{}); err != nil {
 		return in, err
 	}
-	in.target, err = formats.Open("cityscapes", filepath.Join(dir, "cityscapes"), formats.Options{Unlabelled: true})
+	in.target, err = formats.Open(formats.Cityscapes(), filepath.Join(dir, "cityscapes"), formats.Options{Unlabelled: true})
 	return in, err
 }
 
@@ -250,11 +250,11 @@ func startPipe(ctx context.Context, in inputs, program, dir string) (*pipe, erro
 		}
 	}
 	go func() {
-		err := <-failed
-		for range cap(failed) - 1 {
-			_ = <-failed // the first failure ends the others
+		var all []error
+		for range cap(failed) {
+			all = append(all, <-failed)
 		}
-		p.ended <- err
+		p.ended <- all[0] // it ended the others
 	}()
 	return p, nil
 }
