@@ -46,8 +46,9 @@ torture: torch ## failing disks, power cuts, kills, lost inputs, closed pipes: a
 ##@ Measure
 
 bench: build torch ## the data path and tensor operations, side by side with OpenCV and PyTorch in Python
+	@scripts/bench-python || true
 	go run ./bench/loader
-	@for size in "-size 128" "-size 256 -rounds 6 -threads 2"; do echo "MiT-B5 and DAFormer, forward and backward, $$size"; go run ./bench/mitb5 $$size; done
+	@for size in "-size 128" "-size 256 -rounds 6 -threads 2"; do go run ./bench/mitb5 $$size; done
 
 bench-uda: build torch ## the ablation on the fixtures: every recipe, three seeds; about an hour on 2 cores
 	@scripts/bench-uda
