@@ -9,6 +9,7 @@ import (
 	"github.com/pipa-uda/pipa/formats/folder"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/shards"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
 	"github.com/pipa-uda/pipa/train/loss"
 )
@@ -21,13 +22,13 @@ func (t *trainer) setClasses() error {
 		return errors.New("source: it names no classes")
 	}
 	t.names, t.colors, t.classes = h.Classes, h.Colors, len(h.Classes)
-	if err := t.cfg.checkThings(t.names); err != nil {
+	if err := checkThings(t.cfg, t.names); err != nil {
 		return err
 	}
-	if !t.cfg.Target.given() || t.cfg.Target.streamed() {
+	if !t.cfg.Target.Given() || t.cfg.Target.Streamed() {
 		return nil
 	}
-	classes, labelled, err := t.cfg.Target.describe(t.cfg.Eval.Split)
+	classes, labelled, err := describe(t.cfg.Target, t.cfg.Eval.Split)
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
 	}
@@ -39,15 +40,15 @@ func (t *trainer) setClasses() error {
 
 // describe tells a side's classes, and whether the samples of a split have
 // labels, without reading any.
-func (c DataConfig) describe(split string) (classes []string, labelled bool, err error) {
-	if c.precomputed() {
+func describe(c config.Data, split string) (classes []string, labelled bool, err error) {
+	if precomputed(c) {
 		d, err := shards.Open(c.Dir)
 		if err != nil {
 			return nil, false, err
 		}
 		return d.Header().Classes, d.Header().Labelled, d.Close()
 	}
-	mapFile, own := ownMap(c.Format)
+	mapFile, own := c.ClassMap()
 	if !own {
 		return raster.CityscapesClasses(), true, nil
 	}
@@ -60,13 +61,13 @@ func (c DataConfig) describe(split string) (classes []string, labelled bool, err
 
 // plannedClasses are the source's, or Cityscapes' where it is not there yet or
 // comes as a stream.
-func plannedClasses(cfg Config) ([]string, error) {
-	if !cfg.Source.given() || cfg.Source.streamed() {
+func plannedClasses(cfg config.Config) ([]string, error) {
+	if !cfg.Source.Given() || cfg.Source.Streamed() {
 		return raster.CityscapesClasses(), nil
 	}
-	classes, _, err := cfg.Source.describe(cfg.Source.Split)
+	classes, _, err := describe(cfg.Source, cfg.Source.Split)
 	if err == nil {
-		err = cfg.checkThings(classes)
+		err = checkThings(cfg, classes)
 	}
 	return classes, err
 }
@@ -93,7 +94,7 @@ func sameClasses(nameA string, a []string, nameB string, b []string) error {
 
 // checkThings checks the classes of the feature distance, which the recipes name
 // for Cityscapes.
-func (c Config) checkThings(names []string) error {
+func checkThings(c config.Config, names []string) error {
 	f := c.FeatureDistance
 	if f.Weight == 0 {
 		return nil
@@ -105,7 +106,7 @@ func (c Config) checkThings(names []string) error {
 		}
 		return strings.Join(all, ", ")
 	}
-	base, err := Resolve("", "", nil)
+	base, err := config.Resolve("", "", nil)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/train/config"
 )
 
 func TestSameClasses(t *testing.T) {
@@ -48,27 +49,14 @@ func TestThingsAreOfTheSourcesClasses(t *testing.T) {
 		{"switched off", many, "feature_distance.weight=0", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cfg, err := Resolve("gta2cs-daformer", "", []string{c.set})
+			cfg, err := config.Resolve("gta2cs-daformer", "", []string{c.set})
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = cfg.checkThings(c.names)
+			err = checkThings(cfg, c.names)
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 		})
-	}
-}
-
-func TestWhatASideIs(t *testing.T) {
-	dir := DataConfig{Format: "cityscapes"}
-	if dir.given() {
-		t.Error("a side without a folder is given")
-	}
-	if dir.Dir = "data"; !dir.given() {
-		t.Error("a side with a folder is not given")
-	}
-	if own := (DataConfig{Format: "folder:data/camvid.yaml"}); !own.given() || own.precomputed() {
-		t.Error("a class map's own folder is not given, or is precomputed")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/shards"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/data"
 )
 
@@ -70,7 +71,7 @@ func (c *collection) add(ctx context.Context, out *pipeline.Builder, i int, stag
 }
 
 // precomputed tells whether the side is a precomputed dataset.
-func (c DataConfig) precomputed() bool {
+func precomputed(c config.Data) bool {
 	if c.Dir == "" {
 		return false
 	}
@@ -80,8 +81,8 @@ func (c DataConfig) precomputed() bool {
 
 // openCollection opens a dataset folder, precomputed or in its official layout,
 // whose images may declare maxPixels; 0 means raster.MaxPixels.
-func openCollection(c DataConfig, unlabelled bool, maxPixels int) (*collection, error) {
-	if c.precomputed() {
+func openCollection(c config.Data, unlabelled bool, maxPixels int) (*collection, error) {
+	if precomputed(c) {
 		d, err := shards.Open(c.Dir)
 		if err != nil {
 			return nil, err
@@ -112,7 +113,7 @@ func openCollection(c DataConfig, unlabelled bool, maxPixels int) (*collection, 
 }
 
 // openFeeds opens what the recipe needs.
-func openFeeds(ctx context.Context, cfg Config, o Options) (f *feeds, err error) {
+func openFeeds(ctx context.Context, cfg config.Config, o Options) (f *feeds, err error) {
 	f = &feeds{}
 	var closers []func() error
 	f.close = func() error {
@@ -147,8 +148,8 @@ func openFeeds(ctx context.Context, cfg Config, o Options) (f *feeds, err error)
 }
 
 // sourceFeed opens the labelled side.
-func sourceFeed(ctx context.Context, cfg Config, o Options, closers *[]func() error) (data.Feed, error) {
-	if cfg.Source.streamed() {
+func sourceFeed(ctx context.Context, cfg config.Config, o Options, closers *[]func() error) (data.Feed, error) {
+	if cfg.Source.Streamed() {
 		return streamFeed(ctx, "source", cfg.Source, o, closers)
 	}
 	feed, col, err := drawnFeed("source", cfg.Source, cfg.Seed, o, false, closers)
@@ -159,7 +160,7 @@ func sourceFeed(ctx context.Context, cfg Config, o Options, closers *[]func() er
 	if err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
-	options := cfg.Source.augmentation()
+	options := augmentation(cfg.Source)
 	draw := func(k uint64) (raster.TrainID, int) {
 		return rare.Draw(pipeline.NewKey(cfg.Seed, k, "rare class", "source").Rand())
 	}
@@ -198,7 +199,7 @@ func cropWithClass(s pipeline.Sample, o augment.Options, seed, k uint64, class r
 }
 
 // openRareClasses reads the source's class statistics.
-func openRareClasses(cfg Config, col *collection) (*formats.RareClasses, error) {
+func openRareClasses(cfg config.Config, col *collection) (*formats.RareClasses, error) {
 	if col.dataset == nil {
 		return nil, fmt.Errorf("rare class sampling needs a dataset's folder with its statistics, and %s is precomputed: set rare_classes.temperature=0", cfg.Source.Dir)
 	}
@@ -218,15 +219,15 @@ func openRareClasses(cfg Config, col *collection) (*formats.RareClasses, error) 
 
 // targetFeed opens the unlabelled side. With margins its label column says
 // which pixels lie in them: 255 there, 0 elsewhere.
-func targetFeed(ctx context.Context, cfg Config, o Options, closers *[]func() error) (data.Feed, error) {
-	if cfg.Target.streamed() {
+func targetFeed(ctx context.Context, cfg config.Config, o Options, closers *[]func() error) (data.Feed, error) {
+	if cfg.Target.Streamed() {
 		return streamFeed(ctx, "target", cfg.Target, o, closers)
 	}
 	feed, col, err := drawnFeed("target", cfg.Target, cfg.Seed, o, true, closers)
 	if err != nil || cfg.Adapt.Margins == [4]int{} {
 		return feed, err
 	}
-	options := cfg.Target.augmentation()
+	options := augmentation(cfg.Target)
 	feed.RowHeader.Labelled = true
 	feed.Append = func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error {
 		stage, err := augment.New(options, cfg.Seed, epoch)
@@ -258,12 +259,12 @@ func marginMask(h, w int, resize [2]int, margins [4]int) raster.Raster {
 }
 
 // augmentation is how a side's samples are cut.
-func (c DataConfig) augmentation() augment.Options {
+func augmentation(c config.Data) augment.Options {
 	return augment.Options{Resize: c.Resize, Crop: c.Crop, CatMaxRatio: c.CatMaxRatio, Flip: c.Flip}
 }
 
 // streamFeed takes a side's stream as it comes.
-func streamFeed(ctx context.Context, name string, c DataConfig, o Options, closers *[]func() error) (data.Feed, error) {
+func streamFeed(ctx context.Context, name string, c config.Data, o Options, closers *[]func() error) (data.Feed, error) {
 	if !o.Launch.Alone() {
 		return nil, fmt.Errorf("%s: %d ranks cannot share a stream: give a folder, or a precomputed dataset", name, o.Launch.Ranks)
 	}
@@ -283,13 +284,13 @@ func streamFeed(ctx context.Context, name string, c DataConfig, o Options, close
 
 // drawnFeed opens a side's folder, and cuts its samples in the order of keyed
 // permutations.
-func drawnFeed(name string, c DataConfig, seed uint64, o Options, unlabelled bool, closers *[]func() error) (*data.Drawn, *collection, error) {
+func drawnFeed(name string, c config.Data, seed uint64, o Options, unlabelled bool, closers *[]func() error) (*data.Drawn, *collection, error) {
 	col, err := openCollection(c, unlabelled, o.MaxPixels)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	*closers = append(*closers, col.close)
-	options := c.augmentation()
+	options := augmentation(c)
 	first, err := augment.New(options, seed, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
@@ -316,7 +317,7 @@ func drawnFeed(name string, c DataConfig, seed uint64, o Options, unlabelled boo
 
 // windowed gives a feed the order that is kind to slow storage, where the side
 // asks for it.
-func windowed(feed *data.Drawn, c DataConfig, col *collection) error {
+func windowed(feed *data.Drawn, c config.Data, col *collection) error {
 	if c.Order != "window" {
 		return nil
 	}

@@ -7,47 +7,6 @@ import (
 	"testing"
 )
 
-// FuzzConfig reads damaged configurations: each gives an error, or what Resolve
-// gives again of its own YAML.
-func FuzzConfig(f *testing.F) {
-	for _, name := range PresetNames() {
-		cfg, err := Preset(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		text, err := cfg.YAML()
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(text)
-	}
-	f.Add([]byte("extends: fixture-pipa\npatch: {weight: [1]}\n"))
-	file := filepath.Join(f.TempDir(), "config.yaml")
-	f.Fuzz(func(t *testing.T, text []byte) {
-		if err := os.WriteFile(file, text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		cfg, err := Resolve("", file, nil)
-		if err != nil {
-			return
-		}
-		again, err := cfg.YAML()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, again, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		back, err := Resolve("", file, nil)
-		if err != nil {
-			t.Fatalf("%s\nwas written for\n%s\nand is refused: %v", again, text, err)
-		}
-		if keys, err := Diff(cfg, back); err != nil || len(keys) > 0 {
-			t.Errorf("%q changed on the way, %v", keys, err)
-		}
-	})
-}
-
 // FuzzRunFiles reads a run's damaged state, metrics and scores.
 func FuzzRunFiles(f *testing.F) {
 	f.Add(fmt.Appendf(nil, `{"version":%d,"iteration":3,"seed":1,"classes":["road"],"files":{"state.json":{"bytes":1,"xxh3":"00"}}}`, checkpointVersion))

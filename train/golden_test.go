@@ -11,6 +11,7 @@ import (
 
 	"github.com/pipa-uda/pipa/fixtures/golden"
 	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/optim"
 	"github.com/pipa-uda/pipa/train/torch"
@@ -19,9 +20,9 @@ import (
 )
 
 // goldenConfig is the released DAFormer variant at the golden files' sizes.
-func goldenConfig(t *testing.T, weights *golden.Case) Config {
+func goldenConfig(t *testing.T, weights *golden.Case) config.Config {
 	t.Helper()
-	cfg, err := Resolve("gta2cs-daformer-pipa", "", []string{
+	cfg, err := config.Resolve("gta2cs-daformer-pipa", "", []string{
 		"network.encoder=mit", "network.depths=[1, 2, 2, 1]", "network.drop_path=0", "network.dropout=0",
 		"adapt.threshold=0.9", "adapt.ignore_top=4", "adapt.ignore_bottom=9",
 		"feature_distance.weight=0.005", "feature_distance.ratio=0.75", "network.weights=none",
@@ -38,7 +39,7 @@ func goldenConfig(t *testing.T, weights *golden.Case) Config {
 	classifier := "weight.decode_head.conv_seg.weight"
 	if hrda := "weight.decode_head.head.conv_seg.weight"; weights.Has(hrda) {
 		classifier = hrda
-		cfg.Network.HRDA = HRDAConfig{Crop: [2]int{64, 64}, DetailWeight: 0.1}
+		cfg.Network.HRDA = config.HRDA{Crop: [2]int{64, 64}, DetailWeight: 0.1}
 		cfg.Adapt.IgnoreTop, cfg.Adapt.IgnoreBottom = 0, 0 // it has the margins' mask instead
 		cfg.Patch.Weight = 0.01
 	}

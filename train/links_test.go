@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pipa-uda/pipa/train/config"
 	"golang.org/x/sys/unix"
 )
 
 // What a run is resumed from are files of its own folder: a link out of it is
 // neither read nor written through.
 func TestNoLinkLeadsOutOfARun(t *testing.T) {
-	text := map[string]string{configFile: "extends: fixture-pipa\n", metricsFile: `{"iteration":1}` + "\n", scoresFile: `{"iteration":1}` + "\n", stateFile: `{"version":1}` + "\n"}
+	text := map[string]string{config.File: "extends: fixture-pipa\n", metricsFile: `{"iteration":1}` + "\n", scoresFile: `{"iteration":1}` + "\n", stateFile: `{"version":1}` + "\n"}
 	log := func(name string) func(string) error {
 		return func(run string) error {
 			l, err := openLines(run, name, 5)
@@ -27,9 +28,12 @@ func TestNoLinkLeadsOutOfARun(t *testing.T) {
 		file string
 		read func(run string) error
 	}{
-		"its configuration":     {configFile, func(run string) error { _, err := ResolveRun(run, nil); return err }},
-		"to read":               {configFile, func(run string) error { _, _, err := ReadConfig(run); return err }},
-		"to resume":             {configFile, func(run string) error { _, err := openRun(Config{}, Options{Out: run, Resume: true}); return err }},
+		"its configuration": {config.File, func(run string) error { _, err := config.ResolveRun(run, nil); return err }},
+		"to read":           {config.File, func(run string) error { _, _, err := config.ReadRun(run); return err }},
+		"to resume": {config.File, func(run string) error {
+			_, err := openRun(config.Config{}, Options{Out: run, Resume: true})
+			return err
+		}},
 		"its metrics":           {metricsFile, func(run string) error { _, err := ReadMetrics(run); return err }},
 		"its scores":            {scoresFile, func(run string) error { _, err := ReadScores(run); return err }},
 		"its metrics, to go on": {metricsFile, log(metricsFile)},

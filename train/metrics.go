@@ -138,19 +138,6 @@ func decodeLines[T any](run, name string) ([]T, error) {
 	return out, nil
 }
 
-// ReadConfig returns a run's configuration, also as the text it was written as.
-func ReadConfig(run string) (Config, string, error) {
-	text, err := files.ReadIn(run, configFile)
-	if errors.Is(err, os.ErrNotExist) {
-		return Config{}, "", fmt.Errorf("%s is no run: it has no %s", run, configFile)
-	}
-	if err != nil {
-		return Config{}, "", err
-	}
-	cfg, err := resolve("", filepath.Join(run, configFile), text, nil)
-	return cfg, string(text), err
-}
-
 // ReadDigests returns what identifies a run's inputs, by feed; a run without a
 // checkpoint has none.
 func ReadDigests(run string) (map[string]string, error) {

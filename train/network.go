@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/loss"
 	"github.com/pipa-uda/pipa/train/model"
 	"github.com/pipa-uda/pipa/train/nn"
@@ -35,18 +36,22 @@ func (n network) mode(m nn.Mode) nn.Mode {
 // decoders are the names that network.decoder may have.
 var decoders = []string{"daformer", "daformer-aspp", "daformer-conv1", "segformer", "deeplabv2"}
 
+func geometry(c config.Network) config.Geometry {
+	return config.Geometry{Multiple: 32, Stride: 4, Fused: c.Decoder != "deeplabv2"}
+}
+
 // newNetwork makes the network at p.
-func (c NetworkConfig) newNetwork(p nn.Path, classes int) (network, error) {
-	encoder, err := c.newEncoder(p.Sub("backbone"))
+func newNetwork(c config.Network, p nn.Path, classes int) (network, error) {
+	encoder, err := newEncoder(c, p.Sub("backbone"))
 	if err != nil {
 		return network{}, err
 	}
 	head := p.Sub("decode_head")
-	if !c.HRDA.enabled() {
-		decoder, err := c.newDecoder(head, c.Decoder, encoder.Dims(), classes)
-		return network{Segmentor: &model.Segmentor{Backbone: encoder, Head: decoder}, autocast: c.bfloat16()}, err
+	if !c.HRDA.Enabled() {
+		decoder, err := newDecoder(c, head, c.Decoder, encoder.Dims(), classes)
+		return network{Segmentor: &model.Segmentor{Backbone: encoder, Head: decoder}, autocast: c.BFloat16()}, err
 	}
-	shared, err := c.newDecoder(head.Sub("head"), c.Decoder, encoder.Dims(), classes)
+	shared, err := newDecoder(c, head.Sub("head"), c.Decoder, encoder.Dims(), classes)
 	if err != nil {
 		return network{}, err
 	}
@@ -59,12 +64,12 @@ func (c NetworkConfig) newNetwork(p nn.Path, classes int) (network, error) {
 	case "deeplabv2":
 		stride = 8
 	}
-	attention, err := c.newDecoder(head.Sub("scale_attention"), kind, encoder.Dims(), classes)
+	attention, err := newDecoder(c, head.Sub("scale_attention"), kind, encoder.Dims(), classes)
 	if err != nil {
 		return network{}, err
 	}
 	h := model.NewHRDA(model.Segmentor{Backbone: encoder, Head: shared}, attention, c.HRDA.Crop, stride)
-	return network{Segmentor: &h.Segmentor, hrda: h, autocast: c.bfloat16()}, nil
+	return network{Segmentor: &h.Segmentor, hrda: h, autocast: c.BFloat16()}, nil
 }
 
 // forward is one pass at one scale. Features and the fused map may be
@@ -76,7 +81,7 @@ func (n network) forward(x *torch.Tensor, m nn.Mode) (out model.Output) {
 }
 
 // newEncoder makes the encoder at p.
-func (c NetworkConfig) newEncoder(p nn.Path) (model.Encoder, error) {
+func newEncoder(c config.Network, p nn.Path) (model.Encoder, error) {
 	if strings.HasPrefix(c.Encoder, "resnet") {
 		r, err := model.ResNet(c.Encoder)
 		if err != nil {
@@ -101,7 +106,7 @@ func (c NetworkConfig) newEncoder(p nn.Path) (model.Encoder, error) {
 }
 
 // newDecoder makes a decoder of a kind at p, for an encoder's maps.
-func (c NetworkConfig) newDecoder(p nn.Path, kind string, dims [4]int, classes int) (model.Decoder, error) {
+func newDecoder(c config.Network, p nn.Path, kind string, dims [4]int, classes int) (model.Decoder, error) {
 	d := model.DAFormerConfig{Classes: classes, Channels: c.Channels, Dropout: c.Dropout}
 	switch kind {
 	case "daformer":

@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/loss"
 	"github.com/pipa-uda/pipa/train/model"
 	"github.com/pipa-uda/pipa/train/nn"
@@ -26,10 +27,10 @@ type networks struct {
 
 // buildNetworks makes and initialises the networks in scope. The
 // initialisation draws from the default generator.
-func buildNetworks(scope *torch.Scope, cfg Config, classes int) (n *networks, err error) {
+func buildNetworks(scope *torch.Scope, cfg config.Config, classes int) (n *networks, err error) {
 	n = &networks{studentStore: nn.NewStore(scope)}
 	root := n.studentStore.Root()
-	if n.student, err = cfg.Network.newNetwork(root, classes); err != nil {
+	if n.student, err = newNetwork(cfg.Network, root, classes); err != nil {
 		return nil, err
 	}
 	if cfg.Network.Checkpointing {
@@ -43,7 +44,7 @@ func buildNetworks(scope *torch.Scope, cfg Config, classes int) (n *networks, er
 	}
 	if cfg.FeatureDistance.Weight > 0 {
 		n.frozenStore = nn.NewStore(scope)
-		if n.frozen, err = cfg.Network.newEncoder(n.frozenStore.Root().Sub("backbone")); err != nil {
+		if n.frozen, err = newEncoder(cfg.Network, n.frozenStore.Root().Sub("backbone")); err != nil {
 			return nil, err
 		}
 		if err := n.frozenStore.CopyFrom(n.studentStore); err != nil {
@@ -60,7 +61,7 @@ func buildNetworks(scope *torch.Scope, cfg Config, classes int) (n *networks, er
 	if cfg.Patch.Weight > 0 {
 		channels := cfg.Network.Channels
 		if cfg.Patch.Mode == "official" {
-			if cfg.Network.HRDA.enabled() {
+			if cfg.Network.HRDA.Enabled() {
 				channels = classes // it contrasts the fused logits
 			}
 			n.patchClassifier = nn.NewConv2d(root.Sub("classifier"), channels, classes, nn.Conv{Kernel: 1, Bias: true})
@@ -69,7 +70,7 @@ func buildNetworks(scope *torch.Scope, cfg Config, classes int) (n *networks, er
 	}
 	if cfg.Adapt.Enabled {
 		n.teacherStore = nn.NewStore(scope)
-		if n.teacher, err = cfg.Network.newNetwork(n.teacherStore.Root(), classes); err != nil {
+		if n.teacher, err = newNetwork(cfg.Network, n.teacherStore.Root(), classes); err != nil {
 			return nil, err
 		}
 		n.teacherStore.Freeze()

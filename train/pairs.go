@@ -11,6 +11,7 @@ import (
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/shards"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/data"
 )
 
@@ -19,7 +20,7 @@ const pairsName = "pairs"
 
 // pairFeed opens a precomputed pair dataset, or cuts pairs from target images
 // or from mixed ones.
-func pairFeed(cfg Config, o Options, closers *[]func() error) (feed *data.Drawn, err error) {
+func pairFeed(cfg config.Config, o Options, closers *[]func() error) (feed *data.Drawn, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("%s: %w", pairsName, err)
@@ -38,7 +39,7 @@ func pairFeed(cfg Config, o Options, closers *[]func() error) (feed *data.Drawn,
 	return feed, feed.Validate()
 }
 
-func precomputedPairs(cfg Config, closers *[]func() error) (*data.Drawn, error) {
+func precomputedPairs(cfg config.Config, closers *[]func() error) (*data.Drawn, error) {
 	d, err := shards.Open(cfg.Patch.Pairs)
 	if err != nil {
 		return nil, err
@@ -57,7 +58,7 @@ func precomputedPairs(cfg Config, closers *[]func() error) (*data.Drawn, error) 
 }
 
 // cutPairs cuts pairs as they are asked for.
-func cutPairs(cfg Config, o Options, closers *[]func() error) (*data.Drawn, error) {
+func cutPairs(cfg config.Config, o Options, closers *[]func() error) (*data.Drawn, error) {
 	images, err := openPairImages(cfg, o, closers)
 	if err != nil {
 		return nil, err
@@ -93,9 +94,9 @@ type pairImages struct {
 	add      func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64, stage *crops.Stage) error
 }
 
-func openPairImages(cfg Config, o Options, closers *[]func() error) (*pairImages, error) {
-	open := func(side string, c DataConfig, unlabelled bool) (*collection, error) {
-		if c.streamed() {
+func openPairImages(cfg config.Config, o Options, closers *[]func() error) (*pairImages, error) {
+	open := func(side string, c config.Data, unlabelled bool) (*collection, error) {
+		if c.Streamed() {
 			return nil, fmt.Errorf("they cannot be cut from a %s that is a stream: precompute them (patch.pairs), or give the %s as a folder", side, side)
 		}
 		col, err := openCollection(c, unlabelled, o.MaxPixels)
@@ -120,8 +121,8 @@ func openPairImages(cfg Config, o Options, closers *[]func() error) (*pairImages
 	if source.items == 0 {
 		return nil, errors.New("the source has no samples to mix in")
 	}
-	crop := func(c DataConfig, s pipeline.Sample, epoch uint64) (pipeline.Sample, error) {
-		stage, err := augment.New(c.augmentation(), cfg.Seed, epoch)
+	crop := func(c config.Data, s pipeline.Sample, epoch uint64) (pipeline.Sample, error) {
+		stage, err := augment.New(augmentation(c), cfg.Seed, epoch)
 		if err != nil {
 			return s, err
 		}

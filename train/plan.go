@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/uda"
@@ -53,7 +54,7 @@ type PhaseMemory struct {
 // contrast with their square. The crops of a pair are taken to overlap in full
 // and to be confident everywhere, which is the most they can ask for. A GPU's
 // libraries add their workspaces, typically 0.5 to 1 GB.
-func PlanMemory(ctx context.Context, lib *torch.Lib, cfg Config) (*Plan, error) {
+func PlanMemory(ctx context.Context, lib *torch.Lib, cfg config.Config) (*Plan, error) {
 	valid := cfg
 	for _, dir := range []*string{&valid.Source.Dir, &valid.Target.Dir, &valid.Network.Weights} {
 		if *dir == "" {
@@ -61,6 +62,9 @@ func PlanMemory(ctx context.Context, lib *torch.Lib, cfg Config) (*Plan, error) 
 		}
 	}
 	if err := valid.Validate(); err != nil {
+		return nil, err
+	}
+	if err := valid.Fits(geometry(valid.Network)); err != nil {
 		return nil, err
 	}
 	cfg.Network.Weights = ""
@@ -99,7 +103,7 @@ func PlanMemory(ctx context.Context, lib *torch.Lib, cfg Config) (*Plan, error) 
 }
 
 // count adds up the parameters and the state.
-func (p *Plan) count(n *networks, cfg Config) {
+func (p *Plan) count(n *networks, cfg config.Config) {
 	size := func(entries []nn.Entry) (count int64) {
 		for _, e := range entries {
 			count += int64(e.Tensor.Numel())
@@ -127,7 +131,7 @@ func (p *Plan) count(n *networks, cfg Config) {
 }
 
 // shapes lists a step's tensors.
-func (p *Plan) shapes(cfg Config) {
+func (p *Plan) shapes(cfg config.Config) {
 	add := func(name string, shape ...int) {
 		n := int64(1)
 		for _, d := range shape {
@@ -140,7 +144,7 @@ func (p *Plan) shapes(cfg Config) {
 			p.Inputs += 8 * n // labels in int64
 		}
 	}
-	side := func(name string, c DataConfig) { add(name, c.Batch, c.Crop[0], c.Crop[1], 3) }
+	side := func(name string, c config.Data) { add(name, c.Batch, c.Crop[0], c.Crop[1], 3) }
 	side("source image", cfg.Source)
 	add("source label", cfg.Source.Batch, cfg.Source.Crop[0], cfg.Source.Crop[1])
 	if cfg.Adapt.Enabled {
@@ -185,7 +189,7 @@ func (t *trainer) measure(ctx context.Context) ([]*curve, error) {
 		t.studentStore.ClearGrads()
 	}()
 	sides := []int{64, 96, 128, 192}
-	if c := full.Network.HRDA; c.enabled() {
+	if c := full.Network.HRDA; c.Enabled() {
 		// Autograd holds the gradients of the first use of the shared parameters
 		// until the second's arrive: sizes below these are ruled by that.
 		unit := 32 * max(full.Source.Crop[0]/c.Crop[0], 2)
@@ -196,8 +200,8 @@ func (t *trainer) measure(ctx context.Context) ([]*curve, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)
 		}
-		t.cfg = full.scaled(side)
-		if t.cfg.Network.HRDA.enabled() {
+		t.cfg = scaled(full, side)
+		if t.cfg.Network.HRDA.Enabled() {
 			t.student.hrda = student.hrda.WithCrop(t.cfg.Network.HRDA.Crop)
 			if teacher.hrda != nil {
 				t.networks.teacher.hrda = teacher.hrda.WithCrop(t.cfg.Network.HRDA.Crop)
@@ -222,7 +226,7 @@ func (t *trainer) measure(ctx context.Context) ([]*curve, error) {
 }
 
 // pixels are those of an image in a phase.
-func pixels(c Config, phase string) float64 {
+func pixels(c config.Config, phase string) float64 {
 	if phase == patchPhase {
 		return float64(c.Patch.Crop * c.Patch.Crop)
 	}
@@ -231,7 +235,7 @@ func pixels(c Config, phase string) float64 {
 
 // scaled is the configuration with images of another height, and all else that
 // counts pixels in proportion.
-func (c Config) scaled(height int) Config {
+func scaled(c config.Config, height int) config.Config {
 	f := float64(height) / float64(c.Source.Crop[0])
 	to := func(length, multiple int) int {
 		return max(int(math.Round(float64(length)*f/float64(multiple)))*multiple, multiple)

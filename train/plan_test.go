@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -20,14 +21,14 @@ func TestPlanForetellsTheMemory(t *testing.T) {
 		"source":        {"adapt.enabled=false", "patch.weight=0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := config(t, append([]string{"source.crop=[256, 256]", "target.crop=[256, 256]", "patch.crop=288", "patch.negatives=400", "network.dims=[16, 32, 40, 64]", "network.channels=32"}, set...)...)
+			cfg := settings(t, append([]string{"source.crop=[256, 256]", "target.crop=[256, 256]", "patch.crop=288", "patch.negatives=400", "network.dims=[16, 32, 40, 64]", "network.channels=32"}, set...)...)
 			plan, err := PlanMemory(t.Context(), lib, cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var phases []PhaseMemory
 			err = lib.Run(torch.CPU, func(root *torch.Scope) (err error) {
-				tr := &trainer{cfg: cfg.scaled(cfg.Source.Crop[0]), lib: lib, root: root, names: make([]string, 19), classes: 19}
+				tr := &trainer{cfg: scaled(cfg, cfg.Source.Crop[0]), lib: lib, root: root, names: make([]string, 19), classes: 19}
 				if tr.networks, err = buildNetworks(root, cfg, 19); err != nil {
 					return err
 				}
@@ -59,7 +60,7 @@ func TestPlanForetellsTheMemory(t *testing.T) {
 }
 
 func TestPlanNeedsNeitherDataNorWeights(t *testing.T) {
-	cfg, err := Resolve("gta2cs-daformer-pipa", "", []string{"network.encoder=mit-b0", "threads=1", "source.crop=[64, 64]", "target.crop=[64, 64]", "patch.crop=64", "adapt.ignore_top=0", "adapt.ignore_bottom=0"})
+	cfg, err := config.Resolve("gta2cs-daformer-pipa", "", []string{"network.encoder=mit-b0", "threads=1", "source.crop=[64, 64]", "target.crop=[64, 64]", "patch.crop=64", "adapt.ignore_top=0", "adapt.ignore_bottom=0"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -14,7 +15,7 @@ import (
 type PredictOptions struct {
 	Teacher   bool // by the teacher instead of the student
 	Device    torch.Device
-	Inference Inference // how the network sees the images; the run's is Config.Eval.Inference()
+	Inference config.Inference // how the network sees the images; the run's is Config.Eval.Inference()
 	// Threshold is the probability, 0 to 1, from which a pixel is confident;
 	// DACS and DAFormer have 0.968.
 	Threshold float64
@@ -107,12 +108,12 @@ func (t Trained) Header(in pipeline.Header, o PredictOptions) (pipeline.Header, 
 	network, file := studentOrTeacher(o.Teacher)
 	in.Classes, in.Colors, in.Labelled, in.Pseudo = t.State.Classes, t.State.Colors, true, true
 	return in.With("predict", struct {
-		Run             string    `json:"run"`
-		Iteration       int       `json:"iteration"`
-		Network         string    `json:"network"`
-		Weights         string    `json:"weights"` // xxh3-64 of the network's file
-		Threshold       float64   `json:"threshold"`
-		IgnoreUncertain bool      `json:"ignore_uncertain"`
-		Inference       Inference `json:"inference"`
+		Run             string           `json:"run"`
+		Iteration       int              `json:"iteration"`
+		Network         string           `json:"network"`
+		Weights         string           `json:"weights"` // xxh3-64 of the network's file
+		Threshold       float64          `json:"threshold"`
+		IgnoreUncertain bool             `json:"ignore_uncertain"`
+		Inference       config.Inference `json:"inference"`
 	}{t.Name, t.State.Iteration, network, t.State.Files[file].XXH3, o.Threshold, o.IgnoreUncertain, o.Inference})
 }

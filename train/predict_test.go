@@ -17,6 +17,7 @@ import (
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
 	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
@@ -35,7 +36,7 @@ func shortRun(t *testing.T) Trained {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(run); err != nil {
-		if _, err := Run(t.Context(), backend(t), config(t, "iterations=4", "checkpoint.every=2", "patch.weight=0", "pixel.weight=0"), Options{Out: run}); err != nil {
+		if _, err := Run(t.Context(), backend(t), settings(t, "iterations=4", "checkpoint.every=2", "patch.weight=0", "pixel.weight=0"), Options{Out: run}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -70,7 +71,7 @@ func predictAll(t *testing.T, trained Trained, d *formats.Dataset, o PredictOpti
 func TestPredictionsScoreAsEvaluationDoes(t *testing.T) {
 	trained := shortRun(t)
 	d := valImages(t, trained)
-	for name, how := range map[string]Inference{
+	for name, how := range map[string]config.Inference{
 		"as the run does":        trained.Config.Eval.Inference(),
 		"windows, scales, sides": {Window: [2]int{48, 64}, Stride: [2]int{24, 32}, Batch: 2, Scales: []float64{0.5, 1.25}, Flip: true},
 	} {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
@@ -20,7 +21,7 @@ func untrained(t *testing.T, s *torch.Scope, set ...string) network {
 	if err := s.Lib().Seed(1); err != nil {
 		t.Fatal(err)
 	}
-	net, err := config(t, set...).Network.newNetwork(nn.NewStore(s).Root(), 5)
+	net, err := newNetwork(settings(t, set...).Network, nn.NewStore(s).Root(), 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,26 +73,26 @@ func TestPredictorLaws(t *testing.T) {
 				net := untrained(t, s, set...)
 				if err := s.NoGrad(func(s *torch.Scope) error {
 					image := noise(67, 130)
-					of := func(i Inference, r raster.Raster) *torch.Tensor { return predictor{net, i}.scores(s, r) }
-					whole := of(Inference{}, image)
+					of := func(i config.Inference, r raster.Raster) *torch.Tensor { return predictor{net, i}.scores(s, r) }
+					whole := of(config.Inference{}, image)
 
-					near(t, "a window of the image's size", of(Inference{Window: [2]int{67, 130}, Stride: [2]int{32, 32}}, image), whole)
-					near(t, "a window larger than the image", of(Inference{Window: [2]int{512, 512}, Stride: [2]int{512, 512}}, image), whole)
-					near(t, "the scale 1", of(Inference{Scales: []float64{1}}, image), whole)
-					near(t, "the image's size as the one to fit", of(Inference{Resize: [2]int{67, 130}}, image), whole)
+					near(t, "a window of the image's size", of(config.Inference{Window: [2]int{67, 130}, Stride: [2]int{32, 32}}, image), whole)
+					near(t, "a window larger than the image", of(config.Inference{Window: [2]int{512, 512}, Stride: [2]int{512, 512}}, image), whole)
+					near(t, "the scale 1", of(config.Inference{Scales: []float64{1}}, image), whole)
+					near(t, "the image's size as the one to fit", of(config.Inference{Resize: [2]int{67, 130}}, image), whole)
 
-					windows := Inference{Window: [2]int{48, 48}, Stride: [2]int{32, 32}}
+					windows := config.Inference{Window: [2]int{48, 48}, Stride: [2]int{32, 32}}
 					one := of(windows, image)
 					windows.Batch = 3
 					near(t, "three windows at once", of(windows, image), one)
 
-					both := Inference{Flip: true, Scales: []float64{0.75, 1.25}, Window: [2]int{64, 64}, Stride: [2]int{32, 32}}
+					both := config.Inference{Flip: true, Scales: []float64{0.75, 1.25}, Window: [2]int{64, 64}, Stride: [2]int{32, 32}}
 					near(t, "both sides of a mirrored image", of(both, mirrored(image)), of(both, image).Flip(3))
 
 					// Test-time augmentation is the mean of what it looks at.
 					var sum *torch.Tensor
 					for _, scale := range []float64{0.5, 1, 1.5} {
-						look := Inference{Scales: []float64{scale}}
+						look := config.Inference{Scales: []float64{scale}}
 						for _, p := range []*torch.Tensor{of(look, image), of(look, mirrored(image)).Flip(3)} {
 							if sum == nil {
 								sum = p
@@ -100,7 +101,7 @@ func TestPredictorLaws(t *testing.T) {
 							}
 						}
 					}
-					near(t, "scales and sides", of(Inference{Scales: []float64{0.5, 1, 1.5}, Flip: true}, image), sum.Div(6))
+					near(t, "scales and sides", of(config.Inference{Scales: []float64{0.5, 1, 1.5}, Flip: true}, image), sum.Div(6))
 					return nil
 				}); err != nil {
 					t.Fatal(err)
@@ -118,7 +119,7 @@ func TestAnySizeIsPredicted(t *testing.T) {
 			torchtest.Run(t, func(s *torch.Scope) {
 				net := untrained(t, s, set...)
 				for _, size := range [][2]int{{1, 1}, {1, 200}, {7, 31}, {33, 65}, {95, 47}, {61, 103}} {
-					for _, how := range []Inference{{}, {Resize: [2]int{40, 80}}, {Window: [2]int{50, 70}, Stride: [2]int{21, 33}, Batch: 2}, {Scales: []float64{0.3, 1.7}, Flip: true}} {
+					for _, how := range []config.Inference{{}, {Resize: [2]int{40, 80}}, {Window: [2]int{50, 70}, Stride: [2]int{21, 33}, Batch: 2}, {Scales: []float64{0.3, 1.7}, Flip: true}} {
 						err := s.NoGrad(func(s *torch.Scope) error {
 							p := predictor{net, how}.scores(s, noise(size[0], size[1]))
 							if want := []int64{1, 5, int64(size[0]), int64(size[1])}; !slices.Equal(p.Shape(), want) {
@@ -144,7 +145,7 @@ func TestTwoScalesOfAnotherStride(t *testing.T) {
 	torchtest.Run(t, func(s *torch.Scope) {
 		net := untrained(t, s, "network.encoder=resnet50", "network.decoder=deeplabv2", "network.hrda={crop: [64, 64], detail_weight: 0.1}", "patch.weight=0")
 		if err := s.NoGrad(func(s *torch.Scope) error {
-			if p := (predictor{net, Inference{}}).scores(s, noise(45, 73)); !slices.Equal(p.Shape(), []int64{1, 5, 45, 73}) {
+			if p := (predictor{net, config.Inference{}}).scores(s, noise(45, 73)); !slices.Equal(p.Shape(), []int64{1, 5, 45, 73}) {
 				t.Errorf("shape %v", p.Shape())
 			}
 			return nil
@@ -171,7 +172,7 @@ func TestSizesAreThoseOfMultiScaleFlipAug(t *testing.T) {
 		{1052, 1914, [2]int{720, 1280}, 1, [2]int{704, 1280}},
 		{2, 3, [2]int{}, 0.25, [2]int{1, 1}},
 	} {
-		h, w := Inference{Resize: c.resize}.size(c.h, c.w, c.scale)
+		h, w := size(config.Inference{Resize: c.resize}, c.h, c.w, c.scale)
 		if got := [2]int{h, w}; got != c.want {
 			t.Errorf("%dx%d to fit %v at %v: %v, want %v", c.h, c.w, c.resize, c.scale, got, c.want)
 		}
@@ -179,7 +180,7 @@ func TestSizesAreThoseOfMultiScaleFlipAug(t *testing.T) {
 }
 
 func TestInferenceNamesWhatCannotWork(t *testing.T) {
-	for want, i := range map[string]Inference{
+	for want, i := range map[string]config.Inference{
 		"resize is [0 5]":    {Resize: [2]int{0, 5}},
 		"window is [5 0]":    {Window: [2]int{5, 0}},
 		"stride is [0 0]":    {Window: [2]int{5, 5}},
@@ -204,7 +205,7 @@ func TestWindowsAreFreedAsTheyGo(t *testing.T) {
 			net := untrained(t, s)
 			return lib.CountMemory(func(peak func() int64) error {
 				return s.NoGrad(func(s *torch.Scope) error {
-					predictor{net, Inference{Window: [2]int{64, 64}, Stride: [2]int{stride, stride}}}.scores(s, noise(128, 256))
+					predictor{net, config.Inference{Window: [2]int{64, 64}, Stride: [2]int{stride, stride}}}.scores(s, noise(128, 256))
 					bytes = peak()
 					return nil
 				})

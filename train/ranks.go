@@ -54,7 +54,7 @@ func (t *trainer) join(group *torch.Group) (close func(), err error) {
 // agree fails unless all ranks have rank 0's configuration and data, and go on
 // from its iteration.
 func (t *trainer) agree() error {
-	config, err := t.cfg.hash()
+	hash, err := t.cfg.Hash()
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (t *trainer) agree() error {
 	things := []struct {
 		name string
 		hash uint64
-	}{{"configuration", xxh3.HashString(config)}, {"checkpoint", uint64(t.iteration)}}
+	}{{"configuration", xxh3.HashString(hash)}, {"checkpoint", uint64(t.iteration)}}
 	for _, side := range slices.Sorted(maps.Keys(digests)) {
 		things = append(things, struct {
 			name string

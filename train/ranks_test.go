@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
@@ -35,7 +36,7 @@ func runRank() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	err := func() error {
-		cfg, err := Resolve("", os.Getenv("PIPA_TEST_CONFIG"), nil)
+		cfg, err := config.Resolve("", os.Getenv("PIPA_TEST_CONFIG"), nil)
 		if err != nil {
 			return err
 		}
@@ -72,7 +73,7 @@ type ranks struct {
 }
 
 // startRanks starts n of them on the loopback interface.
-func startRanks(t *testing.T, n int, cfg Config, run string, resume bool) *ranks {
+func startRanks(t *testing.T, n int, cfg config.Config, run string, resume bool) *ranks {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -168,8 +169,8 @@ func (r *ranks) succeed() {
 // short the gradient: where it is 1e-5 of a tensor's largest, rounding chooses
 // its sign, and two runs are twice the rate apart, for good. So the rate warms
 // up, from nearly nothing, as every preset's does.
-func ranksConfig(t *testing.T, set ...string) Config {
-	return config(t, append([]string{
+func ranksConfig(t *testing.T, set ...string) config.Config {
+	return settings(t, append([]string{
 		"iterations=20", "log_every=1", "checkpoint.every=20", "source.batch=4", "target.batch=4", "patch.batch=4", "masked.weight=1", "masked.block=16",
 		"adapt.threshold=0.1", "patch.start=3", "patch.threshold=0.01", "network.drop_path=0.1", "optimizer.lr=6e-5", "optimizer.warmup=5", "panels_every=0",
 	}, set...)...)

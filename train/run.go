@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -32,7 +33,6 @@ type Options struct {
 
 // The entries of a run directory.
 const (
-	configFile     = "config.yaml"
 	metricsFile    = "metrics.jsonl"
 	scoresFile     = "scores.jsonl" // of the student during the run and at its end
 	checkpointsDir = "checkpoints"
@@ -53,17 +53,20 @@ var ErrInterrupted = errors.New("interrupted, state saved")
 // writes the run directory, which all must see to resume. When the ctx of one
 // ends, all stop after the same step; when one dies, the others' Run fails
 // within half a minute and says which it was.
-func Run(ctx context.Context, lib *torch.Lib, cfg Config, o Options) (*Result, error) {
+func Run(ctx context.Context, lib *torch.Lib, cfg config.Config, o Options) (*Result, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Workers == 0 {
 		o.Workers = 2
 	}
-	if err := cfg.absolute(); err != nil {
+	if err := cfg.Absolute(); err != nil {
 		return nil, err
 	}
 	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := cfg.Fits(geometry(cfg.Network)); err != nil {
 		return nil, err
 	}
 	if cfg.Threads > 0 {
@@ -98,7 +101,7 @@ func Run(ctx context.Context, lib *torch.Lib, cfg Config, o Options) (*Result, e
 }
 
 // run is Run, as one of a group.
-func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg Config, o Options) (result *Result, err error) {
+func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg config.Config, o Options) (result *Result, err error) {
 	var t *trainer
 	unlock := func() {}
 	defer func() { unlock() }()
@@ -131,7 +134,7 @@ func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg Config,
 
 // openRun creates the run directory, or checks that the one to resume was
 // made with the same configuration.
-func openRun(cfg Config, o Options) (unlock func(), err error) {
+func openRun(cfg config.Config, o Options) (unlock func(), err error) {
 	if o.Out == "" {
 		return nil, fmt.Errorf("a run needs a directory: --out RUN")
 	}
@@ -155,14 +158,14 @@ func openRun(cfg Config, o Options) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(o.Out, configFile)
+	path := filepath.Join(o.Out, config.File)
 	if exists {
 		for _, name := range []string{checkpointsDir, panelsDir} {
 			if err := inside(o.Out, name); err != nil {
 				return nil, fmt.Errorf("open run: %w", err)
 			}
 		}
-		before, err := ResolveRun(o.Out, nil)
+		before, err := config.ResolveRun(o.Out, nil)
 		if err != nil {
 			return nil, fmt.Errorf("open run: %w", err)
 		}
@@ -196,7 +199,7 @@ func inside(run, name string) error {
 // holdsRun tells whether Out holds the run that is to be resumed. It fails where
 // one is to be begun and Out holds it already, or files that it would replace.
 func holdsRun(o Options) (bool, error) {
-	_, err := files.ReadIn(o.Out, configFile)
+	_, err := files.ReadIn(o.Out, config.File)
 	exists := err == nil
 	switch {
 	case err != nil && !errors.Is(err, os.ErrNotExist):
@@ -204,12 +207,12 @@ func holdsRun(o Options) (bool, error) {
 	case exists && !o.Resume:
 		return false, fmt.Errorf("%s already holds a run: continue it with --resume, or choose another --out", o.Out)
 	case !exists && o.Resume:
-		return false, fmt.Errorf("%s holds no run to resume: %s is missing", o.Out, configFile)
+		return false, fmt.Errorf("%s holds no run to resume: %s is missing", o.Out, config.File)
 	}
 	if exists {
 		return true, nil
 	}
-	for _, name := range []string{configFile, metricsFile, scoresFile, resultFile, checkpointsDir, panelsDir} {
+	for _, name := range []string{config.File, metricsFile, scoresFile, resultFile, checkpointsDir, panelsDir} {
 		if _, err := os.Lstat(filepath.Join(o.Out, name)); err == nil {
 			return false, fmt.Errorf("%s holds %s, and no run: choose another --out", o.Out, name)
 		}
@@ -219,16 +222,16 @@ func holdsRun(o Options) (bool, error) {
 
 // sameConfig fails, naming the keys, unless both configurations compute the
 // same numbers.
-func sameConfig(now, before Config) error {
-	h1, err := now.hash()
+func sameConfig(now, before config.Config) error {
+	h1, err := now.Hash()
 	if err != nil {
 		return err
 	}
-	h2, err := before.hash()
+	h2, err := before.Hash()
 	if err != nil || h1 == h2 {
 		return err
 	}
-	keys, err := Diff(now, before)
+	keys, err := config.Diff(now, before)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
 	"github.com/pipa-uda/pipa/train/torch"
 )
@@ -139,8 +140,8 @@ type EvalOptions struct {
 	Dir       string // the target's folder; empty, with no format, means the run's
 	Split     string // empty means the run's
 	Device    torch.Device
-	Inference Inference // how the network sees the images; the run's is Config.Eval.Inference()
-	MaxPixels int       // the most that an image of a folder may declare; 0 means raster.MaxPixels
+	Inference config.Inference // how the network sees the images; the run's is Config.Eval.Inference()
+	MaxPixels int              // the most that an image of a folder may declare; 0 means raster.MaxPixels
 	Progress  func(done, total int)
 }
 
@@ -180,8 +181,8 @@ func Evaluate(ctx context.Context, lib *torch.Lib, t Trained, o EvalOptions) (*R
 // evaluate scores a network of these classes on a labelled dataset, whose images
 // its ranks share. Where ctx ends on one of them it fails on all, with
 // context.Canceled on the others.
-func evaluate(ctx context.Context, root *torch.Scope, p predictor, classes []string, target DataConfig, maxPixels int, progress func(done, total int)) (*Result, error) {
-	if !target.given() {
+func evaluate(ctx context.Context, root *torch.Scope, p predictor, classes []string, target config.Data, maxPixels int, progress func(done, total int)) (*Result, error) {
+	if !target.Given() {
 		return nil, errors.New("there is no target: give one (--target FORMAT:DIR)")
 	}
 	if target.Dir != "" {

@@ -546,7 +546,7 @@ func (t *trainer) project(fused *torch.Tensor) (embed *torch.Tensor) {
 // autocast calls f, whose operations join x's scope, in the network's
 // precision.
 func (t *trainer) autocast(x *torch.Tensor, f func()) {
-	x.Scope().Autocast(t.cfg.Network.bfloat16(), f)
+	x.Scope().Autocast(t.cfg.Network.BFloat16(), f)
 }
 
 // halves splits the maps of a batch of all first crops and all second ones.

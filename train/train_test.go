@@ -25,6 +25,7 @@ import (
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/precompute"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/data"
 	"github.com/pipa-uda/pipa/train/torch"
 	"go.uber.org/goleak"
@@ -64,13 +65,13 @@ func backend(t testing.TB) *torch.Lib {
 }
 
 // config is fixture-pipa, smaller and shorter still.
-func config(t testing.TB, set ...string) Config {
+func settings(t testing.TB, set ...string) config.Config {
 	t.Helper()
 	dir, err := fixtureDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := Resolve("fixture-pipa", "", append([]string{
+	cfg, err := config.Resolve("fixture-pipa", "", append([]string{
 		"iterations=8", "source.resize=[64, 128]", "source.crop=[64, 64]", "target.resize=[64, 128]", "target.crop=[64, 64]",
 		"network.dims=[8, 16, 20, 32]", "network.depths=[1, 1, 1, 1]", "network.channels=16", "pixel.dim=16", "patch.dim=16", "pixel.max_views=6",
 		"patch.start=2", "patch.crop=64", "patch.base=128", "patch.negatives=40", "patch.threshold=0.01", "eval.resize=[64, 128]",
@@ -121,7 +122,7 @@ func readWeights(t *testing.T, run string) map[string][]byte {
 
 func TestARunCutAnywhereAndResumedEqualsOneThatRanThrough(t *testing.T) {
 	lib := backend(t)
-	cfg := config(t, "eval.every=2")
+	cfg := settings(t, "eval.every=2")
 	whole := filepath.Join(t.TempDir(), "whole")
 	want, err := Run(context.Background(), lib, cfg, Options{Out: whole})
 	if err != nil {
@@ -164,7 +165,7 @@ func TestARunCutAnywhereAndResumedEqualsOneThatRanThrough(t *testing.T) {
 // since the last checkpoint but the log.
 func TestAKilledRunLogsTheSameMetrics(t *testing.T) {
 	lib := backend(t)
-	cfg := config(t)
+	cfg := settings(t)
 	whole, run := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "killed")
 	if _, err := Run(context.Background(), lib, cfg, Options{Out: whole}); err != nil {
 		t.Fatal(err)
@@ -192,7 +193,7 @@ func TestAKilledRunLogsTheSameMetrics(t *testing.T) {
 
 func TestResumeRefusesAnotherConfigurationOrData(t *testing.T) {
 	lib := backend(t)
-	cfg := config(t, "iterations=2")
+	cfg := settings(t, "iterations=2")
 	run := filepath.Join(t.TempDir(), "run")
 	if _, err := Run(context.Background(), lib, cfg, Options{Out: run}); err != nil {
 		t.Fatal(err)
@@ -256,7 +257,7 @@ func TestEveryLossReachesTheEncoder(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if err := lib.Run(torch.CPU, func(root *torch.Scope) error {
-				cfg := config(t, c.set...)
+				cfg := settings(t, c.set...)
 				tr, err := newTrainer(context.Background(), root, cfg, Options{Workers: 1})
 				if err != nil {
 					return err
@@ -328,7 +329,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	live, resident := map[int]int{}, map[int]int64{}
 	run := filepath.Join(t.TempDir(), "run")
 	const steps = 300
-	_, err := Run(context.Background(), lib, config(t, "iterations=300", "log_every=50", "checkpoint.every=300"), Options{Out: run, Progress: func(m Metrics, _ int) {
+	_, err := Run(context.Background(), lib, settings(t, "iterations=300", "log_every=50", "checkpoint.every=300"), Options{Out: run, Progress: func(m Metrics, _ int) {
 		live[m.Iteration], resident[m.Iteration] = lib.LiveTensors(), m.MemoryBytes
 	}})
 	if err != nil {
@@ -350,7 +351,7 @@ func TestMemoryIsFlat(t *testing.T) {
 // itself, precomputed.
 func TestPairsMayComeFromADataset(t *testing.T) {
 	lib := backend(t)
-	cfg := config(t)
+	cfg := settings(t)
 	live, run := filepath.Join(t.TempDir(), "live"), filepath.Join(t.TempDir(), "precomputed")
 	if _, err := Run(context.Background(), lib, cfg, Options{Out: live}); err != nil {
 		t.Fatal(err)
@@ -433,8 +434,8 @@ func TestTheSamePairsGiveTheSameLoss(t *testing.T) {
 		"patch.start=0", "adapt.start=0", "patch.batch=1", "iterations=1", "log_every=1", "eval.split=train",
 	}
 	losses := map[string]map[string]float64{}
-	train := func(name string, set ...string) Config {
-		cfg := config(t, append(whole, set...)...)
+	train := func(name string, set ...string) config.Config {
+		cfg := settings(t, append(whole, set...)...)
 		cfg.Source.Dir, cfg.Target.Dir = one, one
 		run := filepath.Join(t.TempDir(), name)
 		if _, err := Run(t.Context(), lib, cfg, Options{Out: run}); err != nil {
@@ -467,7 +468,7 @@ func TestTheSamePairsGiveTheSameLoss(t *testing.T) {
 // by window.
 func TestWindowOrderIsThatOfADataset(t *testing.T) {
 	lib := backend(t)
-	cfg := config(t, "iterations=4", "adapt.enabled=false", "patch.weight=0", "pixel.weight=0", "source.order=window")
+	cfg := settings(t, "iterations=4", "adapt.enabled=false", "patch.weight=0", "pixel.weight=0", "source.order=window")
 	if _, err := Run(t.Context(), lib, cfg, Options{Out: filepath.Join(t.TempDir(), "folder")}); err == nil || !strings.Contains(err.Error(), "order window is that of a precomputed dataset") {
 		t.Errorf("a folder of images: %v", err)
 	}
@@ -495,7 +496,7 @@ func TestWindowOrderIsThatOfADataset(t *testing.T) {
 
 func TestSourceMayBeAStream(t *testing.T) {
 	lib := backend(t)
-	cfg := config(t, "iterations=3", "adapt.enabled=false", "patch.weight=0", "pixel.weight=0")
+	cfg := settings(t, "iterations=3", "adapt.enabled=false", "patch.weight=0", "pixel.weight=0")
 	f, err := openFeeds(context.Background(), cfg, Options{Workers: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -545,7 +546,7 @@ func opened(t *testing.T, run string) Trained {
 func TestEvaluateScoresStudentAndTeacher(t *testing.T) {
 	lib := backend(t)
 	run := filepath.Join(t.TempDir(), "run")
-	want, err := Run(context.Background(), lib, config(t, "iterations=3"), Options{Out: run})
+	want, err := Run(context.Background(), lib, settings(t, "iterations=3"), Options{Out: run})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -620,7 +621,7 @@ func TestEveryRecipeTrains(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set := append([]string{"iterations=3", "log_every=3", "patch.start=0", "adapt.start=0"}, c.set...)
 			var last Metrics
-			r, err := Run(t.Context(), lib, config(t, set...), Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m Metrics, _ int) { last = m }})
+			r, err := Run(t.Context(), lib, settings(t, set...), Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m Metrics, _ int) { last = m }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -641,7 +642,7 @@ func TestBFloat16StaysCloseToFloat32(t *testing.T) {
 	first := map[string]Metrics{}
 	for _, precision := range []string{"float32", "bfloat16"} {
 		run := filepath.Join(t.TempDir(), precision)
-		if _, err := Run(t.Context(), lib, config(t, "iterations=1", "log_every=1", "patch.start=0", "adapt.start=0", "network.precision="+precision), Options{Out: run}); err != nil {
+		if _, err := Run(t.Context(), lib, settings(t, "iterations=1", "log_every=1", "patch.start=0", "adapt.start=0", "network.precision="+precision), Options{Out: run}); err != nil {
 			t.Fatal(err)
 		}
 		first[precision] = deterministic(t, run)[0]
@@ -677,7 +678,7 @@ func TestActivationCheckpointingChangesMemoryAlone(t *testing.T) {
 				runs[i] = filepath.Join(t.TempDir(), checkpointing)
 				set := append([]string{"iterations=4", "log_every=4", "patch.start=0", "adapt.start=0", "network.drop_path=0.5", "network.depths=[2, 2, 2, 2]", "network.checkpointing=" + checkpointing}, c.set...)
 				if err := lib.CountMemory(func(peak func() int64) error {
-					_, err := Run(t.Context(), lib, config(t, set...), Options{Out: runs[i]})
+					_, err := Run(t.Context(), lib, settings(t, set...), Options{Out: runs[i]})
 					peaks[i] = peak()
 					return err
 				}); err != nil {
@@ -742,7 +743,7 @@ func TestMarginMask(t *testing.T) {
 func TestBadLossesStopOrAreSkipped(t *testing.T) {
 	lib := backend(t)
 	infinite := []string{"iterations=3", "log_every=3", "pixel.weight=1e300"} // overflows float32
-	_, err := Run(t.Context(), lib, config(t, infinite...), Options{Out: filepath.Join(t.TempDir(), "run")})
+	_, err := Run(t.Context(), lib, settings(t, infinite...), Options{Out: filepath.Join(t.TempDir(), "run")})
 	for _, want := range []string{"iteration 0", "gta/train/", "loss pixel is +Inf"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)
@@ -750,7 +751,7 @@ func TestBadLossesStopOrAreSkipped(t *testing.T) {
 	}
 	run := filepath.Join(t.TempDir(), "run")
 	var last Metrics
-	if _, err := Run(t.Context(), lib, config(t, append(infinite, "on_bad_loss=skip")...), Options{Out: run, Progress: func(m Metrics, _ int) { last = m }}); err != nil {
+	if _, err := Run(t.Context(), lib, settings(t, append(infinite, "on_bad_loss=skip")...), Options{Out: run, Progress: func(m Metrics, _ int) { last = m }}); err != nil {
 		t.Fatal(err)
 	}
 	if last.Skipped != 3 || len(last.Losses) != 0 {
@@ -765,7 +766,7 @@ func TestProbedGradients(t *testing.T) {
 	for mode, reaches := range map[string]bool{"paper": true, "official": false} {
 		var all []Metrics
 		set := []string{"iterations=4", "log_every=1", "probe_every=2", "patch.start=0", "adapt.start=0", "adapt.threshold=0", "patch.mode=" + mode}
-		if _, err := Run(t.Context(), lib, config(t, set...), Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m Metrics, _ int) { all = append(all, m) }}); err != nil {
+		if _, err := Run(t.Context(), lib, settings(t, set...), Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m Metrics, _ int) { all = append(all, m) }}); err != nil {
 			t.Fatal(err)
 		}
 		for i, m := range all {
@@ -790,10 +791,10 @@ func TestPanelsShowTheStep(t *testing.T) {
 	lib := backend(t)
 	with, without := filepath.Join(t.TempDir(), "with"), filepath.Join(t.TempDir(), "without")
 	set := []string{"iterations=5", "patch.start=0", "adapt.start=0"}
-	if _, err := Run(t.Context(), lib, config(t, append(set, "panels_every=2")...), Options{Out: with}); err != nil {
+	if _, err := Run(t.Context(), lib, settings(t, append(set, "panels_every=2")...), Options{Out: with}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Run(t.Context(), lib, config(t, append(set, "panels_every=0")...), Options{Out: without}); err != nil {
+	if _, err := Run(t.Context(), lib, settings(t, append(set, "panels_every=0")...), Options{Out: without}); err != nil {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob(filepath.Join(with, panelsDir, "*.png"))

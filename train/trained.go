@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/weights/safetensors"
@@ -13,9 +14,9 @@ import (
 
 // Trained is a checkpoint whose networks are to be used.
 type Trained struct {
-	Name     string // the run's, with @ITERATION where one checkpoint was asked for
-	Dir      string // the checkpoint's folder
-	Config   Config // the run's
+	Name     string        // the run's, with @ITERATION where one checkpoint was asked for
+	Dir      string        // the checkpoint's folder
+	Config   config.Config // the run's
 	State    State
 	Warnings []error // newer checkpoints that were passed over, being damaged
 }
@@ -29,10 +30,10 @@ func OpenTrained(path string) (t Trained, err error) {
 	single := err == nil
 	if single {
 		run = filepath.Dir(filepath.Dir(path))
-	} else if _, err := os.Stat(filepath.Join(path, configFile)); errors.Is(err, os.ErrNotExist) {
-		return t, fmt.Errorf("open %s: neither a run, with %s, nor a checkpoint, with %s", path, configFile, stateFile)
+	} else if _, err := os.Stat(filepath.Join(path, config.File)); errors.Is(err, os.ErrNotExist) {
+		return t, fmt.Errorf("open %s: neither a run, with %s, nor a checkpoint, with %s", path, config.File, stateFile)
 	}
-	if t.Config, err = ResolveRun(run, nil); err != nil {
+	if t.Config, err = config.ResolveRun(run, nil); err != nil {
 		return t, fmt.Errorf("open %s: %w", path, err)
 	}
 	abs, err := filepath.Abs(run)
@@ -87,9 +88,9 @@ func (t Trained) network(s *torch.Scope, teacher bool) (network, error) {
 
 // loadSegmentor builds the network that weights hold; the heads of the
 // contrasts, which only training needs, are passed over.
-func loadSegmentor(s *torch.Scope, c NetworkConfig, classes int, weights *safetensors.File) (network, error) {
+func loadSegmentor(s *torch.Scope, c config.Network, classes int, weights *safetensors.File) (network, error) {
 	store := nn.NewStore(s)
-	net, err := c.newNetwork(store.Root(), classes)
+	net, err := newNetwork(c, store.Root(), classes)
 	if err != nil {
 		return net, err
 	}

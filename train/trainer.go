@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/loss"
 	"github.com/pipa-uda/pipa/train/optim"
 	"github.com/pipa-uda/pipa/train/torch"
@@ -17,7 +18,7 @@ import (
 // trainer is a run in progress.
 type trainer struct {
 	*networks
-	cfg       Config
+	cfg       config.Config
 	options   Options
 	lib       *torch.Lib
 	root      *torch.Scope
@@ -38,7 +39,7 @@ type trainer struct {
 
 // newTrainer builds a run's networks, opens its data and, resuming, restores
 // its last good checkpoint. It talks to no other rank.
-func newTrainer(ctx context.Context, root *torch.Scope, cfg Config, o Options) (_ *trainer, err error) {
+func newTrainer(ctx context.Context, root *torch.Scope, cfg config.Config, o Options) (_ *trainer, err error) {
 	t := &trainer{cfg: cfg, options: o, lib: root.Lib(), root: root, window: newWindow()}
 	if t.feeds, err = openFeeds(ctx, cfg, o); err != nil {
 		return nil, err
@@ -105,7 +106,7 @@ func (t *trainer) save() error {
 	if t.group.Rank() != 0 {
 		return nil
 	}
-	hash, err := t.cfg.hash()
+	hash, err := t.cfg.Hash()
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func TestAStepWaitsForTheDeviceOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := lib.Run(torch.CPU, func(root *torch.Scope) error {
-				tr, err := newTrainer(context.Background(), root, config(t, append([]string{"patch.start=0", "adapt.start=0", "panels_every=0"}, set...)...), Options{Workers: 1})
+				tr, err := newTrainer(context.Background(), root, settings(t, append([]string{"patch.start=0", "adapt.start=0", "panels_every=0"}, set...)...), Options{Workers: 1})
 				if err != nil {
 					return err
 				}

@@ -9,15 +9,16 @@ import (
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline/view"
 	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
 	"github.com/urfave/cli/v2"
 )
 
 // evaluation is a run's or a checkpoint's score, and how it came about.
 type evaluation struct {
-	Name       string          `json:"name"`
-	Checkpoint string          `json:"checkpoint"` // its folder
-	Inference  train.Inference `json:"inference"`
+	Name       string           `json:"name"`
+	Checkpoint string           `json:"checkpoint"` // its folder
+	Inference  config.Inference `json:"inference"`
 	*train.Result
 }
 

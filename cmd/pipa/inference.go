@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/urfave/cli/v2"
 )
 
@@ -24,7 +25,7 @@ func inferenceFlags() []cli.Flag {
 }
 
 // inference is a run's way to see images, as the flags change it.
-func inference(c *cli.Context, run train.Inference) (i train.Inference, err error) {
+func inference(c *cli.Context, run config.Inference) (i config.Inference, err error) {
 	i = run
 	i.Batch, i.Flip = c.Int("windows"), c.Bool("flip")
 	if text := c.String("resize"); text == "original" {

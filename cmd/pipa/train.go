@@ -13,6 +13,7 @@ import (
 
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
 	"github.com/pipa-uda/pipa/train/report"
 	"github.com/pipa-uda/pipa/train/torch"
@@ -186,14 +187,14 @@ func losses(m train.Metrics) string {
 }
 
 // trainingConfig layers what the flags say.
-func trainingConfig(c *cli.Context, out string) (train.Config, error) {
+func trainingConfig(c *cli.Context, out string) (config.Config, error) {
 	file := c.String("config")
 	preset := c.String("preset")
-	resolve := func(set []string) (train.Config, error) { return train.Resolve(preset, file, set) }
+	resolve := func(set []string) (config.Config, error) { return config.Resolve(preset, file, set) }
 	if c.Bool("resume") && preset == "" && file == "" {
-		resolve = func(set []string) (train.Config, error) { return train.ResolveRun(out, set) }
+		resolve = func(set []string) (config.Config, error) { return config.ResolveRun(out, set) }
 	} else if preset == "" && file == "" {
-		return train.Config{}, usagef("give --preset or --config; \"pipa presets\" lists the published recipes")
+		return config.Config{}, usagef("give --preset or --config; \"pipa presets\" lists the published recipes")
 	}
 	var set []string
 	for _, side := range []string{"source", "target"} {
@@ -259,7 +260,7 @@ func presetsCommand() *cli.Command {
 			if c.NArg() > 0 {
 				return usagef("presets has no command %q: did you mean: pipa presets show %s?", c.Args().First(), c.Args().First())
 			}
-			for _, name := range train.PresetNames() {
+			for _, name := range config.Names() {
 				if _, err := fmt.Println(name); err != nil {
 					return closedPipe(err)
 				}
@@ -275,7 +276,7 @@ func presetsCommand() *cli.Command {
 				if err != nil {
 					return err
 				}
-				cfg, err := train.Preset(args[0])
+				cfg, err := config.Preset(args[0])
 				if err != nil {
 					return usageError{err}
 				}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
 )
 
@@ -74,7 +75,7 @@ func Write(w io.Writer, dir string) error {
 }
 
 func load(dir string) (*page, error) {
-	cfg, text, err := train.ReadConfig(dir)
+	cfg, text, err := config.ReadRun(dir)
 	if err != nil {
 		return nil, err
 	}
