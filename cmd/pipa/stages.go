@@ -213,16 +213,16 @@ func classmixCommand() *cli.Command {
 				return err
 			}
 			defer closeSource()
-			target, closeTarget, err := open.Stream(c.Context, targetName)
+			target, err := open.Open(c.Context, targetName, open.Options{})
 			if err != nil {
 				return fmt.Errorf("target: %w", err)
 			}
-			defer closeTarget()
+			defer target.Close()
 			o := classmix.Options{Epoch: c.Uint64("epoch"), Weight: float32(c.Float64("weight"))}
 			if err := o.Validate(); err != nil {
 				return usageError{err}
 			}
-			mixed, err := classmix.Streams(c.Context, source, target, o, c.Int("workers"))
+			mixed, err := classmix.Streams(c.Context, source, target.Stream, o, c.Int("workers"))
 			if err != nil {
 				return err
 			}

@@ -190,8 +190,11 @@ func openPart(c *cli.Context, name string, several bool) (s pipeline.Stream, row
 		if c.Bool("shuffle") {
 			return s, 0, nil, usagef("--shuffle needs a dataset's folder, and %s is a file: store it with pipa write first", name)
 		}
-		s, close, err = open.Stream(c.Context, name)
-		return s, -1, close, err
+		in, err := open.Open(c.Context, name, open.Options{})
+		if err != nil {
+			return s, 0, nil, err
+		}
+		return in.Stream, in.Rows, in.Close, nil
 	}
 	if several && c.Bool("shuffle") {
 		return s, 0, nil, usagef("--shuffle takes one dataset")

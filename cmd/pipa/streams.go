@@ -25,7 +25,11 @@ func input(ctx context.Context, name string) (s pipeline.Stream, close func() er
 			s, _, err = parquet.Read(ctx, name, runtime.GOMAXPROCS(0))
 			return s, func() error { return nil }, err
 		}
-		return open.Stream(ctx, name)
+		in, err := open.Open(ctx, name, open.Options{})
+		if err != nil {
+			return s, nil, err
+		}
+		return in.Stream, in.Close, nil
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		return s, nil, usagef("standard input is a terminal: pipe a stream in, as in \"pipa read … | pipa …\", or name a file")
