@@ -12,8 +12,8 @@ import (
 	"github.com/pipa-uda/pipa/fixtures/golden"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/method"
 	"github.com/pipa-uda/pipa/train/nn"
-	"github.com/pipa-uda/pipa/train/optim"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
 	"github.com/pipa-uda/pipa/train/uda"
@@ -53,7 +53,7 @@ func goldenConfig(t *testing.T, weights *golden.Case) config.Config {
 func goldenTrainer(t *testing.T, s *torch.Scope, weights *golden.Case) *trainer {
 	t.Helper()
 	cfg := goldenConfig(t, weights)
-	nets, err := buildNetworks(s, cfg, 19)
+	m, err := method.New(s, cfg, 19)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,55 +77,51 @@ func goldenTrainer(t *testing.T, s *torch.Scope, weights *golden.Case) *trainer 
 			}
 		}
 	}
-	fill(nets.studentStore, 1)
-	fill(nets.teacherStore, 0.9)
-	fill(nets.frozenStore, 0.95)
-	nets.pixelClassifier.Dropout = 0
-	tr := &trainer{networks: nets, cfg: cfg, lib: s.Lib(), root: s, classes: 19, window: newWindow()}
-	if tr.teacher, err = uda.NewTeacher(s, nets.teacherStore, nets.studentStore, cfg.Adapt.EMA); err != nil {
-		t.Fatal(err)
-	}
-	tr.optimizer = optim.NewAdamW(s, nets.studentStore.Parameters(), func(name string) optim.Group { return optim.GroupOf(name, cfg.Optimizer.HeadMultiplier) },
-		optim.Options{Betas: cfg.Optimizer.Betas, WeightDecay: cfg.Optimizer.WeightDecay})
+	fill(m.StudentStore, 1)
+	fill(m.TeacherStore, 0.9)
+	fill(m.FrozenStore, 0.95)
+	m.Judge.Dropout = 0
+	tr := &trainer{cfg: cfg, lib: s.Lib(), root: s, method: m, window: newWindow()}
+	tr.optimizer, tr.schedule = newOptimizer(s, m, cfg)
 	return tr
 }
 
 // goldenInputs are a step's tensors and fixed draws.
-func goldenInputs(s *torch.Scope, in *golden.Case, withPairs bool) (inputs, draws) {
+func goldenInputs(s *torch.Scope, in *golden.Case, withPairs bool) (method.Inputs, method.Draws) {
 	label := torchtest.Tensor(s, in, "label").Squeeze(1)
-	x := inputs{source: images{image: torchtest.Tensor(s, in, "image"), label: label.To(torch.Int64), labels: label.To(torch.Uint8).Bytes()}, target: torchtest.Tensor(s, in, "target_image")}
-	d := draws{}
+	x := method.Inputs{Source: method.Images{Image: torchtest.Tensor(s, in, "image"), Label: label.To(torch.Int64), Labels: label.To(torch.Uint8).Bytes()}, Target: torchtest.Tensor(s, in, "target_image")}
+	d := method.Draws{}
 	if in.Has("valid_pseudo_mask") {
-		x.valid = torchtest.Tensor(s, in, "valid_pseudo_mask").Squeeze(1).To(torch.Float32)
+		x.Valid = torchtest.Tensor(s, in, "valid_pseudo_mask").Squeeze(1).To(torch.Float32)
 		box := func(name string) raster.Box {
 			b := in.Ints(name)
 			return raster.Box{Y0: int(b[0]), Y1: int(b[1]), X0: int(b[2]), X1: int(b[3])}
 		}
-		d.sourceBox, d.mixedBox = box("crop_box_source"), box("crop_box_mix")
+		d.SourceBox, d.MixedBox = box("crop_box_source"), box("crop_box_mix")
 	}
-	for i := range x.target.Dim(0) {
+	for i := range x.Target.Dim(0) {
 		var classes []raster.TrainID
 		for _, c := range in.Ints("mix_chosen" + string(rune('0'+i))) {
 			classes = append(classes, raster.TrainID(c))
 		}
-		d.classes = append(d.classes, classes)
+		d.Classes = append(d.Classes, classes)
 	}
 	if !withPairs {
 		return x, d
 	}
 	pair := torchtest.Tensor(s, in, "pair")
-	x.pairs = &pairs{}
+	x.Pairs = &method.Pairs{}
 	flips := in.Must("flip").Data
 	n := pair.Dim(0)
-	for i, c := range []*cropSet{&x.pairs.a, &x.pairs.b} {
-		c.image = pair.Select(1, i).Contiguous()
+	for i, c := range []*method.Crops{&x.Pairs.A, &x.Pairs.B} {
+		c.Image = pair.Select(1, i).Contiguous()
 		corner := func(name string, k, row int) int { return int(in.Ints(name + string(rune('1'+i)))[2*row+k]) }
 		for row := range n {
-			c.overlap = append(c.overlap, raster.Box{Y0: corner("ul", 0, row), X0: corner("ul", 1, row), Y1: corner("br", 0, row), X1: corner("br", 1, row)})
-			c.flip = append(c.flip, flips[i*n+row] != 0)
+			c.Overlap = append(c.Overlap, raster.Box{Y0: corner("ul", 0, row), X0: corner("ul", 1, row), Y1: corner("br", 0, row), X1: corner("br", 1, row)})
+			c.Flip = append(c.Flip, flips[i*n+row] != 0)
 		}
 	}
-	d.negativesA, d.negativesB = in.Ints("selected1"), in.Ints("selected2")
+	d.NegativesA, d.NegativesB = in.Ints("selected1"), in.Ints("selected2")
 	return x, d
 }
 
@@ -167,24 +163,24 @@ func checkStep(t *testing.T, s *torch.Scope, in, weights, want *golden.Case, ite
 	withPatches := want.Has("patch_loss_weighted")
 	x, d := goldenInputs(s, in, withPatches)
 
-	v := newStepValues()
-	if err := tr.gradients(s, x, d, &v); err != nil {
+	v, err := tr.method.Gradients(s, x, d, iteration, method.Look{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	near := func(name string, got float64) {
 		golden.NearRelative(t, name, []float32{float32(got)}, want.Floats(name), 1e-5)
 	}
-	near("back.source", v.losses["source"]+v.losses["source_detail"]+v.losses["pixel"])
-	near("back.feature_distance", v.losses["feature_distance"])
-	near("back.mix_total", v.losses["mixed"]+v.losses["mixed_detail"]+v.losses["patch"])
+	near("back.source", v.Losses["source"]+v.Losses["source_detail"]+v.Losses["pixel"])
+	near("back.feature_distance", v.Losses["feature_distance"])
+	near("back.mix_total", v.Losses["mixed"]+v.Losses["mixed_detail"]+v.Losses["patch"])
 	if withPatches {
-		near("patch_loss_weighted", v.losses["patch"])
+		near("patch_loss_weighted", v.Losses["patch"])
 	}
 	checkGradients(t, s, tr, want)
 
 	// The first update moves every element by the rate times its gradient's
 	// sign, whatever its size: it is compared from the published gradients.
-	for _, e := range tr.studentStore.Parameters() {
+	for _, e := range tr.method.StudentStore.Parameters() {
 		if name := gradName(want, e.Name); name != "" {
 			e.Tensor.SetGrad(torchtest.Tensor(s, want, name))
 		}
@@ -193,7 +189,7 @@ func checkStep(t *testing.T, s *torch.Scope, in, weights, want *golden.Case, ite
 		t.Fatal(err)
 	}
 	compared := 0
-	for _, e := range tr.studentStore.Parameters() {
+	for _, e := range tr.method.StudentStore.Parameters() {
 		for _, name := range []string{"after.model." + e.Name, "after." + e.Name} {
 			if want.Has(name) {
 				compared++
@@ -225,7 +221,7 @@ const gradientTolerance = 6e-5
 // parameter's gradient norm.
 func checkGradients(t *testing.T, s *torch.Scope, tr *trainer, want *golden.Case) {
 	t.Helper()
-	for _, e := range tr.studentStore.Parameters() {
+	for _, e := range tr.method.StudentStore.Parameters() {
 		name := gradName(want, e.Name)
 		if name == "" {
 			continue
@@ -238,7 +234,7 @@ func checkGradients(t *testing.T, s *torch.Scope, tr *trainer, want *golden.Case
 	}
 	names, norms := namedNumbers(t, want, "gradnorm")
 	for i, name := range names {
-		p := tr.studentStore.Get(strings.TrimPrefix(name, "model."))
+		p := tr.method.StudentStore.Get(strings.TrimPrefix(name, "model."))
 		if p == nil {
 			t.Errorf("there is no parameter %s", name)
 			continue
@@ -273,7 +269,7 @@ func checkTeacher(t *testing.T, tr *trainer, want *golden.Case) {
 	names, sums := namedNumbers(t, want, "ema")
 	compared := 0
 	for i, name := range names {
-		p := tr.teacherStore.Get(name)
+		p := tr.method.TeacherStore.Get(name)
 		if p == nil {
 			if !strings.HasPrefix(name, "cls_head.") && !strings.HasPrefix(name, "proj_head.") {
 				t.Errorf("the teacher has no %s", name)
@@ -295,12 +291,12 @@ func checkTeacher(t *testing.T, tr *trainer, want *golden.Case) {
 func checkMix(t *testing.T, s *torch.Scope, in, weights, want *golden.Case, iteration int) {
 	t.Helper()
 	tr := goldenTrainer(t, s, weights)
-	if err := tr.teacher.Update(iteration); err != nil {
+	if err := tr.method.EMA.Update(iteration); err != nil {
 		t.Fatal(err)
 	}
 	x, d := goldenInputs(s, in, false)
-	pseudo := tr.label(x)
-	mixed := uda.Mix(x.source.image, x.source.label, x.target, pseudo, d.classes)
+	pseudo := tr.method.Label(x)
+	mixed := uda.Mix(x.Source.Image, x.Source.Label, x.Target, pseudo, d.Classes)
 	for name, got := range map[string]*torch.Tensor{"mixed_label": mixed.Label, "pseudo_label": pseudo.Label} {
 		differ := 0
 		for i, v := range got.To(torch.Uint8).Bytes() {

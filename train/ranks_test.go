@@ -21,8 +21,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/infer"
 	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/traintest"
 	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
 
@@ -170,7 +173,7 @@ func (r *ranks) succeed() {
 // its sign, and two runs are twice the rate apart, for good. So the rate warms
 // up, from nearly nothing, as every preset's does.
 func ranksConfig(t *testing.T, set ...string) config.Config {
-	return settings(t, append([]string{
+	return traintest.Config(t, append([]string{
 		"iterations=20", "log_every=1", "checkpoint.every=20", "source.batch=4", "target.batch=4", "patch.batch=4", "masked.weight=1", "masked.block=16",
 		"adapt.threshold=0.1", "patch.start=3", "patch.threshold=0.01", "network.drop_path=0.1", "optimizer.lr=6e-5", "optimizer.warmup=5", "panels_every=0",
 	}, set...)...)
@@ -185,12 +188,12 @@ var rounding = []string{"proj_head.proj.0.bias", "proj_head.proj.1.0.running_mea
 // name, but for those.
 func checkpointTensors(t *testing.T, run string) map[string][]float32 {
 	t.Helper()
-	dir, _, _, err := latestCheckpoint(filepath.Join(run, checkpointsDir))
+	dir, _, _, err := checkpoint.Latest(run)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := map[string][]float32{}
-	for _, file := range []string{studentFile, teacherFile, bankFile} {
+	for _, file := range []string{checkpoint.StudentFile, checkpoint.TeacherFile, checkpoint.BankFile} {
 		f, err := safetensors.Open(filepath.Join(dir, file))
 		if err != nil {
 			t.Fatal(err)
@@ -274,7 +277,7 @@ func TestRanksEqualOneProcessWithTheWholeBatch(t *testing.T) {
 					}
 					cfg.Network.SyncBatchNorm = true
 				}
-				var a, b Result
+				var a, b infer.Result
 				readJSON(t, filepath.Join(alone, resultFile), &a)
 				readJSON(t, filepath.Join(run, resultFile), &b)
 				if a.Images != b.Images || math.Abs(float64(a.AllPixels-b.AllPixels)) > 1e-3 {
@@ -290,14 +293,14 @@ func TestRanksEqualOneProcessWithTheWholeBatch(t *testing.T) {
 func encoderWeights(t *testing.T) string {
 	t.Helper()
 	run, path := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "encoder.safetensors")
-	if _, err := Run(context.Background(), backend(t), ranksConfig(t, "iterations=1", "seed=5"), Options{Out: run}); err != nil {
+	if _, err := Run(context.Background(), traintest.Lib(t), ranksConfig(t, "iterations=1", "seed=5"), Options{Out: run}); err != nil {
 		t.Fatal(err)
 	}
-	dir, _, _, err := latestCheckpoint(filepath.Join(run, checkpointsDir))
+	dir, _, _, err := checkpoint.Latest(run)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := safetensors.Open(filepath.Join(dir, studentFile))
+	f, err := safetensors.Open(filepath.Join(dir, checkpoint.StudentFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -362,7 +365,7 @@ func TestALostRankEndsTheOthers(t *testing.T) {
 			late.Stop()
 			_ = r.processes[lost.victim].Process.Kill()
 			_ = r.processes[lost.victim].Wait()
-			if dir, state, warnings, err := latestCheckpoint(filepath.Join(run, checkpointsDir)); err != nil || dir == "" || state.Iteration < 4 || len(warnings) > 0 {
+			if dir, state, warnings, err := checkpoint.Latest(run); err != nil || dir == "" || state.Iteration < 4 || len(warnings) > 0 {
 				t.Errorf("checkpoint %q of iteration %d, %v, %v", dir, state.Iteration, warnings, err)
 			}
 		})

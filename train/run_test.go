@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
 )
 
@@ -38,7 +39,7 @@ func TestARunWritesInItsOwnFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{checkpointsDir, panelsDir} {
+	for _, name := range []string{checkpoint.Dir, panelsDir} {
 		for to, outside := range map[string]bool{"..": true, t.TempDir(): true, "moved": false, "nowhere": false} {
 			t.Run(name+" in "+to, func(t *testing.T) {
 				dir := t.TempDir()
@@ -68,13 +69,13 @@ func TestARunReplacesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{metricsFile, scoresFile, resultFile, checkpointsDir, panelsDir} {
+	for _, name := range []string{metricsFile, scoresFile, resultFile, checkpoint.Dir, panelsDir} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := os.WriteFile(filepath.Join(dir, name), []byte("mine"), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := openRun(cfg, Options{Out: dir}); err == nil || !strings.Contains(err.Error(), "holds "+name+", and no run: choose another --out") {
+			if _, err := openRun(cfg, Options{Out: dir}); err == nil || !strings.Contains(err.Error(), name+" is there, and it does not belong to a run") {
 				t.Errorf("opened with %v", err)
 			}
 			if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {

@@ -49,7 +49,7 @@ func main() {
 		if err != nil {
 			return err
 		}
-		net := model.Segmentor{Backbone: encoder, Head: model.NewDAFormerHead(store.Root().Sub("decode_head"), config.Dims, model.DAFormerConfig{Classes: 19, Channels: 256, Dropout: 0.1})}
+		net := model.Segmentor{Backbone: encoder, Head: model.NewDAFormerHead(store.Root().Sub("decode_head"), config.Dims[:], model.DAFormerConfig{Classes: 19, Channels: 256, Dropout: 0.1})}
 		count, err := theirs("sum")
 		if err != nil {
 			return err

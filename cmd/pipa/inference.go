@@ -4,8 +4,8 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/pipa-uda/pipa/train"
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/infer"
 	"github.com/urfave/cli/v2"
 )
 
@@ -67,8 +67,8 @@ func inference(c *cli.Context, run config.Inference) (i config.Inference, err er
 
 // openTrained opens a run or a checkpoint, saying where a damaged checkpoint
 // was passed over.
-func openTrained(path string) (train.Trained, error) {
-	t, err := train.OpenTrained(path)
+func openTrained(path string) (infer.Trained, error) {
+	t, err := infer.Open(path)
 	for _, w := range t.Warnings {
 		slog.Warn("passed over a checkpoint", "reason", w)
 	}

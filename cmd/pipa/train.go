@@ -15,6 +15,8 @@ import (
 	"github.com/pipa-uda/pipa/train"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
+	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/memory"
 	"github.com/pipa-uda/pipa/train/report"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/urfave/cli/v2"
@@ -123,7 +125,7 @@ func runTraining(c *cli.Context) error {
 		return nil
 	}
 	if c.Bool("json") {
-		return printJSON([]*train.Result{result})
+		return printJSON([]*infer.Result{result})
 	}
 	_, err = fmt.Print(eval.Table(result.Classes, []string{"student"}, []eval.Scores{result.Scores()}))
 	return closedPipe(err)
@@ -151,7 +153,7 @@ func runDry(c *cli.Context) error {
 }
 
 // planText lays a plan out in columns.
-func planText(p *train.Plan) string {
+func planText(p *memory.Plan) string {
 	var b strings.Builder
 	line := func(name string, value any, note string) { fmt.Fprintf(&b, "  %-20s %14v  %s\n", name, value, note) }
 	gb := func(n int64) string { return fmt.Sprintf("%.2f GB", float64(n)/1e9) }

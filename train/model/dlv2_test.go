@@ -34,7 +34,7 @@ func TestDeepLabV2MatchesThePublishedNetwork(t *testing.T) {
 					width := in.Must("weight.backbone.layer1.0.conv1.weight").Shape[0]
 					store := nn.NewStore(s)
 					encoder := NewResNet(store.Root().Sub("backbone"), ResNetConfig{Depths: [4]int{3, 4, 6, 3}, Width: width})
-					net := Segmentor{encoder, NewDeepLabV2Head(store.Root().Sub("decode_head"), encoder.Dims()[3], in.Must("cot.logits").Shape[1])}
+					net := Segmentor{encoder, NewDeepLabV2Head(store.Root().Sub("decode_head"), encoder.Shape().Dims[3], in.Must("cot.logits").Shape[1])}
 					load(t, s, store, "", []*golden.Case{in})
 					x := torchtest.Tensor(s, in, "input").SetRequiresGrad(true)
 					got := net.Forward(x, m)

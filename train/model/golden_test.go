@@ -160,8 +160,7 @@ func TestDAFormerHeadMatchesThePublishedDecoder(t *testing.T) {
 			t.Run(filepath.Base(path)+"/"+mode, func(t *testing.T) {
 				torchtest.Run(t, func(s *torch.Scope) {
 					store := nn.NewStore(s)
-					var features [4]*torch.Tensor
-					var dims [4]int
+					features, dims := make([]*torch.Tensor, 4), make([]int, 4)
 					for i := range features {
 						features[i] = torchtest.Tensor(s, c, fmt.Sprintf("feat%d", i+1)).SetRequiresGrad(true)
 						dims[i] = features[i].Dim(1)

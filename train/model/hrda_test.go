@@ -42,14 +42,14 @@ func newHRDACase(t *testing.T, s *torch.Scope, in *golden.Case) hrdaCase {
 	}
 	config := DAFormerConfig{Classes: classes, Channels: channels}
 	head := p.Sub("decode_head")
-	shared := Segmentor{encoder, NewDAFormerHead(head.Sub("head"), encoderSizes.Dims, config)}
-	attention := NewDAFormerHead(head.Sub("scale_attention"), encoderSizes.Dims, config.AttentionConfig())
+	shared := Segmentor{encoder, config.New(head.Sub("head"), encoder.Shape(), classes)}
+	attention := config.Attention().New(head.Sub("scale_attention"), encoder.Shape(), classes)
 	b := in.Ints("crop_box")
 	c := hrdaCase{store: store, in: in, box: raster.Box{Y0: int(b[0]), Y1: int(b[1]), X0: int(b[2]), X1: int(b[3])}}
 	c.crop = [2]int{c.box.Y1 - c.box.Y0, c.box.X1 - c.box.X0}
 	c.net = NewHRDA(shared, attention, c.crop, 4)
-	c.pixels = NewPixelProjection(p, encoderSizes.Dims, dim("weight.proj_head.proj.2.weight"))
-	c.judge = NewPixelClassifier(p, encoderSizes.Dims, classes)
+	c.pixels = NewPixelProjection(p, encoder.Shape(), dim("weight.proj_head.proj.2.weight"))
+	c.judge = NewPixelClassifier(p, encoder.Shape(), classes)
 	load(t, s, store, "", in.Weights())
 	return c
 }

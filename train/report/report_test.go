@@ -80,9 +80,9 @@ func TestThePageHoldsAllItShows(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRunIsRefused(t *testing.T) {
+func TestWhatIsNotARunIsRefused(t *testing.T) {
 	err := report.Write(io.Discard, t.TempDir())
-	if err == nil || !strings.Contains(err.Error(), "is no run") {
+	if err == nil || !strings.Contains(err.Error(), "is not a run") {
 		t.Errorf("an empty folder: %v", err)
 	}
 	dir := run(t, "iterations=1", "eval.every=0", "panels_every=0")

@@ -1,4 +1,4 @@
-package train
+package checkpoint
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 func save(t *testing.T, dir string, iteration, keep int) {
 	t.Helper()
-	err := saveCheckpoint(dir, State{Iteration: iteration}, map[string]func(string) error{
+	err := Save(dir, State{Iteration: iteration}, map[string]func(string) error{
 		"student.safetensors": func(path string) error { return os.WriteFile(path, []byte("weights"), 0o644) },
 	}, keep)
 	if err != nil {
@@ -19,14 +19,14 @@ func save(t *testing.T, dir string, iteration, keep int) {
 }
 
 func TestLatestCheckpointIsTheNewestWholeOne(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "checkpoints")
-	if path, _, _, err := latestCheckpoint(dir); path != "" || err != nil {
+	dir := t.TempDir()
+	if path, _, _, err := Latest(dir); path != "" || err != nil {
 		t.Fatalf("without any: %q, %v", path, err)
 	}
 	for _, i := range []int{100, 200, 300} {
 		save(t, dir, i, 3)
 	}
-	path, state, warnings, err := latestCheckpoint(dir)
+	path, state, warnings, err := Latest(dir)
 	if err != nil || state.Iteration != 300 || len(warnings) != 0 {
 		t.Fatalf("%q at %d, %v, %v", path, state.Iteration, warnings, err)
 	}
@@ -44,15 +44,15 @@ func TestLatestCheckpointIsTheNewestWholeOne(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := state.Iteration
-		path, state, warnings, err = latestCheckpoint(dir)
+		path, state, warnings, err = Latest(dir)
 		if err != nil || state.Iteration != before-100 || len(warnings) == 0 {
 			t.Fatalf("after %s: %q at %d, %v, %v", damage.name, path, state.Iteration, warnings, err)
 		}
 	}
-	if err := os.Remove(filepath.Join(path, stateFile)); err != nil {
+	if err := os.Remove(filepath.Join(path, StateFile)); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := latestCheckpoint(dir); err == nil || !strings.Contains(err.Error(), "no checkpoint") {
+	if _, _, _, err := Latest(dir); err == nil || !strings.Contains(err.Error(), "no checkpoint") {
 		t.Fatalf("with none left whole: %v", err)
 	}
 }
@@ -61,13 +61,13 @@ func TestFailedCheckpointLeavesTheOldOnes(t *testing.T) {
 	dir := t.TempDir()
 	save(t, dir, 100, 1)
 	full := errors.New("disk full")
-	err := saveCheckpoint(dir, State{Iteration: 200}, map[string]func(string) error{
+	err := Save(dir, State{Iteration: 200}, map[string]func(string) error{
 		"student.safetensors": func(string) error { return full },
 	}, 1)
 	if !errors.Is(err, full) {
 		t.Fatal(err)
 	}
-	entries, err := os.ReadDir(dir)
+	entries, err := os.ReadDir(filepath.Join(dir, Dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestOldCheckpointsGo(t *testing.T) {
 	for _, i := range []int{1, 2, 3, 4} {
 		save(t, dir, i, 2)
 	}
-	all, err := checkpoints(dir)
+	all, err := List(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

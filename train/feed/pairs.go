@@ -1,4 +1,4 @@
-package train
+package feed
 
 import (
 	"fmt"
@@ -8,7 +8,6 @@ import (
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/train/config"
-	"github.com/pipa-uda/pipa/train/feed"
 )
 
 // pairsName is the feed of crop pairs, in keys and messages.
@@ -16,7 +15,7 @@ const pairsName = "pairs"
 
 // pairFeed opens a precomputed pair dataset, or cuts pairs from target images
 // or from mixed ones as they are asked for.
-func pairFeed(cfg config.Config, o Options, closers *[]func() error) (drawn *feed.Drawn, err error) {
+func pairFeed(cfg config.Config, o Options, closers *[]func() error) (drawn *Drawn, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("%s: %w", pairsName, err)
@@ -31,7 +30,7 @@ func pairFeed(cfg config.Config, o Options, closers *[]func() error) (drawn *fee
 	if err != nil {
 		return nil, err
 	}
-	drawn = &feed.Drawn{Rows: rows, Name: pairsName, Seed: cfg.Seed, Batch: cfg.Patch.Batch, Workers: o.Workers, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks}
+	drawn = &Drawn{Rows: rows, Name: pairsName, Seed: cfg.Seed, Batch: cfg.Patch.Batch, Workers: o.Workers, Rank: o.Rank, Ranks: o.Ranks}
 	return drawn, drawn.Validate()
 }
 
@@ -53,11 +52,11 @@ func cutPairs(cfg config.Config, o Options, closers *[]func() error) (*loader.Ro
 		if c.Streamed() {
 			return loader.Side{}, fmt.Errorf("they cannot be cut from a %s that is a stream: precompute them (patch.pairs), or give the %s as a folder", name, name)
 		}
-		s, err := openSide(c, unlabelled, o.MaxPixels)
+		s, err := OpenSide(c, unlabelled, o.MaxPixels)
 		if err != nil {
 			return loader.Side{}, err
 		}
-		*closers = append(*closers, s.close)
+		*closers = append(*closers, s.Close)
 		return loader.Side{Images: s, Options: augmentation(c)}, nil
 	}
 	target, err := open("target", cfg.Target, true)

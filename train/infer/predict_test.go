@@ -1,4 +1,4 @@
-package train
+package infer_test
 
 import (
 	"context"
@@ -11,32 +11,26 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
+	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/traintest"
 	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
 
-// trainedRun is one short run for the tests of what is done with one.
-var trainedRun = sync.OnceValues(func() (string, error) {
-	dir, err := fixtureDir()
-	return filepath.Join(dir, "run"), err
-})
-
-// shortRun trains trainedRun, once.
-func shortRun(t *testing.T) Trained {
+// shortRun is one short run for the tests of what is done with one.
+func shortRun(t *testing.T) infer.Trained {
 	t.Helper()
-	run, err := trainedRun()
-	if err != nil {
-		t.Fatal(err)
-	}
+	run := filepath.Join(traintest.Data(t), "run")
 	if _, err := os.Stat(run); err != nil {
-		if _, err := Run(t.Context(), backend(t), settings(t, "iterations=4", "checkpoint.every=2", "patch.weight=0", "pixel.weight=0"), Options{Out: run}); err != nil {
+		if _, err := train.Run(t.Context(), traintest.Lib(t), traintest.Config(t, "iterations=4", "checkpoint.every=2", "patch.weight=0", "pixel.weight=0"), train.Options{Out: run}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -44,7 +38,7 @@ func shortRun(t *testing.T) Trained {
 }
 
 // valImages are the target's labelled split.
-func valImages(t *testing.T, trained Trained) *formats.Dataset {
+func valImages(t *testing.T, trained infer.Trained) *formats.Dataset {
 	t.Helper()
 	d, err := formats.Open("cityscapes", trained.Config.Target.Dir, formats.Options{Split: "val"})
 	if err != nil {
@@ -54,10 +48,10 @@ func valImages(t *testing.T, trained Trained) *formats.Dataset {
 }
 
 // predictAll predicts on a dataset.
-func predictAll(t *testing.T, trained Trained, d *formats.Dataset, o PredictOptions) []Prediction {
+func predictAll(t *testing.T, trained infer.Trained, d *formats.Dataset, o infer.PredictOptions) []infer.Prediction {
 	t.Helper()
-	var out []Prediction
-	for p, err := range Predict(t.Context(), backend(t), trained, o, pipeline.Samples(t.Context(), d.Len(), 2, d.Read, nil)) {
+	var out []infer.Prediction
+	for p, err := range infer.Predict(t.Context(), traintest.Lib(t), trained, o, pipeline.Samples(t.Context(), d.Len(), 2, d.Read, nil)) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,12 +70,12 @@ func TestPredictionsScoreAsEvaluationDoes(t *testing.T) {
 		"windows, scales, sides": {Window: [2]int{48, 64}, Stride: [2]int{24, 32}, Batch: 2, Scales: []float64{0.5, 1.25}, Flip: true},
 	} {
 		for _, teacher := range []bool{false, true} {
-			want, err := Evaluate(t.Context(), backend(t), trained, EvalOptions{Teacher: teacher, Inference: how})
+			want, err := infer.Evaluate(t.Context(), traintest.Lib(t), trained, infer.EvalOptions{Teacher: teacher, Inference: how})
 			if err != nil {
 				t.Fatal(err)
 			}
 			got := eval.NewConfusion(19)
-			for i, p := range predictAll(t, trained, d, PredictOptions{Teacher: teacher, Inference: how}) {
+			for i, p := range predictAll(t, trained, d, infer.PredictOptions{Teacher: teacher, Inference: how}) {
 				sample, err := d.Read(t.Context(), i)
 				if err != nil {
 					t.Fatal(err)
@@ -100,7 +94,7 @@ func TestPredictionsScoreAsEvaluationDoes(t *testing.T) {
 }
 
 // probabilities are those of a prediction, [19,H,W].
-func probabilities(t *testing.T, p Prediction) []float32 {
+func probabilities(t *testing.T, p infer.Prediction) []float32 {
 	t.Helper()
 	f, err := safetensors.New(nil, []safetensors.Tensor{{Name: "scores", DType: "F16", Shape: []int{19, p.Label.Height(), p.Label.Width()}, Data: p.Scores}})
 	if err != nil {
@@ -122,7 +116,7 @@ func probabilities(t *testing.T, p Prediction) []float32 {
 func TestScoresSayWhatLabelsAndConfidenceDo(t *testing.T) {
 	trained := shortRun(t)
 	d := valImages(t, trained)
-	o := PredictOptions{Inference: trained.Config.Eval.Inference(), Scores: true}
+	o := infer.PredictOptions{Inference: trained.Config.Eval.Inference(), Scores: true}
 	whole := predictAll(t, trained, d, o)
 	best := make([][]float32, len(whole)) // probability of each pixel's label
 	for k, p := range whole {
@@ -176,10 +170,10 @@ func TestScoresSayWhatLabelsAndConfidenceDo(t *testing.T) {
 // TestPredictEndsAsItsCallerSays: at an error of its input, at the end of its
 // context, and quietly when the caller leaves; no tensor stays behind.
 func TestPredictEndsAsItsCallerSays(t *testing.T) {
-	trained, lib := shortRun(t), backend(t)
+	trained, lib := shortRun(t), traintest.Lib(t)
 	broken := errors.New("broken")
 	endless := func(yield func(pipeline.Sample, error) bool) {
-		for yield(pipeline.Sample{ID: "x", Image: noise(32, 32)}, nil) {
+		for yield(pipeline.Sample{ID: "x", Image: infer.Noise(32, 32)}, nil) {
 		}
 	}
 	fails := func(yield func(pipeline.Sample, error) bool) { yield(pipeline.Sample{}, broken) }
@@ -188,7 +182,7 @@ func TestPredictEndsAsItsCallerSays(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		ctx     context.Context
-		o       PredictOptions
+		o       infer.PredictOptions
 		samples func(func(pipeline.Sample, error) bool)
 		want    error
 		text    string
@@ -196,12 +190,12 @@ func TestPredictEndsAsItsCallerSays(t *testing.T) {
 		{name: "the caller leaves", ctx: t.Context(), samples: endless},
 		{name: "the input fails", ctx: t.Context(), samples: fails, want: broken},
 		{name: "the context ends", ctx: ctx, samples: endless, want: context.Canceled},
-		{name: "options", ctx: t.Context(), o: PredictOptions{Threshold: 2}, samples: endless, text: "threshold is 2, want 0 to 1"},
+		{name: "options", ctx: t.Context(), o: infer.PredictOptions{Threshold: 2}, samples: endless, text: "threshold is 2, want 0 to 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			seen := 0
 			var last error
-			for _, err := range Predict(c.ctx, lib, trained, c.o, c.samples) {
+			for _, err := range infer.Predict(c.ctx, lib, trained, c.o, c.samples) {
 				if last = err; err != nil {
 					break
 				}
@@ -228,11 +222,11 @@ func TestOpenTrained(t *testing.T) {
 	if trained.Name != "run" || trained.State.Iteration != 4 {
 		t.Errorf("the run is %s at %d", trained.Name, trained.State.Iteration)
 	}
-	one, err := OpenTrained(filepath.Join(run, "checkpoints", "00000002"))
+	one, err := infer.Open(filepath.Join(run, "checkpoints", "00000002"))
 	if err != nil || one.Name != "run@2" || one.State.Iteration != 2 {
 		t.Errorf("a checkpoint is %s at %d, %v", one.Name, one.State.Iteration, err)
 	}
-	if _, err := OpenTrained(t.TempDir()); err == nil || !strings.Contains(err.Error(), "neither a run") {
+	if _, err := infer.Open(t.TempDir()); err == nil || !strings.Contains(err.Error(), "neither a run") {
 		t.Errorf("an empty folder: %v", err)
 	}
 }
@@ -243,12 +237,12 @@ func TestOutputs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := Prediction{Sample: pipeline.Sample{ID: "x/y/z", Image: noise(2, 3), Label: label}}
+	p := infer.Prediction{Sample: pipeline.Sample{ID: "x/y/z", Image: infer.Noise(2, 3), Label: label}}
 	for i := range 19 * 6 {
 		p.Scores = binary.LittleEndian.AppendUint16(p.Scores, uint16(i))
 	}
 	classes := raster.CityscapesClasses()
-	o := Outputs{Dir: t.TempDir(), Kinds: OutputKinds(), Classes: classes, Colors: raster.Palette(classes, nil)}
+	o := infer.Outputs{Dir: t.TempDir(), Kinds: infer.OutputKinds(), Classes: classes, Colors: raster.Palette(classes, nil)}
 	if err := o.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -273,23 +267,23 @@ func TestOutputs(t *testing.T) {
 		}
 		return m
 	}
-	if m, ok := read(LabelFiles).(*image.Paletted); !ok || !slices.Equal(m.Pix, label.Pix()) {
-		t.Errorf("labels are %T", read(LabelFiles))
+	if m, ok := read(infer.LabelFiles).(*image.Paletted); !ok || !slices.Equal(m.Pix, label.Pix()) {
+		t.Errorf("labels are %T", read(infer.LabelFiles))
 	}
-	if m, ok := read(IDFiles).(*image.Gray); !ok || !slices.Equal(m.Pix, []byte{7, 8, 33, 0, 24, 26}) {
-		t.Errorf("ids are %v", read(IDFiles))
+	if m, ok := read(infer.IDFiles).(*image.Gray); !ok || !slices.Equal(m.Pix, []byte{7, 8, 33, 0, 24, 26}) {
+		t.Errorf("ids are %v", read(infer.IDFiles))
 	}
 	for x, want := range [][3]uint32{{128, 64, 128}, {244, 35, 232}, {119, 11, 32}} {
-		for _, kind := range []string{LabelFiles, ColorFiles} {
+		for _, kind := range []string{infer.LabelFiles, infer.ColorFiles} {
 			if r, g, b, _ := read(kind).At(x, 0).RGBA(); r>>8 != want[0] || g>>8 != want[1] || b>>8 != want[2] {
 				t.Errorf("%s: pixel %d is %d,%d,%d, want %v", kind, x, r>>8, g>>8, b>>8, want)
 			}
 		}
 	}
-	if r, g, b, _ := read(OverlayFiles).At(0, 1).RGBA(); [3]byte{byte(r >> 8), byte(g >> 8), byte(b >> 8)} != [3]byte(p.Image.Row(1)[:3]) {
+	if r, g, b, _ := read(infer.OverlayFiles).At(0, 1).RGBA(); [3]byte{byte(r >> 8), byte(g >> 8), byte(b >> 8)} != [3]byte(p.Image.Row(1)[:3]) {
 		t.Error("an ignored pixel does not show the image")
 	}
-	f, err := safetensors.Open(filepath.Join(o.Dir, ScoreFiles, "city", "z.safetensors"))
+	f, err := safetensors.Open(filepath.Join(o.Dir, infer.ScoreFiles, "city", "z.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,7 +307,7 @@ func TestOutputs(t *testing.T) {
 func TestHeaderOfPredictions(t *testing.T) {
 	trained := shortRun(t)
 	in := pipeline.Header{Kind: pipeline.KindSample, Seed: 3, Datasets: []string{"cityscapes"}, Size: raster.Size{Height: 8, Width: 8}}
-	h, err := trained.Header(in, PredictOptions{Teacher: true, Threshold: 0.9})
+	h, err := trained.Header(in, infer.PredictOptions{Teacher: true, Threshold: 0.9})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,13 +315,13 @@ func TestHeaderOfPredictions(t *testing.T) {
 		t.Errorf("header %+v, %v", h, err)
 	}
 	step := string(h.History[0].Params)
-	for _, want := range []string{`"run":"run"`, `"network":"teacher"`, `"threshold":0.9`, `"weights":"` + trained.State.Files[teacherFile].XXH3} {
+	for _, want := range []string{`"run":"run"`, `"network":"teacher"`, `"threshold":0.9`, `"weights":"` + trained.State.Files[checkpoint.TeacherFile].XXH3} {
 		if !strings.Contains(step, want) {
 			t.Errorf("the history lacks %s: %s", want, step)
 		}
 	}
 	in.Kind = pipeline.KindPair
-	if _, err := trained.Header(in, PredictOptions{}); err == nil || !strings.Contains(err.Error(), "stream is of pairs, want samples") {
+	if _, err := trained.Header(in, infer.PredictOptions{}); err == nil || !strings.Contains(err.Error(), "stream is of pairs, want samples") {
 		t.Errorf("pairs: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package train
+package memory
 
 import (
 	"math"
@@ -6,13 +6,15 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/method"
 	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/traintest"
 )
 
 // TestPlanForetellsTheMemory extrapolates the phases of a step from sizes up to
 // 128 pixels to one of 256, and runs that one.
 func TestPlanForetellsTheMemory(t *testing.T) {
-	lib := backend(t)
+	lib := traintest.Lib(t)
 	for name, set := range map[string][]string{
 		"pipa":          nil,
 		"checkpointing": {"network.checkpointing=true"},
@@ -21,20 +23,21 @@ func TestPlanForetellsTheMemory(t *testing.T) {
 		"source":        {"adapt.enabled=false", "patch.weight=0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := settings(t, append([]string{"source.crop=[256, 256]", "target.crop=[256, 256]", "patch.crop=288", "patch.negatives=400", "network.dims=[16, 32, 40, 64]", "network.channels=32"}, set...)...)
-			plan, err := PlanMemory(t.Context(), lib, cfg)
+			cfg := traintest.Config(t, append([]string{"source.crop=[256, 256]", "target.crop=[256, 256]", "patch.crop=288", "patch.negatives=400", "network.dims=[16, 32, 40, 64]", "network.channels=32"}, set...)...)
+			plan, err := New(t.Context(), lib, cfg, 19)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var phases []PhaseMemory
-			err = lib.Run(torch.CPU, func(root *torch.Scope) (err error) {
-				tr := &trainer{cfg: scaled(cfg, cfg.Source.Crop[0]), lib: lib, root: root, names: make([]string, 19), classes: 19}
-				if tr.networks, err = buildNetworks(root, cfg, 19); err != nil {
+			var phases []measured
+			err = lib.Run(torch.CPU, func(root *torch.Scope) error {
+				m, err := method.New(root, cfg, 19)
+				if err != nil {
 					return err
 				}
+				full := scaled(cfg, cfg.Source.Crop[0], unit(m))
 				for range 2 { // the first allocates the gradients
-					if err := root.Run(func(s *torch.Scope) error {
-						phases, err = tr.measurePhases(s)
+					if err := root.Run(func(s *torch.Scope) (err error) {
+						phases, err = measurePhases(s, m.Scaled(full), full, 19)
 						return err
 					}); err != nil {
 						return err
@@ -64,7 +67,7 @@ func TestPlanNeedsNeitherDataNorWeights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := PlanMemory(t.Context(), backend(t), cfg)
+	plan, err := New(t.Context(), traintest.Lib(t), cfg, 19)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +76,7 @@ func TestPlanNeedsNeitherDataNorWeights(t *testing.T) {
 		t.Errorf("parameters %+v", plan.Parameters)
 	}
 	cfg.Source.Batch = 0
-	if _, err := PlanMemory(t.Context(), backend(t), cfg); err == nil || !strings.Contains(err.Error(), "batch") {
+	if _, err := New(t.Context(), traintest.Lib(t), cfg, 19); err == nil || !strings.Contains(err.Error(), "batch") {
 		t.Errorf("no batch: %v", err)
 	}
 }

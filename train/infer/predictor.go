@@ -1,10 +1,11 @@
-package train
+package infer
 
 import (
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/model"
+	"github.com/pipa-uda/pipa/train/network"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 )
@@ -22,11 +23,11 @@ func size(i config.Inference, h, w int, scale float64) (fh, fw int) {
 	return max(fh, 1), max(fw, 1)
 }
 
-// A predictor segments images, of any size, with one network. Scoring,
+// A Predictor segments images, of any size, with one network. Scoring,
 // prediction and the scores during a run are made by it.
-type predictor struct {
-	net network
-	how config.Inference
+type Predictor struct {
+	Net *network.Network
+	How config.Inference
 }
 
 // scores are the probabilities of the classes in an image, [1,C,H,W] float32 at
@@ -37,19 +38,19 @@ type predictor struct {
 // pipelines/test_time_aug.py). It holds about four such tensors at a time,
 // whatever the number of windows and scales. It wants a scope without
 // gradients.
-func (p predictor) scores(s *torch.Scope, image raster.Raster) *torch.Tensor {
+func (p Predictor) scores(s *torch.Scope, image raster.Raster) *torch.Tensor {
 	h, w := image.Height(), image.Width()
-	scales, sides := p.how.Scales, []bool{false}
+	scales, sides := p.How.Scales, []bool{false}
 	if len(scales) == 0 {
 		scales = []float64{1}
 	}
-	if p.how.Flip {
+	if p.How.Flip {
 		sides = []bool{false, true}
 	}
 	var sum *torch.Tensor
 	for _, scale := range scales {
 		seen := image
-		if fh, fw := size(p.how, h, w, scale); fh != h || fw != w {
+		if fh, fw := size(p.How, h, w, scale); fh != h || fw != w {
 			seen = augment.ResizeBilinear(image, fh, fw, raster.Box{Y1: fh, X1: fw})
 		}
 		for _, mirrored := range sides {
@@ -69,15 +70,15 @@ func (p predictor) scores(s *torch.Scope, image raster.Raster) *torch.Tensor {
 }
 
 // pass is the probabilities of one look at an image, at h×w.
-func (p predictor) pass(s *torch.Scope, image raster.Raster, mirrored bool, h, w int) *torch.Tensor {
-	x := normalize(s.Wrap(image.Pix(), 1, image.Height(), image.Width(), 3))
+func (p Predictor) pass(s *torch.Scope, image raster.Raster, mirrored bool, h, w int) *torch.Tensor {
+	x := network.Normalize(s.Wrap(image.Pix(), 1, image.Height(), image.Width(), 3))
 	if mirrored {
 		x = x.Flip(3)
 	}
-	logits := func(x *torch.Tensor) *torch.Tensor { return p.net.predict(x, nn.Scoring) }
+	logits := func(x *torch.Tensor) *torch.Tensor { return p.Net.Predict(x, nn.Scoring) }
 	var y *torch.Tensor
-	if p.how.Window[0] > 0 {
-		y = model.Slide(x, p.how.Window, p.how.Stride, max(p.how.Batch, 1), logits)
+	if p.How.Window[0] > 0 {
+		y = model.Slide(x, p.How.Window, p.How.Stride, max(p.How.Batch, 1), logits)
 	} else {
 		y = s.Tidy(func(c *torch.Scope) *torch.Tensor { return logits(x.In(c)) })
 	}

@@ -1,13 +1,15 @@
-package train
+package tensorboard
 
 import (
 	"encoding/binary"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -37,14 +39,14 @@ func fields(t *testing.T, message []byte) map[protowire.Number][]byte {
 func TestEventFileFollowsThePublishedLayout(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Unix(1700000000, 5e8)
-	log, err := openEvents(dir, now)
+	log, err := Open(dir, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := log.write(now, 300, map[string]float64{"loss/source": 1.5}); err != nil {
+	if err := log.Write(now, 300, map[string]float64{"loss/source": 1.5}); err != nil {
 		t.Fatal(err)
 	}
-	if err := log.close(); err != nil {
+	if err := log.Close(); err != nil {
 		t.Fatal(err)
 	}
 	files, _ := filepath.Glob(filepath.Join(dir, "events.out.tfevents.1700000000.*"))
@@ -95,5 +97,45 @@ func TestEventFileFollowsThePublishedLayout(t *testing.T) {
 func TestMaskedCRC(t *testing.T) {
 	if got := maskedCRC([]byte("123456789")); got != (uint32(0xe3069283)>>15|uint32(0xe3069283&0x7fff)<<17)+0xa282ead8 {
 		t.Errorf("%08x", got)
+	}
+}
+
+// The events' name is known beforehand to whoever knows the time and guesses the
+// process's number: a link or a pipe that has it is not opened.
+func TestEventsAreNotWrittenThroughALink(t *testing.T) {
+	dir, now := t.TempDir(), time.Unix(1700000000, 0)
+	log, err := Open(dir, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := log.f.Name()
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	precious := filepath.Join(dir, "precious")
+	if err := os.Rename(path, precious); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(precious)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("precious", path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, now); err == nil || !strings.Contains(err.Error(), path+" is a link, which is not followed: remove it") {
+		t.Errorf("a link: %v", err)
+	}
+	if after, err := os.ReadFile(precious); err != nil || string(after) != string(before) {
+		t.Errorf("the file has %d bytes, %v; want %d", len(after), err, len(before))
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, now); err == nil {
+		t.Error("a pipe is opened")
 	}
 }

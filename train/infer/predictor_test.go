@@ -1,4 +1,4 @@
-package train
+package infer
 
 import (
 	"fmt"
@@ -10,18 +10,24 @@ import (
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/network"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
+	"github.com/pipa-uda/pipa/train/traintest"
 )
 
 // untrained is a small network with the values it begins with.
-func untrained(t *testing.T, s *torch.Scope, set ...string) network {
+func untrained(t *testing.T, s *torch.Scope, set ...string) *network.Network {
 	t.Helper()
 	if err := s.Lib().Seed(1); err != nil {
 		t.Fatal(err)
 	}
-	net, err := newNetwork(settings(t, set...).Network, nn.NewStore(s).Root(), 5)
+	a, err := network.Of(traintest.Config(t, set...).Network)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := a.New(nn.NewStore(s).Root(), 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +79,7 @@ func TestPredictorLaws(t *testing.T) {
 				net := untrained(t, s, set...)
 				if err := s.NoGrad(func(s *torch.Scope) error {
 					image := noise(67, 130)
-					of := func(i config.Inference, r raster.Raster) *torch.Tensor { return predictor{net, i}.scores(s, r) }
+					of := func(i config.Inference, r raster.Raster) *torch.Tensor { return Predictor{net, i}.scores(s, r) }
 					whole := of(config.Inference{}, image)
 
 					near(t, "a window of the image's size", of(config.Inference{Window: [2]int{67, 130}, Stride: [2]int{32, 32}}, image), whole)
@@ -121,7 +127,7 @@ func TestAnySizeIsPredicted(t *testing.T) {
 				for _, size := range [][2]int{{1, 1}, {1, 200}, {7, 31}, {33, 65}, {95, 47}, {61, 103}} {
 					for _, how := range []config.Inference{{}, {Resize: [2]int{40, 80}}, {Window: [2]int{50, 70}, Stride: [2]int{21, 33}, Batch: 2}, {Scales: []float64{0.3, 1.7}, Flip: true}} {
 						err := s.NoGrad(func(s *torch.Scope) error {
-							p := predictor{net, how}.scores(s, noise(size[0], size[1]))
+							p := Predictor{net, how}.scores(s, noise(size[0], size[1]))
 							if want := []int64{1, 5, int64(size[0]), int64(size[1])}; !slices.Equal(p.Shape(), want) {
 								t.Errorf("%v, %+v: shape %v", size, how, p.Shape())
 							}
@@ -145,7 +151,7 @@ func TestTwoScalesOfAnotherStride(t *testing.T) {
 	torchtest.Run(t, func(s *torch.Scope) {
 		net := untrained(t, s, "network.encoder=resnet50", "network.decoder=deeplabv2", "network.hrda={crop: [64, 64], detail_weight: 0.1}", "patch.weight=0")
 		if err := s.NoGrad(func(s *torch.Scope) error {
-			if p := (predictor{net, config.Inference{}}).scores(s, noise(45, 73)); !slices.Equal(p.Shape(), []int64{1, 5, 45, 73}) {
+			if p := (Predictor{net, config.Inference{}}).scores(s, noise(45, 73)); !slices.Equal(p.Shape(), []int64{1, 5, 45, 73}) {
 				t.Errorf("shape %v", p.Shape())
 			}
 			return nil
@@ -199,13 +205,13 @@ func TestInferenceNamesWhatCannotWork(t *testing.T) {
 
 // TestWindowsAreFreedAsTheyGo: what is held does not grow with their number.
 func TestWindowsAreFreedAsTheyGo(t *testing.T) {
-	lib := backend(t)
+	lib := traintest.Lib(t)
 	peak := func(stride int) (bytes int64) {
 		if err := lib.Run(torch.CPU, func(s *torch.Scope) error {
 			net := untrained(t, s)
 			return lib.CountMemory(func(peak func() int64) error {
 				return s.NoGrad(func(s *torch.Scope) error {
-					predictor{net, config.Inference{Window: [2]int{64, 64}, Stride: [2]int{stride, stride}}}.scores(s, noise(128, 256))
+					Predictor{net, config.Inference{Window: [2]int{64, 64}, Stride: [2]int{stride, stride}}}.scores(s, noise(128, 256))
 					bytes = peak()
 					return nil
 				})

@@ -1,4 +1,4 @@
-package train
+package infer
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/network"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -55,7 +56,7 @@ func Predict(ctx context.Context, lib *torch.Lib, t Trained, o PredictOptions, s
 				if err != nil {
 					return err
 				}
-				p := predictor{net, o.Inference}
+				p := Predictor{net, o.Inference}
 				for sample, err := range samples {
 					if err != nil {
 						return err
@@ -84,7 +85,7 @@ func Predict(ctx context.Context, lib *torch.Lib, t Trained, o PredictOptions, s
 }
 
 // predict labels one sample.
-func (p predictor) predict(s *torch.Scope, sample pipeline.Sample, o PredictOptions) Prediction {
+func (p Predictor) predict(s *torch.Scope, sample pipeline.Sample, o PredictOptions) Prediction {
 	out := Prediction{Sample: sample}
 	scores := p.scores(s, sample.Image)
 	probability, class := scores.MaxDim(1, false)
@@ -92,7 +93,7 @@ func (p predictor) predict(s *torch.Scope, sample pipeline.Sample, o PredictOpti
 	if o.IgnoreUncertain {
 		class = class.MaskedFill(confident.LogicalNot(), float64(raster.Ignore))
 	}
-	out.Label = rasterOf(class.Select(0, 0))
+	out.Label = network.Raster(class.Select(0, 0))
 	out.Confidence = float32(confident.To(torch.Float32).Mean().Item())
 	if o.Scores {
 		out.Scores = scores.Select(0, 0).To(torch.Float16).Contiguous().Bytes()

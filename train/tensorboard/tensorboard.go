@@ -1,4 +1,8 @@
-package train
+// Package tensorboard writes scalars in the format of TensorBoard's event files.
+//
+//	log, err := tensorboard.Open("runs/pipa", time.Now())
+//	err = log.Write(time.Now(), step, map[string]float64{"loss/source": 0.7})
+package tensorboard
 
 import (
 	"encoding/binary"
@@ -15,16 +19,16 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// eventLog writes scalars as a TensorBoard event file: TFRecord framing
+// A Log is an event file: TFRecord framing
 // (tensorflow/core/lib/io/record_writer.h: length, masked CRC-32C of the
 // length, data, masked CRC-32C of the data) around Event messages
 // (tensorflow/core/util/event.proto).
-type eventLog struct{ f *os.File }
+type Log struct{ f *os.File }
 
-// openEvents starts a new event file in dir. TensorBoard reads all of a
+// Open starts a new event file in dir. TensorBoard reads all of a
 // folder's files in the order of their names; steps that a resumed run repeats
 // appear again with the same values.
-func openEvents(dir string, now time.Time) (*eventLog, error) {
+func Open(dir string, now time.Time) (*Log, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "localhost"
@@ -38,7 +42,7 @@ func openEvents(dir string, now time.Time) (*eventLog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open TensorBoard events: %w", err)
 	}
-	l := &eventLog{f}
+	l := &Log{f}
 	// Event.file_version, the first record of every file.
 	if err := l.record(now, 0, func(e []byte) []byte {
 		e = protowire.AppendTag(e, 3, protowire.BytesType)
@@ -50,8 +54,8 @@ func openEvents(dir string, now time.Time) (*eventLog, error) {
 	return l, nil
 }
 
-// write adds one event with the scalars, in the order of their tags.
-func (l *eventLog) write(now time.Time, step int, scalars map[string]float64) error {
+// Write adds one event with the scalars, in the order of their tags.
+func (l *Log) Write(now time.Time, step int, scalars map[string]float64) error {
 	tags := make([]string, 0, len(scalars))
 	for tag := range scalars {
 		tags = append(tags, tag)
@@ -74,7 +78,7 @@ func (l *eventLog) write(now time.Time, step int, scalars map[string]float64) er
 }
 
 // record appends one framed Event: wall_time = 1, step = 2, and what fill adds.
-func (l *eventLog) record(now time.Time, step int, fill func([]byte) []byte) error {
+func (l *Log) record(now time.Time, step int, fill func([]byte) []byte) error {
 	var event []byte
 	event = protowire.AppendTag(event, 1, protowire.Fixed64Type)
 	event = protowire.AppendFixed64(event, math.Float64bits(float64(now.UnixNano())/1e9))
@@ -92,7 +96,8 @@ func (l *eventLog) record(now time.Time, step int, fill func([]byte) []byte) err
 	return nil
 }
 
-func (l *eventLog) close() error { return l.f.Close() }
+// Close closes the file.
+func (l *Log) Close() error { return l.f.Close() }
 
 // maskedCRC is TFRecord's checksum (tensorflow/core/lib/hash/crc32c.h, Mask).
 func maskedCRC(b []byte) uint32 {
