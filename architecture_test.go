@@ -63,7 +63,7 @@ var mayImport = map[string][]string{
 	"train/infer": {"internal/files", "pipeline", "formats", "augment", "loader",
 		"train/config", "train/network", "train/checkpoint", "train/feed", "train/eval", "train/model", "train/nn", "train/torch", "train/weights"},
 
-	"fixtures":   {"internal", "pipeline", "formats"},
+	"fixtures": {"internal", "pipeline", "formats"},
 	// Reference tensors are read by the tests of what computes such tensors.
 	"fixtures/golden": {"train/weights/safetensors"},
 	"bench":           {"internal", "pipeline", "formats", "augment", "classmix", "crops", "loader", "precompute", "fixtures", "train"},

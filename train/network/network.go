@@ -1,6 +1,9 @@
 package network
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/loss"
@@ -152,9 +155,15 @@ func (n *Network) Reset() {
 	}
 }
 
-// Load sets a network's parameters, all that store has, from a file of a student
-// or a teacher. What else a student has are heads of its losses, which only
-// training needs.
-func Load(store *nn.Store, f *safetensors.File) error {
-	return store.Load(f.Only("backbone.", "decode_head."))
+// parts are what the names of a network's parameters begin with. What else a
+// student has are heads of its losses, which only training needs.
+var parts = []string{"backbone.", "decode_head."}
+
+// IsHead reports whether a student's parameter is one of a loss, not of its network.
+func IsHead(name string) bool {
+	return !slices.ContainsFunc(parts, func(p string) bool { return strings.HasPrefix(name, p) })
 }
+
+// Load sets a network's parameters, all that store has, from a file of a student
+// or a teacher, and passes over the heads of losses.
+func Load(store *nn.Store, f *safetensors.File) error { return store.Load(f.Only(parts...)) }
