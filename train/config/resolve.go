@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
-	"github.com/pipa-uda/pipa/formats/folder"
+	"github.com/pipa-uda/pipa/formats/classmap"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/internal/nearest"
 )
@@ -104,7 +104,7 @@ func parseFile(file string, text []byte) (document, error) {
 	if file == "" {
 		return document{}, nil
 	}
-	err := folder.PlainYAML(text)
+	err := classmap.PlainYAML(text)
 	if err != nil {
 		return nil, fmt.Errorf("configuration %s: %w", file, err)
 	}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/formats/open"
+	"github.com/pipa-uda/pipa/formats/stats"
 	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
@@ -101,18 +101,18 @@ func sourceFeed(ctx context.Context, cfg config.Config, o Options, closers *[]fu
 }
 
 // openRareClasses reads the source's class statistics.
-func openRareClasses(cfg config.Config, side *Side) (*formats.RareClasses, error) {
+func openRareClasses(cfg config.Config, side *Side) (*stats.RareClasses, error) {
 	if side.set == nil {
 		return nil, fmt.Errorf("rare class sampling needs a dataset's folder with its statistics, and %s is precomputed: set rare_classes.temperature=0", cfg.Source.Dir)
 	}
-	stats, err := formats.ReadClassStats(side.set.Dir())
+	labels, err := stats.Read(side.set.Dir())
 	if err != nil {
 		return nil, err
 	}
-	if stats, err = side.set.AlignStats(stats); err != nil {
+	if labels, err = stats.Align(side.set, labels); err != nil {
 		return nil, err
 	}
-	rare, err := formats.NewRareClasses(stats, cfg.RareClasses.Temperature, cfg.RareClasses.MinPixels)
+	rare, err := stats.NewRareClasses(labels, cfg.RareClasses.Temperature, cfg.RareClasses.MinPixels)
 	if err != nil {
 		return nil, err
 	}

@@ -9,9 +9,7 @@ import (
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/formats"
-	"github.com/pipa-uda/pipa/formats/folder"
 	"github.com/pipa-uda/pipa/loader"
-	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/train/config"
 )
@@ -47,7 +45,11 @@ func OpenSide(c config.Data, unlabelled bool, maxPixels int) (*Side, error) {
 		}
 		return &Side{images, nil, d, d.Close}, nil
 	}
-	set, err := formats.Open(c.Format, c.Dir, formats.Options{Split: c.Split, Unlabelled: unlabelled, MaxPixels: maxPixels})
+	l, err := formats.Named(c.Format)
+	if err != nil {
+		return nil, err
+	}
+	set, err := formats.Open(l, c.Dir, formats.Options{Split: c.Split, Unlabelled: unlabelled, MaxPixels: maxPixels})
 	if err != nil {
 		return nil, err
 	}
@@ -68,15 +70,12 @@ func Describe(c config.Data, split string) (classes []string, labelled bool, err
 		}
 		return d.Header().Classes, d.Header().Labelled, d.Close()
 	}
-	mapFile, custom := c.ClassMap()
-	if !custom {
-		return raster.CityscapesClasses(), true, nil
-	}
-	m, err := folder.Read(mapFile)
+	l, err := formats.Named(c.Format)
 	if err != nil {
 		return nil, false, err
 	}
-	return m.Classes, m.Splits[split].Labels != "", nil
+	s, err := l.Split(split)
+	return l.Classes, err == nil && s.Labeled(), nil
 }
 
 // SameClasses fails, saying how they differ, unless both sides have the same
