@@ -5,27 +5,8 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/train/config"
 )
-
-func TestSameClasses(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		a, b []string
-		want string
-	}{
-		{"the same", []string{"road", "sky"}, []string{"road", "sky"}, ""},
-		{"another order", []string{"road", "sky"}, []string{"sky", "road"}, `number 0 is "road" in one and "sky" in the other`},
-		{"one more", []string{"road"}, []string{"road", "sky"}, `a has 1 classes and b has 2, and number 1 is none in one and "sky" in the other`},
-		{"none", []string{"road"}, nil, `number 0 is "road" in one and none in the other`},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			err := sameClasses("a", c.a, "b", c.b)
-			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-				t.Errorf("error %v, want %q", err, c.want)
-			}
-		})
-	}
-}
 
 // The recipes' things are numbers of Cityscapes' classes: with others they are
 // asked for, even where such numbers exist.
@@ -48,27 +29,14 @@ func TestThingsAreOfTheSourcesClasses(t *testing.T) {
 		{"switched off", many, "feature_distance.weight=0", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cfg, err := Resolve("gta2cs-daformer", "", []string{c.set})
+			cfg, err := config.Resolve("gta2cs-daformer", "", []string{c.set})
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = cfg.checkThings(c.names)
+			err = checkThings(cfg, c.names)
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 		})
-	}
-}
-
-func TestWhatASideIs(t *testing.T) {
-	dir := DataConfig{Format: "cityscapes"}
-	if dir.given() {
-		t.Error("a side without a folder is given")
-	}
-	if dir.Dir = "data"; !dir.given() {
-		t.Error("a side with a folder is not given")
-	}
-	if own := (DataConfig{Format: "folder:data/camvid.yaml"}); !own.given() || own.precomputed() {
-		t.Error("a class map's own folder is not given, or is precomputed")
 	}
 }

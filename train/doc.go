@@ -1,26 +1,24 @@
 // Package train adapts a segmentation network from a labelled source to an
-// unlabelled target: configuration and presets, the training step, the run
-// directory with its checkpoints and metrics, resume, and evaluation.
+// unlabelled target.
 //
-// A run is made from a resolved [Config] and a [torch.Lib]:
-//
-//	cfg, err := train.Preset("fixture-pipa")
+//	cfg, err := config.Preset("fixture-pipa")
 //	cfg.Source.Dir, cfg.Target.Dir = "fx/gta", "fx/cityscapes"
-//	err = train.Run(ctx, lib, cfg, train.Options{Out: "runs/pipa"})
+//	result, err := train.Run(ctx, lib, cfg, train.Options{Out: "runs/pipa"})
 //
-// What a run has learnt is used by its checkpoints:
+// It has the run: its directory, its loop of steps with their update, its logs and
+// checkpoints, and its ranks. run.go is read from top to bottom. What a run is made
+// of lies below:
 //
-//	trained, err := train.OpenTrained("runs/pipa")
-//	how := trained.Config.Eval.Inference()
-//	result, err := train.Evaluate(ctx, lib, trained, train.EvalOptions{Inference: how})
-//	for p, err := range train.Predict(ctx, lib, trained, train.PredictOptions{Inference: how}, samples) { … }
+//	config      keys, recipes, and what values may be: no tensors
+//	feed        batches, in order, by rank
+//	network     encoder and decoder, at one scale or at two
+//	method      what a step computes: the gradients of its losses
+//	checkpoint  the state at rest
+//	infer       checkpoints opened for use: evaluate, predict
+//	memory      what a run will need, foretold
+//	report      a run as a page; tensorboard its scalars
+//	model, loss, uda, optim, eval, nn, weights, torch  what all these are made of
 //
-// The step itself is in step.go and reads in the order of the method: teacher,
-// source, feature distance, pseudo-label, mix, patches, update. What the parts
-// compute lives below: networks in model, losses in loss, the rules of
-// self-training in uda, the optimizer in optim, scores in eval, the feeding of
-// batches in data.
-//
-// The package is no framework: there is no registry of models or hooks, and a
-// new method is a new step.
+// There is no registry of models or hooks. A new encoder is a file in model and a case
+// in network, a new loss a file in method.
 package train

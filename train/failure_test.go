@@ -7,39 +7,43 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/traintest"
 )
 
 // TestAFailureOfTheDeviceSaysWhatHelps provokes an allocation that no machine
 // can serve, and takes the other messages as libtorch words them.
 func TestAFailureOfTheDeviceSaysWhatHelps(t *testing.T) {
-	tooMuch := backend(t).Run(torch.CPU, func(s *torch.Scope) error {
+	tooMuch := traintest.Lib(t).Run(torch.CPU, func(s *torch.Scope) error {
 		s.Call("repeat", s.Zeros(torch.Float32, 2, 2), []int{1 << 20, 1 << 24})
 		return nil
 	})
 	run := filepath.Join(t.TempDir(), "run")
 	tr := &trainer{options: Options{Out: run}}
 	for _, c := range []struct {
-		name string
-		err  error
-		want string
+		name  string
+		err   error
+		fault Fault
+		want  string
 	}{
-		{"too much memory", tooMuch, "network.checkpointing=true"},
-		{"the same on a GPU", &torch.OpError{Op: "conv2d", Message: "CUDA out of memory. Tried to allocate 2.00 GiB"}, "network.checkpointing=true"},
-		{"in cuBLAS", &torch.OpError{Op: "linear", Message: "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"}, "network.checkpointing=true"},
-		{"in cuDNN", &torch.OpError{Op: "conv2d", Message: "GET was unable to find an engine to execute this computation"}, "network.checkpointing=true"},
-		{"an assertion", &torch.OpError{Op: "nll_loss2d", Message: "CUDA error: device-side assert triggered"}, "CUDA_LAUNCH_BLOCKING=1"},
-		{"another failure", &torch.OpError{Op: "matmul", Message: "CUDA error: unspecified launch failure"}, "nvidia-smi"},
+		{"too much memory", tooMuch, OutOfMemory, "network.checkpointing=true"},
+		{"the same on a GPU", &torch.OpError{Op: "conv2d", Message: "CUDA out of memory. Tried to allocate 2.00 GiB"}, OutOfMemory, "network.checkpointing=true"},
+		{"in cuBLAS", &torch.OpError{Op: "linear", Message: "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"}, OutOfMemory, "network.checkpointing=true"},
+		{"in cuDNN", &torch.OpError{Op: "conv2d", Message: "GET was unable to find an engine to execute this computation"}, OutOfMemory, "network.checkpointing=true"},
+		{"an assertion", &torch.OpError{Op: "nll_loss2d", Message: "CUDA error: device-side assert triggered"}, BadIndex, "CUDA_LAUNCH_BLOCKING=1"},
+		{"another failure", &torch.OpError{Op: "matmul", Message: "CUDA error: unspecified launch failure"}, BrokenDevice, "nvidia-smi"},
 	} {
 		var op *torch.OpError
-		if got := tr.explain(c.err); !errors.As(got, &op) || !strings.Contains(got.Error(), c.want) || !strings.Contains(got.Error(), "no checkpoint yet") {
+		var failed *DeviceError
+		if got := tr.explain(c.err); !errors.As(got, &op) || !errors.As(got, &failed) || failed.Fault != c.fault || !strings.Contains(got.Error(), c.want) || !strings.Contains(got.Error(), "no checkpoint yet") {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
-	if err := os.MkdirAll(filepath.Join(run, checkpointsDir, "00000040"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(run, checkpoint.Dir, "00000040"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if got := tr.explain(tooMuch); !strings.Contains(got.Error(), "00000040, is good: pipa train --resume --out "+run) || !strings.Contains(got.Error(), "repeat[") {
+	if got := tr.explain(tooMuch); !strings.Contains(got.Error(), "00000040, is good") || !strings.Contains(got.Error(), "repeat[") {
 		t.Errorf("with a checkpoint: %v", got)
 	}
 	mistake := &torch.OpError{Op: "matmul", Message: "mat1 and mat2 shapes cannot be multiplied"}

@@ -5,63 +5,24 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-)
 
-// FuzzConfig reads damaged configurations: each gives an error, or what Resolve
-// gives again of its own YAML.
-func FuzzConfig(f *testing.F) {
-	for _, name := range PresetNames() {
-		cfg, err := Preset(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		text, err := cfg.YAML()
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(text)
-	}
-	f.Add([]byte("extends: fixture-pipa\npatch: {weight: [1]}\n"))
-	file := filepath.Join(f.TempDir(), "config.yaml")
-	f.Fuzz(func(t *testing.T, text []byte) {
-		if err := os.WriteFile(file, text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		cfg, err := Resolve("", file, nil)
-		if err != nil {
-			return
-		}
-		again, err := cfg.YAML()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, again, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		back, err := Resolve("", file, nil)
-		if err != nil {
-			t.Fatalf("%s\nwas written for\n%s\nand is refused: %v", again, text, err)
-		}
-		if keys, err := Diff(cfg, back); err != nil || len(keys) > 0 {
-			t.Errorf("%q changed on the way, %v", keys, err)
-		}
-	})
-}
+	"github.com/pipa-uda/pipa/train/checkpoint"
+)
 
 // FuzzRunFiles reads a run's damaged state, metrics and scores.
 func FuzzRunFiles(f *testing.F) {
-	f.Add(fmt.Appendf(nil, `{"version":%d,"iteration":3,"seed":1,"classes":["road"],"files":{"state.json":{"bytes":1,"xxh3":"00"}}}`, checkpointVersion))
-	f.Add(fmt.Appendf(nil, `{"version":%d,"iteration":3,"seed":1,"classes":["road"],"files":{"../x":{"bytes":1,"xxh3":"00"}}}`, checkpointVersion))
+	f.Add(fmt.Appendf(nil, `{"version":%d,"iteration":3,"seed":1,"classes":["road"],"files":{"state.json":{"bytes":1,"xxh3":"00"}}}`, checkpoint.Version))
+	f.Add(fmt.Appendf(nil, `{"version":%d,"iteration":3,"seed":1,"classes":["road"],"files":{"../x":{"bytes":1,"xxh3":"00"}}}`, checkpoint.Version))
 	f.Add([]byte(`{"iteration":1,"lr":1e-5,"losses":{"source":1.5},"data_wait":0.1}` + "\n"))
 	f.Add([]byte(`{"iteration":1,"classes":["road"],"iou":[null]}` + "\n{"))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, name := range []string{stateFile, metricsFile, scoresFile} {
+		for _, name := range []string{checkpoint.StateFile, metricsFile, scoresFile} {
 			if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if state, err := readState(dir); err == nil && len(state.Files) > 0 {
+		if state, err := checkpoint.Read(dir); err == nil && len(state.Files) > 0 {
 			for file := range state.Files {
 				if !filepath.IsLocal(file) {
 					t.Errorf("a checkpoint with the file %q was accepted", file)

@@ -9,15 +9,16 @@ import (
 
 	"github.com/pipa-uda/pipa/fixtures/golden"
 	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/method"
 	"github.com/pipa-uda/pipa/train/nn"
-	"github.com/pipa-uda/pipa/train/optim"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
 	"github.com/pipa-uda/pipa/train/uda"
 )
 
 // goldenConfig is the released code with the numbers of a case.
-func goldenConfig(t *testing.T, c *golden.Case) Config {
+func goldenConfig(t *testing.T, c *golden.Case) config.Config {
 	t.Helper()
 	golden.Fixed(c, "num_heads", [4]int{1, 2, 5, 8})
 	golden.Fixed(c, "sr_ratios", [4]int{8, 4, 2, 1})
@@ -30,7 +31,7 @@ func goldenConfig(t *testing.T, c *golden.Case) Config {
 	golden.Fixed(c, "eps", 1e-8)
 	golden.Fixed(c, "encoder_lr_mult", 1.0)
 	golden.Fixed(c, "norm_decay_mult", 0.0)
-	cfg, err := Resolve("gta2cs-daformer-pipa", "", []string{"network.encoder=mit", "network.weights=none", "pixel.mode=official", "patch.mode=official"})
+	cfg, err := config.Resolve("gta2cs-daformer-pipa", "", []string{"network.encoder=mit", "network.weights=none", "pixel.mode=official", "patch.mode=official"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,12 +45,12 @@ func goldenConfig(t *testing.T, c *golden.Case) Config {
 	if golden.Param[string](c, "kind") == "dacs_hrda" {
 		golden.Fixed(c, "scales", [2]float64{0.5, 1})
 		golden.Fixed(c, "lr_loss_weight", 0.0)
-		n.HRDA = HRDAConfig{Crop: golden.Param[[2]int](c, "hr_crop"), DetailWeight: number(c, "hr_loss_weight")}
+		n.HRDA = config.HRDA{Crop: golden.Param[[2]int](c, "hr_crop"), DetailWeight: number(c, "hr_loss_weight")}
 	}
 	a := &cfg.Adapt
 	a.EMA, a.Threshold = number(c, "ema_alpha"), number(c, "pseudo_threshold")
 	a.IgnoreTop, a.IgnoreBottom = count(c, "ignore_rows_top"), count(c, "ignore_rows_bottom")
-	cfg.FeatureDistance = FeatureDistanceConfig{Weight: number(c, "feature_distance_weight"), Classes: golden.Param[[]int](c, "feature_distance_classes"), Ratio: number(c, "feature_distance_ratio")}
+	cfg.FeatureDistance = config.FeatureDistance{Weight: number(c, "feature_distance_weight"), Classes: golden.Param[[]int](c, "feature_distance_classes"), Ratio: number(c, "feature_distance_ratio")}
 	p := &cfg.Pixel
 	p.Weight, p.Temperature, p.BaseTemperature = number(c, "pixel_contrast_weight"), number(c, "pixel_temperature"), number(c, "pixel_base_temperature")
 	p.MaxSamples, p.MaxViews, p.Dim = count(c, "max_samples"), count(c, "max_views"), count(c, "pixel_projection")
@@ -66,7 +67,7 @@ func goldenConfig(t *testing.T, c *golden.Case) Config {
 func goldenTrainer(t *testing.T, s *torch.Scope, in *golden.Case) *trainer {
 	t.Helper()
 	cfg, weights := goldenConfig(t, in), in.Part("weights")
-	nets, err := buildNetworks(s, cfg, golden.Param[int](in, "num_classes"))
+	m, err := method.New(s, cfg, golden.Param[int](in, "num_classes"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,56 +91,52 @@ func goldenTrainer(t *testing.T, s *torch.Scope, in *golden.Case) *trainer {
 			}
 		}
 	}
-	fill(nets.studentStore, golden.Param[float64](in, "student_factor"))
-	fill(nets.teacherStore, golden.Param[float64](in, "teacher_factor"))
-	fill(nets.frozenStore, golden.Param[float64](in, "frozen_factor"))
-	nets.pixelClassifier.Dropout = cfg.Network.Dropout
-	tr := &trainer{networks: nets, cfg: cfg, lib: s.Lib(), root: s, classes: golden.Param[int](in, "num_classes"), window: newWindow()}
-	if tr.teacher, err = uda.NewTeacher(s, nets.teacherStore, nets.studentStore, cfg.Adapt.EMA); err != nil {
-		t.Fatal(err)
-	}
-	tr.optimizer = optim.NewAdamW(s, nets.studentStore.Parameters(), func(name string) optim.Group { return optim.GroupOf(name, cfg.Optimizer.HeadMultiplier) },
-		optim.Options{Betas: cfg.Optimizer.Betas, WeightDecay: cfg.Optimizer.WeightDecay})
+	fill(m.StudentStore, golden.Param[float64](in, "student_factor"))
+	fill(m.TeacherStore, golden.Param[float64](in, "teacher_factor"))
+	fill(m.FrozenStore, golden.Param[float64](in, "frozen_factor"))
+	m.Judge.Dropout = cfg.Network.Dropout
+	tr := &trainer{cfg: cfg, lib: s.Lib(), root: s, method: m, window: newWindow()}
+	tr.optimizer, tr.schedule = newOptimizer(s, m, cfg)
 	return tr
 }
 
 // goldenInputs are a step's tensors and fixed draws.
-func goldenInputs(s *torch.Scope, in *golden.Case, withPairs bool) (inputs, draws) {
+func goldenInputs(s *torch.Scope, in *golden.Case, withPairs bool) (method.Inputs, method.Draws) {
 	label := torchtest.Tensor(s, in, "label").Squeeze(1)
-	x := inputs{source: images{image: torchtest.Tensor(s, in, "image"), label: label.To(torch.Int64), labels: label.To(torch.Uint8).Bytes()}, target: torchtest.Tensor(s, in, "target_image")}
-	d := draws{}
+	x := method.Inputs{Source: method.Images{Image: torchtest.Tensor(s, in, "image"), Label: label.To(torch.Int64), Labels: label.To(torch.Uint8).Bytes()}, Target: torchtest.Tensor(s, in, "target_image")}
+	d := method.Draws{}
 	if golden.Param[string](in, "kind") == "dacs_hrda" {
 		golden.Fixed(in, "valid_pseudo_mask", true)
-		x.valid = torchtest.Tensor(s, in, "valid_pseudo_mask").Squeeze(1).To(torch.Float32)
+		x.Valid = torchtest.Tensor(s, in, "valid_pseudo_mask").Squeeze(1).To(torch.Float32)
 		box := func(name string) raster.Box {
 			b := golden.Param[[4]int](in, name)
 			return raster.Box{Y0: b[0], Y1: b[1], X0: b[2], X1: b[3]}
 		}
-		d.sourceBox, d.mixedBox = box("crop_box_source"), box("crop_box_mix")
+		d.SourceBox, d.MixedBox = box("crop_box_source"), box("crop_box_mix")
 	}
-	for i := range x.target.Dim(0) {
+	for i := range x.Target.Dim(0) {
 		var classes []raster.TrainID
 		for _, c := range in.Ints("mix_chosen" + string(rune('0'+i))) {
 			classes = append(classes, raster.TrainID(c))
 		}
-		d.classes = append(d.classes, classes)
+		d.Classes = append(d.Classes, classes)
 	}
 	if !withPairs {
 		return x, d
 	}
 	pair := torchtest.Tensor(s, in, "pair")
-	x.pairs = &pairs{}
+	x.Pairs = &method.Pairs{}
 	flips := in.Must("flip").Data // like the pair, [image][crop]
 	n := pair.Dim(0)
-	for i, c := range []*cropSet{&x.pairs.a, &x.pairs.b} {
-		c.image = pair.Select(1, i).Contiguous()
+	for i, c := range []*method.Crops{&x.Pairs.A, &x.Pairs.B} {
+		c.Image = pair.Select(1, i).Contiguous()
 		corner := func(name string, k, row int) int { return int(in.Ints(name + string(rune('1'+i)))[2*row+k]) }
 		for row := range n {
-			c.overlap = append(c.overlap, raster.Box{Y0: corner("ul", 0, row), X0: corner("ul", 1, row), Y1: corner("br", 0, row), X1: corner("br", 1, row)})
-			c.flip = append(c.flip, flips[2*row+i] != 0)
+			c.Overlap = append(c.Overlap, raster.Box{Y0: corner("ul", 0, row), X0: corner("ul", 1, row), Y1: corner("br", 0, row), X1: corner("br", 1, row)})
+			c.Flip = append(c.Flip, flips[2*row+i] != 0)
 		}
 	}
-	d.negativesA, d.negativesB = in.Ints("selected1"), in.Ints("selected2")
+	d.NegativesA, d.NegativesB = in.Ints("selected1"), in.Ints("selected2")
 	return x, d
 }
 
@@ -170,24 +167,24 @@ func checkStep(t *testing.T, s *torch.Scope, in, want *golden.Case) {
 	}
 	x, d := goldenInputs(s, in, withPatches)
 
-	v := newStepValues()
-	if err := tr.gradients(s, x, d, &v); err != nil {
+	v, err := tr.method.Gradients(s, x, d, tr.iteration, method.Look{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	near := func(name string, got float64) {
 		golden.NearRelative(t, name, []float32{float32(got)}, want.Floats(name), 1e-5)
 	}
-	near("back.source", v.losses["source"]+v.losses["source_detail"]+v.losses["pixel"])
-	near("back.feature_distance", v.losses["feature_distance"])
-	near("back.mix_total", v.losses["mixed"]+v.losses["mixed_detail"]+v.losses["patch"])
+	near("back.source", v.Losses["source"]+v.Losses["source_detail"]+v.Losses["pixel"])
+	near("back.feature_distance", v.Losses["feature_distance"])
+	near("back.mix_total", v.Losses["mixed"]+v.Losses["mixed_detail"]+v.Losses["patch"])
 	if withPatches {
-		near("patch_loss_weighted", v.losses["patch"])
+		near("patch_loss_weighted", v.Losses["patch"])
 	}
 	checkGradients(t, s, tr, want)
 
 	// The first update moves every element by the rate times its gradient's
 	// sign, whatever its size: it is compared from the published gradients.
-	for _, e := range tr.studentStore.Parameters() {
+	for _, e := range tr.method.StudentStore.Parameters() {
 		if name := gradName(want, e.Name); name != "" {
 			e.Tensor.SetGrad(torchtest.Tensor(s, want, name))
 		}
@@ -196,7 +193,7 @@ func checkStep(t *testing.T, s *torch.Scope, in, want *golden.Case) {
 		t.Fatal(err)
 	}
 	compared := 0
-	for _, e := range tr.studentStore.Parameters() {
+	for _, e := range tr.method.StudentStore.Parameters() {
 		for _, name := range []string{"after.model." + e.Name, "after." + e.Name} {
 			if want.Has(name) {
 				compared++
@@ -207,9 +204,9 @@ func checkStep(t *testing.T, s *torch.Scope, in, want *golden.Case) {
 	if withPatches && compared == 0 {
 		t.Error("no updated parameter was compared")
 	}
-	checkBuffers(t, tr.studentStore, want, "after.model.")
+	checkBuffers(t, tr.method.StudentStore, want, "after.model.")
 	if !in.Has("labelled_image") { // a batch more, which only moves the released teacher's statistics
-		checkBuffers(t, tr.teacherStore, want, "after.ema_model.")
+		checkBuffers(t, tr.method.TeacherStore, want, "after.ema_model.")
 	}
 	checkTeacher(t, tr, want)
 	checkMix(t, s, in, want)
@@ -248,7 +245,7 @@ const gradientTolerance = 6e-5
 // parameter's gradient norm.
 func checkGradients(t *testing.T, s *torch.Scope, tr *trainer, want *golden.Case) {
 	t.Helper()
-	for _, e := range tr.studentStore.Parameters() {
+	for _, e := range tr.method.StudentStore.Parameters() {
 		name := gradName(want, e.Name)
 		if name == "" {
 			continue
@@ -261,7 +258,7 @@ func checkGradients(t *testing.T, s *torch.Scope, tr *trainer, want *golden.Case
 	}
 	names, norms := namedNumbers(t, want, "gradnorm")
 	for i, name := range names {
-		p := tr.studentStore.Get(strings.TrimPrefix(name, "model."))
+		p := tr.method.StudentStore.Get(strings.TrimPrefix(name, "model."))
 		if p == nil {
 			t.Errorf("there is no parameter %s", name)
 			continue
@@ -296,7 +293,7 @@ func checkTeacher(t *testing.T, tr *trainer, want *golden.Case) {
 	names, sums := namedNumbers(t, want, "ema")
 	compared := 0
 	for i, name := range names {
-		p := tr.teacherStore.Get(name)
+		p := tr.method.TeacherStore.Get(name)
 		if p == nil {
 			if !contrastHead(name) {
 				t.Errorf("the teacher has no %s", name)
@@ -318,12 +315,12 @@ func checkTeacher(t *testing.T, tr *trainer, want *golden.Case) {
 func checkMix(t *testing.T, s *torch.Scope, in, want *golden.Case) {
 	t.Helper()
 	tr := goldenTrainer(t, s, in)
-	if err := tr.teacher.Update(golden.Param[int](want, "local_iter")); err != nil {
+	if err := tr.method.EMA.Update(golden.Param[int](want, "local_iter")); err != nil {
 		t.Fatal(err)
 	}
 	x, d := goldenInputs(s, in, false)
-	pseudo := tr.label(x)
-	mixed := uda.Mix(x.source.image, x.source.label, x.target, pseudo, d.classes)
+	pseudo := tr.method.Label(x)
+	mixed := uda.Mix(x.Source.Image, x.Source.Label, x.Target, pseudo, d.Classes)
 	for name, got := range map[string]*torch.Tensor{"mixed_label": mixed.Label, "pseudo_label": pseudo.Label} {
 		differ := 0
 		for i, v := range got.To(torch.Uint8).Bytes() {

@@ -5,15 +5,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/pipa-uda/pipa/train/checkpoint"
+	"github.com/pipa-uda/pipa/train/config"
 )
 
 // What a run is resumed from are files of its own folder: a link out of it is
 // neither read nor written through.
 func TestNoLinkLeadsOutOfARun(t *testing.T) {
-	text := map[string]string{configFile: "extends: fixture-pipa\n", metricsFile: `{"iteration":1}` + "\n", scoresFile: `{"iteration":1}` + "\n", stateFile: `{"version":1}` + "\n"}
+	text := map[string]string{config.File: "extends: fixture-pipa\n", metricsFile: `{"iteration":1}` + "\n", scoresFile: `{"iteration":1}` + "\n", checkpoint.StateFile: `{"version":1}` + "\n"}
 	log := func(name string) func(string) error {
 		return func(run string) error {
 			l, err := openLines(run, name, 5)
@@ -27,14 +27,17 @@ func TestNoLinkLeadsOutOfARun(t *testing.T) {
 		file string
 		read func(run string) error
 	}{
-		"its configuration":     {configFile, func(run string) error { _, err := ResolveRun(run, nil); return err }},
-		"to read":               {configFile, func(run string) error { _, _, err := ReadConfig(run); return err }},
-		"to resume":             {configFile, func(run string) error { _, err := openRun(Config{}, Options{Out: run, Resume: true}); return err }},
+		"its configuration": {config.File, func(run string) error { _, err := config.ResolveRun(run, nil); return err }},
+		"to read":           {config.File, func(run string) error { _, _, err := config.ReadRun(run); return err }},
+		"to resume": {config.File, func(run string) error {
+			_, err := openRun(config.Config{}, Options{Out: run, Resume: true})
+			return err
+		}},
 		"its metrics":           {metricsFile, func(run string) error { _, err := ReadMetrics(run); return err }},
 		"its scores":            {scoresFile, func(run string) error { _, err := ReadScores(run); return err }},
 		"its metrics, to go on": {metricsFile, log(metricsFile)},
 		"its scores, to go on":  {scoresFile, log(scoresFile)},
-		"a checkpoint's state":  {stateFile, func(run string) error { _, err := readState(run); return err }},
+		"a checkpoint's state":  {checkpoint.StateFile, func(run string) error { _, err := checkpoint.Read(run); return err }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			parent := t.TempDir()
@@ -55,45 +58,5 @@ func TestNoLinkLeadsOutOfARun(t *testing.T) {
 				t.Errorf("the other file holds %q, %v", got, err)
 			}
 		})
-	}
-}
-
-// The events' name is known beforehand to whoever knows the time and guesses the
-// process's number: a link or a pipe that has it is not opened.
-func TestEventsAreNotWrittenThroughALink(t *testing.T) {
-	dir, now := t.TempDir(), time.Unix(1700000000, 0)
-	log, err := openEvents(dir, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := log.f.Name()
-	if err := log.close(); err != nil {
-		t.Fatal(err)
-	}
-	precious := filepath.Join(dir, "precious")
-	if err := os.Rename(path, precious); err != nil {
-		t.Fatal(err)
-	}
-	before, err := os.ReadFile(precious)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink("precious", path); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := openEvents(dir, now); err == nil || !strings.Contains(err.Error(), path+" is a link, which is not followed: remove it") {
-		t.Errorf("a link: %v", err)
-	}
-	if after, err := os.ReadFile(precious); err != nil || string(after) != string(before) {
-		t.Errorf("the file has %d bytes, %v; want %d", len(after), err, len(before))
-	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mkfifo(path, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := openEvents(dir, now); err == nil {
-		t.Error("a pipe is opened")
 	}
 }

@@ -6,12 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
 
 	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/train/checkpoint"
+	"github.com/pipa-uda/pipa/train/infer"
 )
 
 // Metrics is one line of metrics.jsonl: what a run logs every log_every
@@ -32,37 +33,6 @@ type Metrics struct {
 	SamplesPerSecond float64 `json:"samples_per_second"` // source and target images
 	DataWait         float64 `json:"data_wait"`          // share of the time spent waiting for batches
 	MemoryBytes      int64   `json:"memory_bytes"`       // resident size of the process
-}
-
-// lineLog appends JSON lines, each with an iteration, to a file. A line is
-// written with one call, so a kill leaves at most the last line short, which
-// resume drops.
-type lineLog struct{ f *os.File }
-
-// openLines opens a log of a run for appending after dropping every line past
-// iteration: those belong to steps that will be repeated.
-func openLines(run, name string, iteration int) (*lineLog, error) {
-	kept, err := readLines(run, name, iteration)
-	if err != nil {
-		return nil, err
-	}
-	path := filepath.Join(run, name)
-	err = files.Write(path, true, func(w io.Writer) error {
-		for _, line := range kept {
-			if _, err := w.Write(append(line, '\n')); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("open log: %w", err)
-	}
-	return &lineLog{f}, nil
 }
 
 // readLines returns the whole lines of a run's log up to an iteration; a file
@@ -90,34 +60,17 @@ func readLines(run, name string, iteration int) ([][]byte, error) {
 	return kept, scanner.Err()
 }
 
-func (l *lineLog) write(v any) error {
-	line, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", l.f.Name(), err)
-	}
-	if _, err := l.f.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("write log: %w", err)
-	}
-	// A run that is resumed from a later checkpoint does not write it again.
-	if err := l.f.Sync(); err != nil {
-		return fmt.Errorf("write log: %w", err)
-	}
-	return nil
-}
-
-func (l *lineLog) close() error { return l.f.Close() }
-
 // ReadMetrics returns a run's lines of metrics.
 func ReadMetrics(run string) ([]Metrics, error) { return decodeLines[Metrics](run, metricsFile) }
 
 // ReadScores returns the scores taken during a run and at its end.
-func ReadScores(run string) ([]Result, error) {
-	scores, err := decodeLines[Result](run, scoresFile)
+func ReadScores(run string) ([]infer.Result, error) {
+	scores, err := decodeLines[infer.Result](run, scoresFile)
 	if err != nil {
 		return nil, err
 	}
 	for i := range scores {
-		if err := scores[i].validate(); err != nil {
+		if err := scores[i].Validate(); err != nil {
 			return nil, fmt.Errorf("read %s line %d: %w", filepath.Join(run, scoresFile), i+1, err)
 		}
 	}
@@ -138,22 +91,9 @@ func decodeLines[T any](run, name string) ([]T, error) {
 	return out, nil
 }
 
-// ReadConfig returns a run's configuration, also as the text it was written as.
-func ReadConfig(run string) (Config, string, error) {
-	text, err := files.ReadIn(run, configFile)
-	if errors.Is(err, os.ErrNotExist) {
-		return Config{}, "", fmt.Errorf("%s is no run: it has no %s", run, configFile)
-	}
-	if err != nil {
-		return Config{}, "", err
-	}
-	cfg, err := resolve("", filepath.Join(run, configFile), text, nil)
-	return cfg, string(text), err
-}
-
 // ReadDigests returns what identifies a run's inputs, by feed; a run without a
 // checkpoint has none.
 func ReadDigests(run string) (map[string]string, error) {
-	_, state, _, err := latestCheckpoint(filepath.Join(run, checkpointsDir))
+	_, state, _, err := checkpoint.Latest(run)
 	return state.Data, err
 }

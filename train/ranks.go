@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/zeebo/xxh3"
 )
@@ -25,44 +24,27 @@ var errElsewhere = errors.New("another rank failed, and says why")
 // join makes the trainer one of a group: all begin with the same state. close
 // ends it.
 func (t *trainer) join(group *torch.Group) (close func(), err error) {
-	t.group, t.student.group, t.networks.teacher.group = group, group, group
-	if group == nil {
-		return func() {}, nil
-	}
-	if err := t.agree(); err != nil {
-		return nil, err
-	}
-	err = t.root.NoGrad(func(s *torch.Scope) error {
-		for _, store := range []*nn.Store{t.studentStore, t.teacherStore, t.frozenStore} {
-			if store == nil {
-				continue
-			}
-			for _, e := range store.Entries() {
-				group.Broadcast(e.Tensor.In(s))
-			}
+	t.group = group
+	if group != nil {
+		if err := t.agree(); err != nil {
+			return nil, err
 		}
-		var parameters []*torch.Tensor
-		for _, e := range t.studentStore.Parameters() {
-			parameters = append(parameters, e.Tensor)
-		}
-		t.reducer = group.NewReducer(t.root, parameters)
-		return nil
-	})
-	return t.reducer.Free, err
+	}
+	return t.method.Join(group)
 }
 
 // agree fails unless all ranks have rank 0's configuration and data, and go on
 // from its iteration.
 func (t *trainer) agree() error {
-	config, err := t.cfg.hash()
+	hash, err := t.cfg.Hash()
 	if err != nil {
 		return err
 	}
-	digests := t.feeds.digests()
+	digests := t.feeds.Digests()
 	things := []struct {
 		name string
 		hash uint64
-	}{{"configuration", xxh3.HashString(config)}, {"checkpoint", uint64(t.iteration)}}
+	}{{"configuration", xxh3.HashString(hash)}, {"checkpoint", uint64(t.iteration)}}
 	for _, side := range slices.Sorted(maps.Keys(digests)) {
 		things = append(things, struct {
 			name string

@@ -21,7 +21,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pipa-uda/pipa/train/checkpoint"
+	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/infer"
 	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/traintest"
 	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
 
@@ -35,7 +39,7 @@ func runRank() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	err := func() error {
-		cfg, err := Resolve("", os.Getenv("PIPA_TEST_CONFIG"), nil)
+		cfg, err := config.Resolve("", os.Getenv("PIPA_TEST_CONFIG"), nil)
 		if err != nil {
 			return err
 		}
@@ -72,7 +76,7 @@ type ranks struct {
 }
 
 // startRanks starts n of them on the loopback interface.
-func startRanks(t *testing.T, n int, cfg Config, run string, resume bool) *ranks {
+func startRanks(t *testing.T, n int, cfg config.Config, run string, resume bool) *ranks {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -164,8 +168,8 @@ func (r *ranks) succeed() {
 // ranksConfig is a short run with every loss that needs no pretrained weights,
 // from its first iteration on, whose batches 2 and 4 ranks can share. About half
 // of the pseudo-labels are confident.
-func ranksConfig(t *testing.T, set ...string) Config {
-	return config(t, append([]string{
+func ranksConfig(t *testing.T, set ...string) config.Config {
+	return traintest.Config(t, append([]string{
 		"iterations=6", "log_every=1", "checkpoint.every=1", "checkpoint.keep=6", "source.batch=4", "target.batch=4", "patch.batch=4", "masked.weight=1", "masked.block=16",
 		"adapt.start=0", "adapt.threshold=0.058", "patch.start=0", "network.drop_path=0.1", "optimizer.lr=4e-3", "optimizer.warmup=0", "panels_every=0",
 	}, set...)...)
@@ -176,8 +180,8 @@ func ranksConfig(t *testing.T, set ...string) Config {
 func checkpointTensors(t *testing.T, run string, iteration int) map[string][]float32 {
 	t.Helper()
 	out := map[string][]float32{}
-	for _, file := range []string{studentFile, teacherFile, optimizerFile, bankFile} {
-		f, err := safetensors.Open(filepath.Join(run, checkpointsDir, fmt.Sprintf("%08d", iteration), file))
+	for _, file := range []string{checkpoint.StudentFile, checkpoint.TeacherFile, checkpoint.OptimizerFile, checkpoint.BankFile} {
+		f, err := safetensors.Open(filepath.Join(run, checkpoint.Dir, fmt.Sprintf("%08d", iteration), file))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +201,7 @@ func checkpointTensors(t *testing.T, run string, iteration int) map[string][]flo
 }
 
 // moments are the names of Adam's means of the gradients in checkpointTensors.
-const moments = optimizerFile + " exp_avg."
+const moments = checkpoint.OptimizerFile + " exp_avg."
 
 // gradients are those of the step between two checkpoints, which Adam's means
 // tell. before is nil where it is a run's first step.
@@ -248,7 +252,7 @@ func furthest(got, want map[string][]float32) (difference float64, where string)
 func statistics(tensors map[string][]float32) map[string][]float32 {
 	out := maps.Clone(tensors)
 	maps.DeleteFunc(out, func(name string, _ []float32) bool {
-		return strings.HasPrefix(name, optimizerFile) || strings.HasPrefix(name, studentFile) && !strings.Contains(name, "running")
+		return strings.HasPrefix(name, checkpoint.OptimizerFile) || strings.HasPrefix(name, checkpoint.StudentFile) && !strings.Contains(name, "running")
 	})
 	return out
 }
@@ -260,7 +264,7 @@ func runUntil(t *testing.T, run string, iteration int) string {
 	if err := os.CopyFS(dir, os.DirFS(run)); err != nil {
 		t.Fatal(err)
 	}
-	all, err := checkpoints(filepath.Join(dir, checkpointsDir))
+	all, err := checkpoint.List(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +297,7 @@ func runUntil(t *testing.T, run string, iteration int) string {
 // that all ranks took the first: one that did not has other losses, by 3e-3 to
 // 5e-2.
 func TestRanksEqualOneProcessWithTheWholeBatch(t *testing.T) {
-	lib := backend(t)
+	lib := traintest.Lib(t)
 	const start = 4
 	for _, c := range []struct {
 		name   string
@@ -347,7 +351,7 @@ func TestRanksEqualOneProcessWithTheWholeBatch(t *testing.T) {
 					}
 				}
 			}
-			var a, b Result
+			var a, b infer.Result
 			readJSON(t, filepath.Join(alone, resultFile), &a)
 			readJSON(t, filepath.Join(run, resultFile), &b)
 			if a.Images != b.Images || math.Abs(float64(a.AllPixels-b.AllPixels)) > 1e-3 {
@@ -374,14 +378,14 @@ func TestRanksEqualOneProcessWithTheWholeBatch(t *testing.T) {
 func encoderWeights(t *testing.T) string {
 	t.Helper()
 	run, path := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "encoder.safetensors")
-	if _, err := Run(context.Background(), backend(t), ranksConfig(t, "iterations=1", "seed=5"), Options{Out: run}); err != nil {
+	if _, err := Run(context.Background(), traintest.Lib(t), ranksConfig(t, "iterations=1", "seed=5"), Options{Out: run}); err != nil {
 		t.Fatal(err)
 	}
-	dir, _, _, err := latestCheckpoint(filepath.Join(run, checkpointsDir))
+	dir, _, _, err := checkpoint.Latest(run)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := safetensors.Open(filepath.Join(dir, studentFile))
+	f, err := safetensors.Open(filepath.Join(dir, checkpoint.StudentFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -446,7 +450,7 @@ func TestALostRankEndsTheOthers(t *testing.T) {
 			late.Stop()
 			_ = r.processes[lost.victim].Process.Kill()
 			_ = r.processes[lost.victim].Wait()
-			if dir, state, warnings, err := latestCheckpoint(filepath.Join(run, checkpointsDir)); err != nil || dir == "" || state.Iteration < 4 || len(warnings) > 0 {
+			if dir, state, warnings, err := checkpoint.Latest(run); err != nil || dir == "" || state.Iteration < 4 || len(warnings) > 0 {
 				t.Errorf("checkpoint %q of iteration %d, %v, %v", dir, state.Iteration, warnings, err)
 			}
 		})
@@ -489,14 +493,14 @@ func TestAnInterruptStopsAllRanksAndAnotherNumberGoesOn(t *testing.T) {
 }
 
 // nextStep takes a run's next step in one process, in a copy of the run.
-func nextStep(t *testing.T, cfg Config, run string) (next Metrics) {
+func nextStep(t *testing.T, cfg config.Config, run string) (next Metrics) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "next")
 	if err := os.CopyFS(dir, os.DirFS(run)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	_, err := Run(ctx, backend(t), cfg, Options{Out: dir, Resume: true, Progress: func(m Metrics, _ int) {
+	_, err := Run(ctx, traintest.Lib(t), cfg, Options{Out: dir, Resume: true, Progress: func(m Metrics, _ int) {
 		if next.Iteration == 0 {
 			next = m
 		}

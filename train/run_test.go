@@ -4,69 +4,16 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/train/checkpoint"
+	"github.com/pipa-uda/pipa/train/config"
 )
 
-func TestDiffNamesKeysAndValues(t *testing.T) {
-	a, err := Preset("fixture-pipa")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := a
-	b.Seed, b.Patch.Weight = 3, 0.2
-	got, err := Diff(b, a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []string{"patch.weight: 0.2, was 0.1", "seed: 3, was 0"}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-func TestHashCoversWhatDecidesTheNumbers(t *testing.T) {
-	base, err := Preset("fixture-pipa")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		name string
-		edit func(*Config)
-		same bool
-	}{
-		{"data folder", func(c *Config) { c.Source.Dir = "elsewhere" }, true},
-		{"checkpoint interval", func(c *Config) { c.Checkpoint.Every = 7 }, true},
-		{"score interval", func(c *Config) { c.Eval.Every = 7 }, true},
-		{"activation checkpointing", func(c *Config) { c.Network.Checkpointing = true }, true},
-		{"seed", func(c *Config) { c.Seed++ }, false},
-		{"patch mode", func(c *Config) { c.Patch.Mode = "official" }, false},
-		{"iterations", func(c *Config) { c.Iterations++ }, false},
-		{"threads", func(c *Config) { c.Threads++ }, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			edited := base
-			c.edit(&edited)
-			h1, err := base.hash()
-			if err != nil {
-				t.Fatal(err)
-			}
-			h2, err := edited.hash()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if (h1 == h2) != c.same {
-				t.Errorf("hashes %s and %s", h1, h2)
-			}
-		})
-	}
-}
-
 func TestARunDirectoryHasOneOwner(t *testing.T) {
-	cfg, err := Preset("fixture-pipa")
+	cfg, err := config.Preset("fixture-pipa")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,11 +35,11 @@ func TestARunDirectoryHasOneOwner(t *testing.T) {
 // A run from elsewhere may link to folders of others. What is written there, and
 // the old checkpoints that are removed, would be theirs.
 func TestARunWritesInItsOwnFolder(t *testing.T) {
-	cfg, err := Preset("fixture-pipa")
+	cfg, err := config.Preset("fixture-pipa")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{checkpointsDir, panelsDir} {
+	for _, name := range []string{checkpoint.Dir, panelsDir} {
 		for to, outside := range map[string]bool{"..": true, t.TempDir(): true, "moved": false, "nowhere": false} {
 			t.Run(name+" in "+to, func(t *testing.T) {
 				dir := t.TempDir()
@@ -118,17 +65,17 @@ func TestARunWritesInItsOwnFolder(t *testing.T) {
 
 // A run begins in a folder that holds nothing it would write over.
 func TestARunReplacesNothing(t *testing.T) {
-	cfg, err := Preset("fixture-pipa")
+	cfg, err := config.Preset("fixture-pipa")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{metricsFile, scoresFile, resultFile, checkpointsDir, panelsDir} {
+	for _, name := range []string{metricsFile, scoresFile, resultFile, checkpoint.Dir, panelsDir} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := os.WriteFile(filepath.Join(dir, name), []byte("mine"), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := openRun(cfg, Options{Out: dir}); err == nil || !strings.Contains(err.Error(), "holds "+name+", and no run: choose another --out") {
+			if _, err := openRun(cfg, Options{Out: dir}); err == nil || !strings.Contains(err.Error(), name+" is there, and it does not belong to a run") {
 				t.Errorf("opened with %v", err)
 			}
 			if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {

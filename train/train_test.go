@@ -15,7 +15,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures"
@@ -24,62 +23,24 @@ import (
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/precompute"
+	"github.com/pipa-uda/pipa/train/checkpoint"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/feed"
-	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/traintest"
 	"go.uber.org/goleak"
 )
-
-// data writes one small set of fixtures for all tests of the package.
-var fixtureDir = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "pipa-train-test-")
-	if err != nil {
-		return "", err
-	}
-	return dir, fixtures.Write(context.Background(), dir, fixtures.Options{Seed: 1, Width: 128, GTA: 8, SYNTHIA: -1, Train: 6, Val: 3})
-})
 
 func TestMain(m *testing.M) {
 	if os.Getenv(rankRun) != "" {
 		os.Exit(runRank())
 	}
 	code := m.Run()
-	if dir, err := fixtureDir(); err == nil {
-		os.RemoveAll(dir)
-	}
+	traintest.Clean()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)
-}
-
-func backend(t testing.TB) *torch.Lib {
-	t.Helper()
-	lib, err := torch.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return lib
-}
-
-// config is fixture-pipa, smaller and shorter still.
-func config(t testing.TB, set ...string) Config {
-	t.Helper()
-	dir, err := fixtureDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := Resolve("fixture-pipa", "", append([]string{
-		"iterations=8", "source.resize=[64, 128]", "source.crop=[64, 64]", "target.resize=[64, 128]", "target.crop=[64, 64]",
-		"network.dims=[8, 16, 20, 32]", "network.depths=[1, 1, 1, 1]", "network.channels=16", "pixel.dim=16", "patch.dim=16", "pixel.max_views=6",
-		"patch.start=2", "patch.crop=64", "patch.base=128", "patch.negatives=40", "patch.threshold=0.01", "eval.resize=[64, 128]",
-		"checkpoint.every=3", "log_every=2", "threads=1",
-	}, set...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.Source.Dir, cfg.Target.Dir = filepath.Join(dir, "gta"), filepath.Join(dir, "cityscapes")
-	return cfg
 }
 
 // deterministic reads a run's metrics without what depends on the machine's
@@ -105,12 +66,12 @@ func deterministic(t *testing.T, run string) []Metrics {
 // readWeights are the bytes of a run's last student and teacher.
 func readWeights(t *testing.T, run string) map[string][]byte {
 	t.Helper()
-	dir, _, _, err := latestCheckpoint(filepath.Join(run, checkpointsDir))
+	dir, _, _, err := checkpoint.Latest(run)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := map[string][]byte{}
-	for _, f := range []string{studentFile, teacherFile, optimizerFile, bankFile} {
+	for _, f := range []string{checkpoint.StudentFile, checkpoint.TeacherFile, checkpoint.OptimizerFile, checkpoint.BankFile} {
 		if out[f], err = os.ReadFile(filepath.Join(dir, f)); err != nil {
 			t.Fatal(err)
 		}
@@ -119,8 +80,8 @@ func readWeights(t *testing.T, run string) map[string][]byte {
 }
 
 func TestARunCutAnywhereAndResumedEqualsOneThatRanThrough(t *testing.T) {
-	lib := backend(t)
-	cfg := config(t, "eval.every=2")
+	lib := traintest.Lib(t)
+	cfg := traintest.Config(t, "eval.every=2")
 	whole := filepath.Join(t.TempDir(), "whole")
 	want, err := Run(context.Background(), lib, cfg, Options{Out: whole})
 	if err != nil {
@@ -162,8 +123,8 @@ func TestARunCutAnywhereAndResumedEqualsOneThatRanThrough(t *testing.T) {
 // TestAKilledRunLogsTheSameMetrics throws away what a kill would lose: all
 // since the last checkpoint but the log.
 func TestAKilledRunLogsTheSameMetrics(t *testing.T) {
-	lib := backend(t)
-	cfg := config(t)
+	lib := traintest.Lib(t)
+	cfg := traintest.Config(t)
 	whole, run := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "killed")
 	if _, err := Run(context.Background(), lib, cfg, Options{Out: whole}); err != nil {
 		t.Fatal(err)
@@ -171,7 +132,7 @@ func TestAKilledRunLogsTheSameMetrics(t *testing.T) {
 	if _, err := Run(context.Background(), lib, cfg, Options{Out: run}); err != nil {
 		t.Fatal(err)
 	}
-	all, err := checkpoints(filepath.Join(run, checkpointsDir))
+	all, err := checkpoint.List(run)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,8 +151,8 @@ func TestAKilledRunLogsTheSameMetrics(t *testing.T) {
 }
 
 func TestResumeRefusesAnotherConfigurationOrData(t *testing.T) {
-	lib := backend(t)
-	cfg := config(t, "iterations=2")
+	lib := traintest.Lib(t)
+	cfg := traintest.Config(t, "iterations=2")
 	run := filepath.Join(t.TempDir(), "run")
 	if _, err := Run(context.Background(), lib, cfg, Options{Out: run}); err != nil {
 		t.Fatal(err)
@@ -218,116 +179,13 @@ func TestResumeRefusesAnotherConfigurationOrData(t *testing.T) {
 	}
 }
 
-// TestEveryLossReachesTheEncoder takes the losses one at a time and looks at
-// the encoder's gradients.
-func TestEveryLossReachesTheEncoder(t *testing.T) {
-	lib := backend(t)
-	for _, c := range []struct {
-		name    string
-		set     []string
-		step    func(tr *trainer, in inputs, d draws, v *stepValues) error
-		reaches bool
-	}{
-		{"source", nil, func(tr *trainer, in inputs, d draws, v *stepValues) error {
-			tr.cfg.Pixel.Weight = 0
-			return withSource(tr, in, d, v)
-		}, true},
-		{"pixel", nil, func(tr *trainer, in inputs, d draws, v *stepValues) error {
-			p, err := tr.pixelLoss(tr.student.train(in.source.image, d.sourceBox), in.source, d.anchors)
-			if err != nil {
-				return err
-			}
-			v.later("pixel", p)
-			p.Backward()
-			return nil
-		}, true},
-		{"mixed", []string{"adapt.threshold=0"}, func(tr *trainer, in inputs, d draws, v *stepValues) error {
-			return tr.targetLosses(in.target.Scope(), in, d, v)
-		}, true},
-		{"patch paper", nil, func(tr *trainer, in inputs, d draws, v *stepValues) error {
-			_, err := tr.patchLoss(in.pairs, d, v)
-			return err
-		}, true},
-		{"patch official", []string{"patch.mode=official"}, func(tr *trainer, in inputs, d draws, v *stepValues) error {
-			_, err := tr.patchLoss(in.pairs, d, v)
-			return err
-		}, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if err := lib.Run(torch.CPU, func(root *torch.Scope) error {
-				cfg := config(t, c.set...)
-				tr, err := newTrainer(context.Background(), root, cfg, Options{Workers: 1})
-				if err != nil {
-					return err
-				}
-				defer tr.feeds.close()
-				if err := tr.teacher.Update(0); err != nil {
-					return err
-				}
-				feeds := tr.feeds.start(context.Background(), 0, 0, 0)
-				defer feeds.stop()
-				b, err := feeds.next(0)
-				if err != nil {
-					return err
-				}
-				defer b.release()
-				v := newStepValues()
-				v.scope = root
-				if err := root.Run(func(s *torch.Scope) error {
-					in, err := loadInputs(s, b)
-					if err != nil {
-						return err
-					}
-					return c.step(tr, in, tr.draw(in), &v)
-				}); err != nil {
-					return err
-				}
-				if err := v.read(tr.group); err != nil {
-					return err
-				}
-				for name, l := range v.losses {
-					if l == 0 {
-						t.Errorf("loss %s is 0", name)
-					}
-				}
-				sum, projection := 0.0, 0.0
-				for _, e := range tr.studentStore.Parameters() {
-					g := e.Tensor.Grad(root)
-					if g == nil {
-						continue
-					}
-					switch {
-					case strings.HasPrefix(e.Name, "backbone."):
-						sum += g.Abs().Sum().Item()
-					case strings.HasPrefix(e.Name, "project."):
-						projection += g.Abs().Sum().Item()
-					}
-				}
-				if (sum > 0) != c.reaches {
-					t.Errorf("the encoder's gradients add up to %v", sum)
-				}
-				if strings.HasPrefix(c.name, "patch") && projection == 0 {
-					t.Error("the projection gets no gradient")
-				}
-				return nil
-			}); err != nil {
-				t.Fatal(err)
-			}
-		})
-	}
-}
-
-func withSource(tr *trainer, in inputs, d draws, v *stepValues) error {
-	return tr.sourceLosses(in.source, d, v)
-}
-
 // TestMemoryIsFlat compares live tensors and resident memory early and late.
 func TestMemoryIsFlat(t *testing.T) {
-	lib := backend(t)
+	lib := traintest.Lib(t)
 	live, resident := map[int]int{}, map[int]int64{}
 	run := filepath.Join(t.TempDir(), "run")
 	const steps = 300
-	_, err := Run(context.Background(), lib, config(t, "iterations=300", "log_every=50", "checkpoint.every=300"), Options{Out: run, Progress: func(m Metrics, _ int) {
+	_, err := Run(context.Background(), lib, traintest.Config(t, "iterations=300", "log_every=50", "checkpoint.every=300"), Options{Out: run, Progress: func(m Metrics, _ int) {
 		live[m.Iteration], resident[m.Iteration] = lib.LiveTensors(), m.MemoryBytes
 	}})
 	if err != nil {
@@ -348,20 +206,16 @@ func TestMemoryIsFlat(t *testing.T) {
 // TestPairsMayComeFromADataset gives the trainer the pairs that it would cut
 // itself, precomputed.
 func TestPairsMayComeFromADataset(t *testing.T) {
-	lib := backend(t)
-	cfg := config(t)
+	lib := traintest.Lib(t)
+	cfg := traintest.Config(t)
 	live, run := filepath.Join(t.TempDir(), "live"), filepath.Join(t.TempDir(), "precomputed")
 	if _, err := Run(context.Background(), lib, cfg, Options{Out: live}); err != nil {
 		t.Fatal(err)
 	}
 	// All of epoch 0's pairs, in the dataset's order.
-	var closers []func() error
-	feed, err := pairFeed(cfg, Options{Workers: 1}, &closers)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.Patch.Pairs = filepath.Join(t.TempDir(), "pairs")
-	storePairs(t, feed, cfg.Patch.Pairs)
+	pairs := filepath.Join(t.TempDir(), "pairs")
+	storePairs(t, cfg, pairs)
+	cfg.Patch.Pairs = pairs
 	if _, err := Run(context.Background(), lib, cfg, Options{Out: run}); err != nil {
 		t.Fatal(err)
 	}
@@ -378,13 +232,20 @@ func TestPairsMayComeFromADataset(t *testing.T) {
 	}
 }
 
-// storePairs writes epoch 0 of a feed, in the order of its items.
-func storePairs(t *testing.T, drawn *feed.Drawn, dir string) {
+// storePairs writes epoch 0 of the pairs that a run would cut, in the order of its
+// items.
+func storePairs(t *testing.T, cfg config.Config, dir string) {
 	t.Helper()
+	feeds, err := feed.Open(t.Context(), cfg, feed.Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer feeds.Close()
+	rows := feeds.Pairs.(*feed.Drawn).Rows
 	batches := func(yield func(*pipeline.Batch, error) bool) {
-		for i := range drawn.Rows.Items {
-			out := pipeline.NewBuilder(drawn.Header())
-			if err := drawn.Rows.Append(t.Context(), out, i, 0); err != nil {
+		for i := range rows.Items {
+			out := pipeline.NewBuilder(rows.Header)
+			if err := rows.Append(t.Context(), out, i, 0); err != nil {
 				yield(nil, err)
 				return
 			}
@@ -393,7 +254,7 @@ func storePairs(t *testing.T, drawn *feed.Drawn, dir string) {
 			}
 		}
 	}
-	if _, err := shards.Write(t.Context(), dir, pipeline.Stream{Header: drawn.Header(), Batches: batches}, shards.WriteOptions{}); err != nil {
+	if _, err := shards.Write(t.Context(), dir, pipeline.Stream{Header: rows.Header, Batches: batches}, shards.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -402,11 +263,8 @@ func storePairs(t *testing.T, drawn *feed.Drawn, dir string) {
 // cut from the target, cut from mixed images, and precomputed. The one source
 // image is also the one target image, so that mixing changes nothing.
 func TestTheSamePairsGiveTheSameLoss(t *testing.T) {
-	lib := backend(t)
-	dir, err := fixtureDir()
-	if err != nil {
-		t.Fatal(err)
-	}
+	lib := traintest.Lib(t)
+	dir := traintest.Data(t)
 	one := filepath.Join(t.TempDir(), "cityscapes")
 	for _, kind := range []struct{ folder, suffix string }{{"leftImg8bit", "_leftImg8bit.png"}, {"gtFine", "_gtFine_labelTrainIds.png"}} {
 		files, err := filepath.Glob(filepath.Join(dir, "cityscapes", kind.folder, "train", "*", "*"+kind.suffix))
@@ -432,8 +290,8 @@ func TestTheSamePairsGiveTheSameLoss(t *testing.T) {
 		"patch.start=0", "adapt.start=0", "patch.batch=1", "iterations=1", "log_every=1", "eval.split=train",
 	}
 	losses := map[string]map[string]float64{}
-	train := func(name string, set ...string) Config {
-		cfg := config(t, append(whole, set...)...)
+	train := func(name string, set ...string) config.Config {
+		cfg := traintest.Config(t, append(whole, set...)...)
 		cfg.Source.Dir, cfg.Target.Dir = one, one
 		run := filepath.Join(t.TempDir(), name)
 		if _, err := Run(t.Context(), lib, cfg, Options{Out: run}); err != nil {
@@ -444,13 +302,8 @@ func TestTheSamePairsGiveTheSameLoss(t *testing.T) {
 	}
 	train("target")
 	cfg := train("mixed", "patch.image=mixed")
-	var closers []func() error
-	feed, err := pairFeed(cfg, Options{Workers: 1}, &closers)
-	if err != nil {
-		t.Fatal(err)
-	}
 	pairs := filepath.Join(t.TempDir(), "pairs")
-	storePairs(t, feed, pairs)
+	storePairs(t, cfg, pairs)
 	train("precomputed", "patch.pairs="+pairs)
 	if losses["target"]["patch"] == 0 {
 		t.Error("the patch loss is 0")
@@ -465,8 +318,8 @@ func TestTheSamePairsGiveTheSameLoss(t *testing.T) {
 // TestWindowOrderIsThatOfADataset trains from a precomputed source, read window
 // by window.
 func TestWindowOrderIsThatOfADataset(t *testing.T) {
-	lib := backend(t)
-	cfg := config(t, "iterations=4", "adapt.enabled=false", "patch.weight=0", "pixel.weight=0", "source.order=window")
+	lib := traintest.Lib(t)
+	cfg := traintest.Config(t, "iterations=4", "adapt.enabled=false", "patch.weight=0", "pixel.weight=0", "source.order=window")
 	if _, err := Run(t.Context(), lib, cfg, Options{Out: filepath.Join(t.TempDir(), "folder")}); err == nil || !strings.Contains(err.Error(), "order window is that of a precomputed dataset") {
 		t.Errorf("a folder of images: %v", err)
 	}
@@ -493,24 +346,24 @@ func TestWindowOrderIsThatOfADataset(t *testing.T) {
 }
 
 func TestSourceMayBeAStream(t *testing.T) {
-	lib := backend(t)
-	cfg := config(t, "iterations=3", "adapt.enabled=false", "patch.weight=0", "pixel.weight=0")
-	f, err := openFeeds(context.Background(), cfg, Options{Workers: 1})
+	lib := traintest.Lib(t)
+	cfg := traintest.Config(t, "iterations=3", "adapt.enabled=false", "patch.weight=0", "pixel.weight=0")
+	f, err := feed.Open(context.Background(), cfg, feed.Options{Workers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.close()
+	defer f.Close()
 	rows := func(n int) *bytes.Buffer {
 		batches := func(yield func(*pipeline.Batch, error) bool) {
 			i := 0
-			for b, err := range f.source.From(context.Background(), 0) {
+			for b, err := range f.Source.From(context.Background(), 0) {
 				if i++; i > n || !yield(b, err) {
 					return
 				}
 			}
 		}
 		var buf bytes.Buffer
-		if err := pipeline.Write(context.Background(), &buf, pipeline.Stream{Header: f.source.Header(), Batches: batches}); err != nil {
+		if err := pipeline.Write(context.Background(), &buf, pipeline.Stream{Header: f.Source.Header(), Batches: batches}); err != nil {
 			t.Fatal(err)
 		}
 		return &buf
@@ -531,60 +384,12 @@ func TestSourceMayBeAStream(t *testing.T) {
 	}
 }
 
-// opened is a run's newest checkpoint.
-func opened(t *testing.T, run string) Trained {
-	t.Helper()
-	trained, err := OpenTrained(run)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return trained
-}
-
-func TestEvaluateScoresStudentAndTeacher(t *testing.T) {
-	lib := backend(t)
-	run := filepath.Join(t.TempDir(), "run")
-	want, err := Run(context.Background(), lib, config(t, "iterations=3"), Options{Out: run})
-	if err != nil {
-		t.Fatal(err)
-	}
-	trained := opened(t, run)
-	got, err := Evaluate(context.Background(), lib, trained, EvalOptions{Inference: trained.Config.Eval.Inference()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(got.Confusion, want.Confusion) || got.Images != 3 {
-		t.Errorf("evaluated again, the counts differ (%d images)", got.Images)
-	}
-	teacher, err := Evaluate(context.Background(), lib, trained, EvalOptions{Teacher: true, Inference: trained.Config.Eval.Inference()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if teacher.Network != "teacher" || reflect.DeepEqual(teacher.Confusion, got.Confusion) {
-		t.Error("the teacher scores exactly as the student")
-	}
-	text, err := os.ReadFile(filepath.Join(run, resultFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var saved Result
-	if err := json.Unmarshal(text, &saved); err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(saved.Confusion, want.Confusion) {
-		t.Error("result.json differs from what Run returned")
-	}
-}
-
 // TestEveryRecipeTrains runs a few steps, and the scoring, of what presets can
 // switch on, and interrupts none: each loss is there, finite, and the teacher's
 // margins count.
 func TestEveryRecipeTrains(t *testing.T) {
-	lib := backend(t)
-	dir, err := fixtureDir()
-	if err != nil {
-		t.Fatal(err)
-	}
+	lib := traintest.Lib(t)
+	dir := traintest.Data(t)
 	d, err := formats.Open(formats.GTA(), filepath.Join(dir, "gta"), formats.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -619,7 +424,7 @@ func TestEveryRecipeTrains(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set := append([]string{"iterations=3", "log_every=3", "patch.start=0", "adapt.start=0"}, c.set...)
 			var last Metrics
-			r, err := Run(t.Context(), lib, config(t, set...), Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m Metrics, _ int) { last = m }})
+			r, err := Run(t.Context(), lib, traintest.Config(t, set...), Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m Metrics, _ int) { last = m }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -636,11 +441,11 @@ func TestEveryRecipeTrains(t *testing.T) {
 // TestBFloat16StaysCloseToFloat32 compares the losses of a first step, which
 // must differ, or nothing was cast, and only by bfloat16's 8 bits.
 func TestBFloat16StaysCloseToFloat32(t *testing.T) {
-	lib := backend(t)
+	lib := traintest.Lib(t)
 	first := map[string]Metrics{}
 	for _, precision := range []string{"float32", "bfloat16"} {
 		run := filepath.Join(t.TempDir(), precision)
-		if _, err := Run(t.Context(), lib, config(t, "iterations=1", "log_every=1", "patch.start=0", "adapt.start=0", "network.precision="+precision), Options{Out: run}); err != nil {
+		if _, err := Run(t.Context(), lib, traintest.Config(t, "iterations=1", "log_every=1", "patch.start=0", "adapt.start=0", "network.precision="+precision), Options{Out: run}); err != nil {
 			t.Fatal(err)
 		}
 		first[precision] = deterministic(t, run)[0]
@@ -656,7 +461,7 @@ func TestBFloat16StaysCloseToFloat32(t *testing.T) {
 // and computed again. The one difference is allowed at two scales, where one
 // parameter's gradients of the two passes are added in another order.
 func TestActivationCheckpointingChangesMemoryAlone(t *testing.T) {
-	lib := backend(t)
+	lib := traintest.Lib(t)
 	for name, c := range map[string]struct {
 		set   []string
 		exact bool
@@ -676,7 +481,7 @@ func TestActivationCheckpointingChangesMemoryAlone(t *testing.T) {
 				runs[i] = filepath.Join(t.TempDir(), checkpointing)
 				set := append([]string{"iterations=4", "log_every=4", "patch.start=0", "adapt.start=0", "network.drop_path=0.5", "network.depths=[2, 2, 2, 2]", "network.checkpointing=" + checkpointing}, c.set...)
 				if err := lib.CountMemory(func(peak func() int64) error {
-					_, err := Run(t.Context(), lib, config(t, set...), Options{Out: runs[i]})
+					_, err := Run(t.Context(), lib, traintest.Config(t, set...), Options{Out: runs[i]})
 					peaks[i] = peak()
 					return err
 				}); err != nil {
@@ -703,9 +508,9 @@ func TestActivationCheckpointingChangesMemoryAlone(t *testing.T) {
 // TestBadLossesStopOrAreSkipped: an infinite loss is reported with the samples,
 // and stops the run or leaves the student as it was.
 func TestBadLossesStopOrAreSkipped(t *testing.T) {
-	lib := backend(t)
+	lib := traintest.Lib(t)
 	infinite := []string{"iterations=3", "log_every=3", "pixel.weight=1e300"} // overflows float32
-	_, err := Run(t.Context(), lib, config(t, infinite...), Options{Out: filepath.Join(t.TempDir(), "run")})
+	_, err := Run(t.Context(), lib, traintest.Config(t, infinite...), Options{Out: filepath.Join(t.TempDir(), "run")})
 	for _, want := range []string{"iteration 0", "gta/train/", "loss pixel is +Inf"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)
@@ -713,7 +518,7 @@ func TestBadLossesStopOrAreSkipped(t *testing.T) {
 	}
 	run := filepath.Join(t.TempDir(), "run")
 	var last Metrics
-	if _, err := Run(t.Context(), lib, config(t, append(infinite, "on_bad_loss=skip")...), Options{Out: run, Progress: func(m Metrics, _ int) { last = m }}); err != nil {
+	if _, err := Run(t.Context(), lib, traintest.Config(t, append(infinite, "on_bad_loss=skip")...), Options{Out: run, Progress: func(m Metrics, _ int) { last = m }}); err != nil {
 		t.Fatal(err)
 	}
 	if last.Skipped != 3 || len(last.Losses) != 0 {
@@ -724,11 +529,11 @@ func TestBadLossesStopOrAreSkipped(t *testing.T) {
 // TestProbedGradients: each loss's gradient norm is measured on the steps asked
 // for, and the released patch loss has none to measure.
 func TestProbedGradients(t *testing.T) {
-	lib := backend(t)
+	lib := traintest.Lib(t)
 	for mode, reaches := range map[string]bool{"paper": true, "official": false} {
 		var all []Metrics
 		set := []string{"iterations=4", "log_every=1", "probe_every=2", "patch.start=0", "adapt.start=0", "adapt.threshold=0", "patch.mode=" + mode}
-		if _, err := Run(t.Context(), lib, config(t, set...), Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m Metrics, _ int) { all = append(all, m) }}); err != nil {
+		if _, err := Run(t.Context(), lib, traintest.Config(t, set...), Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m Metrics, _ int) { all = append(all, m) }}); err != nil {
 			t.Fatal(err)
 		}
 		for i, m := range all {
@@ -750,13 +555,13 @@ func TestProbedGradients(t *testing.T) {
 // TestPanelsShowTheStep: pictures come at the steps asked for, and change no
 // number.
 func TestPanelsShowTheStep(t *testing.T) {
-	lib := backend(t)
+	lib := traintest.Lib(t)
 	with, without := filepath.Join(t.TempDir(), "with"), filepath.Join(t.TempDir(), "without")
 	set := []string{"iterations=5", "patch.start=0", "adapt.start=0"}
-	if _, err := Run(t.Context(), lib, config(t, append(set, "panels_every=2")...), Options{Out: with}); err != nil {
+	if _, err := Run(t.Context(), lib, traintest.Config(t, append(set, "panels_every=2")...), Options{Out: with}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Run(t.Context(), lib, config(t, append(set, "panels_every=0")...), Options{Out: without}); err != nil {
+	if _, err := Run(t.Context(), lib, traintest.Config(t, append(set, "panels_every=0")...), Options{Out: without}); err != nil {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob(filepath.Join(with, panelsDir, "*.png"))

@@ -7,45 +7,44 @@ import (
 	"path/filepath"
 
 	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/train/loss"
+	"github.com/pipa-uda/pipa/train/checkpoint"
+	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/feed"
+	"github.com/pipa-uda/pipa/train/method"
 	"github.com/pipa-uda/pipa/train/optim"
 	"github.com/pipa-uda/pipa/train/torch"
-	"github.com/pipa-uda/pipa/train/uda"
 	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
 
 // trainer is a run in progress.
 type trainer struct {
-	*networks
-	cfg       Config
+	cfg       config.Config
 	options   Options
 	lib       *torch.Lib
 	root      *torch.Scope
-	group     *torch.Group   // the ranks that train together; nil is this process alone
-	reducer   *torch.Reducer // of the student's gradients
-	feeds     *feeds
-	classes   int
+	group     *torch.Group // the ranks that train together; nil is this process alone
+	feeds     *feed.Feeds
 	names     []string   // of the classes
 	colors    [][3]uint8 // of the classes; nil where the source says none
 	scored    bool       // the target has labels to score on
-	teacher   *uda.Teacher
+	method    *method.Method
 	optimizer *optim.AdamW
 	schedule  optim.Schedule
-	bank      loss.Bank
 	window    *window
 	iteration int // steps done
 }
 
 // newTrainer builds a run's networks, opens its data and, resuming, restores
 // its last good checkpoint. It talks to no other rank.
-func newTrainer(ctx context.Context, root *torch.Scope, cfg Config, o Options) (_ *trainer, err error) {
+func newTrainer(ctx context.Context, root *torch.Scope, cfg config.Config, o Options) (_ *trainer, err error) {
 	t := &trainer{cfg: cfg, options: o, lib: root.Lib(), root: root, window: newWindow()}
-	if t.feeds, err = openFeeds(ctx, cfg, o); err != nil {
+	t.feeds, err = feed.Open(ctx, cfg, feed.Options{Workers: o.Workers, MaxPixels: o.MaxPixels, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks, Stdin: o.Stdin})
+	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, t.feeds.close())
+			err = errors.Join(err, t.feeds.Close())
 		}
 	}()
 	if err := t.setClasses(); err != nil {
@@ -54,19 +53,10 @@ func newTrainer(ctx context.Context, root *torch.Scope, cfg Config, o Options) (
 	if err := t.lib.Seed(pipeline.NewKey(cfg.Seed, 0, "train", "init").Uint64()); err != nil {
 		return nil, err
 	}
-	if t.networks, err = buildNetworks(root, cfg, t.classes); err != nil {
+	if t.method, err = method.New(root, cfg, len(t.names)); err != nil {
 		return nil, err
 	}
-	t.student.syncBatchNorm, t.networks.teacher.syncBatchNorm = cfg.Network.SyncBatchNorm, cfg.Network.SyncBatchNorm
-	if cfg.Adapt.Enabled {
-		if t.teacher, err = uda.NewTeacher(root, t.teacherStore, t.studentStore, cfg.Adapt.EMA); err != nil {
-			return nil, err
-		}
-	}
-	c := cfg.Optimizer
-	t.optimizer = optim.NewAdamW(root, t.studentStore.Parameters(), func(name string) optim.Group { return optim.GroupOf(name, c.HeadMultiplier) },
-		optim.Options{Betas: c.Betas, WeightDecay: c.WeightDecay})
-	t.schedule = optim.Schedule{Iterations: cfg.Iterations, Warmup: c.Warmup, WarmupRatio: c.WarmupRatio, Power: c.Power}
+	t.optimizer, t.schedule = newOptimizer(root, t.method, cfg)
 	if o.Resume {
 		if err := t.restore(); err != nil {
 			return nil, err
@@ -75,28 +65,66 @@ func newTrainer(ctx context.Context, root *torch.Scope, cfg Config, o Options) (
 	return t, nil
 }
 
+// newOptimizer makes the student's optimizer and the schedule of its rate.
+func newOptimizer(root *torch.Scope, m *method.Method, cfg config.Config) (*optim.AdamW, optim.Schedule) {
+	c := cfg.Optimizer
+	group := func(name string) optim.Group { return optim.GroupOf(name, c.HeadMultiplier) }
+	return optim.NewAdamW(root, m.StudentStore.Parameters(), group, optim.Options{Betas: c.Betas, WeightDecay: c.WeightDecay}),
+		optim.Schedule{Iterations: cfg.Iterations, Warmup: c.Warmup, WarmupRatio: c.WarmupRatio, Power: c.Power}
+}
+
+// setClasses takes the source's classes, which the network learns to tell
+// apart, and checks what else has to fit them.
+func (t *trainer) setClasses() error {
+	h := t.feeds.Source.Header()
+	if len(h.Classes) == 0 {
+		return errors.New("source: it names no classes")
+	}
+	t.names, t.colors = h.Classes, h.Colors
+	if err := checkThings(t.cfg, t.names); err != nil {
+		return err
+	}
+	if !t.cfg.Target.Given() || t.cfg.Target.Streamed() {
+		return nil
+	}
+	classes, labelled, err := feed.Describe(t.cfg.Target, t.cfg.Eval.Split)
+	if err != nil {
+		return fmt.Errorf("target: %w", err)
+	}
+	if t.scored = labelled; labelled {
+		return feed.SameClasses("the source", t.names, "the target", classes)
+	}
+	return nil
+}
+
+// step is one iteration: the gradients of its batches, and the update.
+func (t *trainer) step(b feed.Batch) (method.Values, error) {
+	every := func(n int) bool { return n > 0 && t.iteration%n == 0 }
+	look := method.Look{Probe: every(t.cfg.ProbeEvery), Picture: every(t.cfg.PanelsEvery) && t.group.Rank() == 0}
+	v, err := t.method.Step(b.Source, b.Target, b.Pairs, t.iteration, look)
+	if err != nil {
+		return v, err
+	}
+	return v, t.optimizer.Step(t.rate())
+}
+
+// rate is the encoder's learning rate at this iteration.
+func (t *trainer) rate() float64 { return t.cfg.Optimizer.LR * t.schedule.Factor(t.iteration) }
+
 // files are the tensors of a checkpoint.
 func (t *trainer) files() map[string]func() ([]safetensors.Tensor, error) {
 	f := map[string]func() ([]safetensors.Tensor, error){
-		studentFile:   t.studentStore.Tensors,
-		optimizerFile: t.optimizer.Tensors,
+		checkpoint.StudentFile:   t.method.StudentStore.Tensors,
+		checkpoint.OptimizerFile: t.optimizer.Tensors,
 	}
-	if t.teacherStore != nil {
-		f[teacherFile] = t.teacherStore.Tensors
+	if t.method.TeacherStore != nil {
+		f[checkpoint.TeacherFile] = t.method.TeacherStore.Tensors
 	}
-	if len(t.bank.Entries) > 0 {
-		f[bankFile] = func() ([]safetensors.Tensor, error) { return bankTensors(t.bank) }
+	if len(t.method.Bank.Entries) > 0 {
+		f[checkpoint.BankFile] = t.method.BankTensors
 	}
 	return f
 }
-
-// The tensor files of a checkpoint.
-const (
-	studentFile   = "student.safetensors"
-	teacherFile   = "teacher.safetensors"
-	optimizerFile = "optimizer.safetensors"
-	bankFile      = "bank.safetensors"
-)
 
 // save writes a checkpoint of the state between two steps, on rank 0: it is the
 // same on all, but for the running statistics of batch norms that are not
@@ -105,7 +133,7 @@ func (t *trainer) save() error {
 	if t.group.Rank() != 0 {
 		return nil
 	}
-	hash, err := t.cfg.hash()
+	hash, err := t.cfg.Hash()
 	if err != nil {
 		return err
 	}
@@ -119,14 +147,14 @@ func (t *trainer) save() error {
 			return safetensors.WriteFile(path, nil, list)
 		}
 	}
-	state := State{Iteration: t.iteration, Seed: t.cfg.Seed, Classes: t.names, Colors: t.colors, Config: hash, Data: t.feeds.digests(), Window: t.window.sums()}
-	return saveCheckpoint(filepath.Join(t.options.Out, checkpointsDir), state, files, t.cfg.Checkpoint.Keep)
+	state := checkpoint.State{Iteration: t.iteration, Seed: t.cfg.Seed, Classes: t.names, Colors: t.colors, Config: hash, Data: t.feeds.Digests(), Window: t.window.sums()}
+	return checkpoint.Save(t.options.Out, state, files, t.cfg.Checkpoint.Keep)
 }
 
 // restore continues from the newest whole checkpoint. A run without any begins
 // anew.
 func (t *trainer) restore() error {
-	dir, state, warnings, err := latestCheckpoint(filepath.Join(t.options.Out, checkpointsDir))
+	dir, state, warnings, err := checkpoint.Latest(t.options.Out)
 	for _, w := range warnings {
 		t.options.Log.Warn("passing over a damaged checkpoint", "reason", w)
 	}
@@ -137,20 +165,17 @@ func (t *trainer) restore() error {
 		t.options.Log.Info("no checkpoint yet, starting from the beginning", "run", t.options.Out)
 		return nil
 	}
-	for name, now := range t.feeds.digests() {
+	for name, now := range t.feeds.Digests() {
 		if before := state.Data[name]; before != now {
 			return fmt.Errorf("resume %s: the %s data differ from the run's (digest %s, was %s); a run is continued with the data it was begun with", t.options.Out, name, now, before)
 		}
 	}
-	open := func(name string) (*safetensors.File, error) {
+	load := func(name string, to func(*safetensors.File) error) error {
 		// Only files that the checkpoint lists were looked at.
 		if _, listed := state.Files[name]; !listed {
-			return nil, fmt.Errorf("resume from %s: %s lists no %s", dir, stateFile, name)
+			return fmt.Errorf("resume from %s: %s does not list %s", dir, checkpoint.StateFile, name)
 		}
-		return safetensors.Open(filepath.Join(dir, name))
-	}
-	load := func(name string, to func(*safetensors.File) error) error {
-		f, err := open(name)
+		f, err := safetensors.Open(filepath.Join(dir, name))
 		if err != nil {
 			return err
 		}
@@ -159,19 +184,19 @@ func (t *trainer) restore() error {
 		}
 		return nil
 	}
-	if err := load(studentFile, t.studentStore.Load); err != nil {
+	if err := load(checkpoint.StudentFile, t.method.StudentStore.Load); err != nil {
 		return err
 	}
-	if err := load(optimizerFile, t.optimizer.Load); err != nil {
+	if err := load(checkpoint.OptimizerFile, t.optimizer.Load); err != nil {
 		return err
 	}
-	if t.teacherStore != nil {
-		if err := load(teacherFile, t.teacherStore.Load); err != nil {
+	if t.method.TeacherStore != nil {
+		if err := load(checkpoint.TeacherFile, t.method.TeacherStore.Load); err != nil {
 			return err
 		}
 	}
-	if _, has := state.Files[bankFile]; has {
-		if err := load(bankFile, func(f *safetensors.File) (err error) { t.bank, err = loadBank(t.root, f); return err }); err != nil {
+	if _, has := state.Files[checkpoint.BankFile]; has {
+		if err := load(checkpoint.BankFile, t.method.LoadBank); err != nil {
 			return err
 		}
 	}

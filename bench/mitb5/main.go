@@ -103,7 +103,7 @@ func network(s *torch.Scope) (*model.Segmentor, *nn.Store, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	head := model.NewDAFormerHead(store.Root().Sub("decode_head"), config.Dims, model.DAFormerConfig{Classes: 19, Channels: 256, Dropout: 0.1})
+	head := model.NewDAFormerHead(store.Root().Sub("decode_head"), config.Dims[:], model.DAFormerConfig{Classes: 19, Channels: 256, Dropout: 0.1})
 	return &model.Segmentor{Backbone: encoder, Head: head}, store, nil
 }
 

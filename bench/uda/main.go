@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/infer"
 )
 
 func main() {
@@ -30,7 +30,7 @@ func main() {
 			if err != nil {
 				log.Fatal(err)
 			}
-			var r train.Result
+			var r infer.Result
 			if err := json.Unmarshal(text, &r); err != nil {
 				log.Fatalf("%s, seed %s: %v", recipe, seed, err)
 			}
@@ -54,7 +54,7 @@ type scores struct {
 	iou     [][]float64 // by class, then seed
 }
 
-func (s *scores) add(r train.Result) {
+func (s *scores) add(r infer.Result) {
 	s.classes = r.Classes
 	s.miou = append(s.miou, 100*float64(r.MIoU))
 	if s.iou == nil {

@@ -8,17 +8,18 @@ import (
 
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline/view"
-	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
+	"github.com/pipa-uda/pipa/train/infer"
 	"github.com/urfave/cli/v2"
 )
 
 // evaluation is a run's or a checkpoint's score, and how it came about.
 type evaluation struct {
-	Name       string          `json:"name"`
-	Checkpoint string          `json:"checkpoint"` // its folder
-	Inference  train.Inference `json:"inference"`
-	*train.Result
+	Name       string           `json:"name"`
+	Checkpoint string           `json:"checkpoint"` // its folder
+	Inference  config.Inference `json:"inference"`
+	*infer.Result
 }
 
 func evalCommand() *cli.Command {
@@ -74,7 +75,7 @@ func evalCommand() *cli.Command {
 // evaluateAll scores one after the other, once all have been found to be there
 // and comparable.
 func evaluateAll(c *cli.Context, paths []string) ([]evaluation, error) {
-	var all []train.Trained
+	var all []infer.Trained
 	names := map[string]int{}
 	for _, path := range paths {
 		t, err := openTrained(path)
@@ -105,7 +106,7 @@ func evaluateAll(c *cli.Context, paths []string) ([]evaluation, error) {
 		if err != nil {
 			return nil, err
 		}
-		r, err := train.Evaluate(c.Context, lib, t, train.EvalOptions{
+		r, err := infer.Evaluate(c.Context, lib, t, infer.EvalOptions{
 			Teacher: c.Bool("teacher"), Format: format, Dir: dir, Split: c.String("split"), MaxPixels: c.Int("max-pixels"), Device: device, Inference: how, Progress: bar.setOf,
 		})
 		bar.close()

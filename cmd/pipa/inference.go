@@ -4,7 +4,8 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/infer"
 	"github.com/urfave/cli/v2"
 )
 
@@ -24,7 +25,7 @@ func inferenceFlags() []cli.Flag {
 }
 
 // inference is a run's way to see images, as the flags change it.
-func inference(c *cli.Context, run train.Inference) (i train.Inference, err error) {
+func inference(c *cli.Context, run config.Inference) (i config.Inference, err error) {
 	i = run
 	i.Batch, i.Flip = c.Int("windows"), c.Bool("flip")
 	if text := c.String("resize"); text == "original" {
@@ -66,8 +67,8 @@ func inference(c *cli.Context, run train.Inference) (i train.Inference, err erro
 
 // openTrained opens a run or a checkpoint, saying where a damaged checkpoint
 // was passed over.
-func openTrained(path string) (train.Trained, error) {
-	t, err := train.OpenTrained(path)
+func openTrained(path string) (infer.Trained, error) {
+	t, err := infer.Open(path)
 	for _, w := range t.Warnings {
 		slog.Warn("passed over a checkpoint", "reason", w)
 	}

@@ -169,6 +169,7 @@ func (e badDataError) Unwrap() error { return e.err }
 // exitCode prints an error and chooses the exit code. cause is why the context
 // ended, if it did.
 func exitCode(err, cause error) int {
+	err = withTrainAdvice(err)
 	var s signalError
 	var usage usageError
 	var bad badDataError

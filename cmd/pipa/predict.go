@@ -13,7 +13,7 @@ import (
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
-	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/infer"
 	"github.com/urfave/cli/v2"
 )
 
@@ -35,7 +35,7 @@ func predictCommand() *cli.Command {
 			"   pipa read cityscapes data/cityscapes --unlabelled | pipa augment --crop 512x512 |\n" +
 			"     pipa predict runs/pipa --teacher --resize original > target.arrow",
 		Flags: append(append([]cli.Flag{
-			&cli.StringFlag{Name: "write", Usage: "`KINDS` of files, with commas between: " + strings.Join(train.OutputKinds(), ", ")},
+			&cli.StringFlag{Name: "write", Usage: "`KINDS` of files, with commas between: " + strings.Join(infer.OutputKinds(), ", ")},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the files' folder, or the stream's file, `PATH`", DefaultText: "standard output"},
 			&cli.Float64Flag{Name: "threshold", Value: 0.968, Usage: "a pixel is confident from this `PROBABILITY` on"},
 			&cli.BoolFlag{Name: "ignore-uncertain", Usage: "label all other pixels 255"},
@@ -66,13 +66,13 @@ func runPrediction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	outputs := train.Outputs{Dir: c.String("out"), Force: c.Bool("force"), Kinds: kinds, Classes: trained.State.Classes, Colors: trained.State.Palette()}
+	outputs := infer.Outputs{Dir: c.String("out"), Force: c.Bool("force"), Kinds: kinds, Classes: trained.State.Classes, Colors: trained.State.Palette()}
 	if err := outputs.Validate(); err != nil {
 		return usageError{err}
 	}
-	options := train.PredictOptions{
+	options := infer.PredictOptions{
 		Teacher: c.Bool("teacher"), Threshold: c.Float64("threshold"), IgnoreUncertain: c.Bool("ignore-uncertain"),
-		Scores: slices.Contains(kinds, train.ScoreFiles),
+		Scores: slices.Contains(kinds, infer.ScoreFiles),
 	}
 	if options.Inference, err = inference(c, trained.Config.Eval.Inference()); err != nil {
 		return err
@@ -101,7 +101,7 @@ func runPrediction(c *cli.Context) error {
 		return err
 	}
 	options.Device = device
-	predictions := train.Predict(c.Context, lib, trained, options, in.samples)
+	predictions := infer.Predict(c.Context, lib, trained, options, in.samples)
 	if len(kinds) > 0 {
 		return in.bad.finish(writePredictions(c, outputs, in, predictions))
 	}
@@ -116,7 +116,7 @@ func runPrediction(c *cli.Context) error {
 }
 
 // mayPredict tells whether a prediction's files may be written.
-func mayPredict(o train.Outputs, name string) error {
+func mayPredict(o infer.Outputs, name string) error {
 	if file := o.Existing(name); file != "" {
 		return usagef("%s exists: choose another --out, or replace it with --force", file)
 	}
@@ -136,7 +136,7 @@ func (n fileNames) claim(name, id string) (other string) {
 }
 
 // writePredictions writes predictions' files while the next images are in work.
-func writePredictions(c *cli.Context, o train.Outputs, in images, predictions iter.Seq2[train.Prediction, error]) error {
+func writePredictions(c *cli.Context, o infer.Outputs, in images, predictions iter.Seq2[infer.Prediction, error]) error {
 	bar, err := newProgress(c, "predict", "images", in.total)
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func writePredictions(c *cli.Context, o train.Outputs, in images, predictions it
 		}
 		return mayPredict(o, name)
 	}
-	named := func(yield func(train.Prediction, error) bool) {
+	named := func(yield func(infer.Prediction, error) bool) {
 		for p, err := range predictions {
 			if err == nil && in.names == nil {
 				err = claim(p.ID)
@@ -163,7 +163,7 @@ func writePredictions(c *cli.Context, o train.Outputs, in images, predictions it
 			}
 		}
 	}
-	write := func(_ context.Context, p train.Prediction) (string, error) { return p.ID, o.Write(in.name(p.ID), p) }
+	write := func(_ context.Context, p infer.Prediction) (string, error) { return p.ID, o.Write(in.name(p.ID), p) }
 	done := 0
 	for _, err = range pipeline.Map(c.Context, c.Int("workers"), named, write, nil) {
 		if err != nil {

@@ -13,7 +13,10 @@ import (
 
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
+	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/memory"
 	"github.com/pipa-uda/pipa/train/report"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/urfave/cli/v2"
@@ -122,7 +125,7 @@ func runTraining(c *cli.Context) error {
 		return nil
 	}
 	if c.Bool("json") {
-		return printJSON([]*train.Result{result})
+		return printJSON([]*infer.Result{result})
 	}
 	_, err = fmt.Print(eval.Table(result.Classes, []string{"student"}, []eval.Scores{result.Scores()}))
 	return closedPipe(err)
@@ -150,7 +153,7 @@ func runDry(c *cli.Context) error {
 }
 
 // planText lays a plan out in columns.
-func planText(p *train.Plan) string {
+func planText(p *memory.Plan) string {
 	var b strings.Builder
 	line := func(name string, value any, note string) { fmt.Fprintf(&b, "  %-20s %14v  %s\n", name, value, note) }
 	gb := func(n int64) string { return fmt.Sprintf("%.2f GB", float64(n)/1e9) }
@@ -186,14 +189,14 @@ func losses(m train.Metrics) string {
 }
 
 // trainingConfig layers what the flags say.
-func trainingConfig(c *cli.Context, out string) (train.Config, error) {
+func trainingConfig(c *cli.Context, out string) (config.Config, error) {
 	file := c.String("config")
 	preset := c.String("preset")
-	resolve := func(set []string) (train.Config, error) { return train.Resolve(preset, file, set) }
+	resolve := func(set []string) (config.Config, error) { return config.Resolve(preset, file, set) }
 	if c.Bool("resume") && preset == "" && file == "" {
-		resolve = func(set []string) (train.Config, error) { return train.ResolveRun(out, set) }
+		resolve = func(set []string) (config.Config, error) { return config.ResolveRun(out, set) }
 	} else if preset == "" && file == "" {
-		return train.Config{}, usagef("give --preset or --config; \"pipa presets\" lists the published recipes")
+		return config.Config{}, usagef("give --preset or --config; \"pipa presets\" lists the published recipes")
 	}
 	var set []string
 	for _, side := range []string{"source", "target"} {
@@ -259,7 +262,7 @@ func presetsCommand() *cli.Command {
 			if c.NArg() > 0 {
 				return usagef("presets has no command %q: did you mean: pipa presets show %s?", c.Args().First(), c.Args().First())
 			}
-			for _, name := range train.PresetNames() {
+			for _, name := range config.Names() {
 				if _, err := fmt.Println(name); err != nil {
 					return closedPipe(err)
 				}
@@ -275,7 +278,7 @@ func presetsCommand() *cli.Command {
 				if err != nil {
 					return err
 				}
-				cfg, err := train.Preset(args[0])
+				cfg, err := config.Preset(args[0])
 				if err != nil {
 					return usageError{err}
 				}

@@ -100,10 +100,17 @@ type Streamed struct {
 	batch  int
 }
 
+// A VaryingError says that a stream's images have not one size.
+type VaryingError struct{ Feed string }
+
+func (e *VaryingError) Error() string {
+	return e.Feed + ": images of varying size cannot be batched: crop them first"
+}
+
 // NewStreamed makes a feed of batches of batch rows.
 func NewStreamed(name string, s pipeline.Stream, batch int) (*Streamed, error) {
 	if !s.Header.Size.Fixed() {
-		return nil, fmt.Errorf("%s: images of varying size cannot be batched: crop them first (pipa augment --crop HEIGHTxWIDTH)", name)
+		return nil, &VaryingError{name}
 	}
 	return &Streamed{name, s, batch}, nil
 }

@@ -13,11 +13,10 @@ type PixelProjection struct {
 	bn           *nn.BatchNorm2d
 }
 
-// NewPixelProjection makes a projection of the concatenated maps of an encoder
-// with these channels to dim.
-func NewPixelProjection(root nn.Path, dims [4]int, dim int) *PixelProjection {
+// NewPixelProjection makes a projection of an encoder's joined maps to dim.
+func NewPixelProjection(root nn.Path, s Shape, dim int) *PixelProjection {
 	p := root.Sub("proj_head").Sub("proj")
-	width := dims[0] + dims[1] + dims[2] + dims[3]
+	width := s.Width()
 	return &PixelProjection{
 		conv1: nn.NewConv2d(p.At(0), width, width, nn.Conv{Kernel: 1, Bias: true}),
 		bn:    nn.NewBatchNorm2d(p.At(1).At(0), width),
@@ -25,7 +24,7 @@ func NewPixelProjection(root nn.Path, dims [4]int, dim int) *PixelProjection {
 	}
 }
 
-// Forward maps JoinFeatures' map to unit vectors [N,dim,H/4,W/4].
+// Forward maps JoinFeatures' map to unit vectors [N,dim,h,w].
 func (h *PixelProjection) Forward(joined *torch.Tensor, m nn.Mode) *torch.Tensor {
 	return h.conv2.Forward(h.bn.Forward(h.conv1.Forward(joined), m).Relu()).Normalize(1)
 }
@@ -33,7 +32,7 @@ func (h *PixelProjection) Forward(joined *torch.Tensor, m nn.Mode) *torch.Tensor
 // JoinFeatures resizes an encoder's maps to the first one's size (bilinear,
 // align_corners as in mmseg/models/segmentors/encoder_decoder.py of PiPa) and
 // concatenates their channels.
-func JoinFeatures(features [4]*torch.Tensor) *torch.Tensor {
+func JoinFeatures(features []*torch.Tensor) *torch.Tensor {
 	h, w := features[0].Dim(2), features[0].Dim(3)
 	maps := []*torch.Tensor{features[0]}
 	for _, f := range features[1:] {
@@ -51,10 +50,10 @@ type PixelClassifier struct {
 	bn           *nn.BatchNorm2d
 }
 
-// NewPixelClassifier makes the head for an encoder with these channels.
-func NewPixelClassifier(root nn.Path, dims [4]int, classes int) *PixelClassifier {
+// NewPixelClassifier makes the head for an encoder's joined maps.
+func NewPixelClassifier(root nn.Path, s Shape, classes int) *PixelClassifier {
 	p := root.Sub("cls_head")
-	width := dims[0] + dims[1] + dims[2] + dims[3]
+	width := s.Width()
 	return &PixelClassifier{
 		Dropout: 0.1,
 
@@ -64,7 +63,7 @@ func NewPixelClassifier(root nn.Path, dims [4]int, classes int) *PixelClassifier
 	}
 }
 
-// Forward maps JoinFeatures' map to logits [N,classes,H/4,W/4].
+// Forward maps JoinFeatures' map to logits [N,classes,h,w].
 func (h *PixelClassifier) Forward(joined *torch.Tensor, m nn.Mode) *torch.Tensor {
 	return h.conv2.Forward(nn.ChannelDropout(h.bn.Forward(h.conv1.Forward(joined), m).Relu(), h.Dropout, m))
 }

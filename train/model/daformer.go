@@ -25,38 +25,57 @@ type DAFormerConfig struct {
 	Fusion   Fusion  // empty is SeparableASPP
 }
 
+// Finest implements [DecoderSpec]: it takes all maps.
+func (c DAFormerConfig) Finest(Shape) int { return 0 }
+
+// Fused implements [DecoderSpec].
+func (c DAFormerConfig) Fused() int { return c.Channels }
+
+// Attention implements [DecoderSpec]: a decoder of these sizes with a pointwise
+// fusion, whichever the decoder itself has.
+func (c DAFormerConfig) Attention() DecoderSpec {
+	c.Fusion = Pointwise
+	return c
+}
+
+// New implements [DecoderSpec].
+func (c DAFormerConfig) New(p nn.Path, s Shape, classes int) Decoder {
+	c.Classes = classes
+	return NewDAFormerHead(p, s.Dims, c)
+}
+
 // The dilations of the ASPP branches.
 var asppDilations = [4]int{1, 6, 12, 18}
 
-// DAFormerHead decodes the four encoder maps.
+// DAFormerHead decodes all of an encoder's maps.
 type DAFormerHead struct {
 	config     DAFormerConfig
 	classifier *nn.Conv2d
-	embeds     [4]*nn.Linear
+	embeds     []*nn.Linear
 	fuse       fuser
 }
 
 // NewDAFormerHead makes a decoder of maps with these channels.
-func NewDAFormerHead(p nn.Path, dims [4]int, c DAFormerConfig) *DAFormerHead {
+func NewDAFormerHead(p nn.Path, dims []int, c DAFormerConfig) *DAFormerHead {
 	h := &DAFormerHead{config: c,
 		classifier: nn.NewConv2d(p.Sub("conv_seg"), c.Channels, c.Classes, nn.Conv{Kernel: 1, Bias: true, Init: nn.Normal(0.01)})}
 	for i, d := range dims {
-		h.embeds[i] = nn.NewLinear(p.Sub("embed_layers").At(i).Sub("proj"), d, c.Channels, nil)
+		h.embeds = append(h.embeds, nn.NewLinear(p.Sub("embed_layers").At(i).Sub("proj"), d, c.Channels, nil))
 	}
 	if f := p.Sub("fuse_layer"); c.Fusion == Pointwise {
-		h.fuse = newConvModule(f, 4*c.Channels, c.Channels, nn.Conv{Kernel: 1})
+		h.fuse = newConvModule(f, len(dims)*c.Channels, c.Channels, nn.Conv{Kernel: 1})
 	} else {
-		h.fuse = newPyramid(f, 4*c.Channels, c.Channels, c.Fusion != ASPP)
+		h.fuse = newPyramid(f, len(dims)*c.Channels, c.Channels, c.Fusion != ASPP)
 	}
 	return h
 }
 
 // embed maps every encoder map to the same channels and the first one's size,
 // and joins them, in scope s.
-func embed(s *torch.Scope, layers [4]*nn.Linear, features [4]*torch.Tensor) *torch.Tensor {
+func embed(s *torch.Scope, layers []*nn.Linear, features []*torch.Tensor) *torch.Tensor {
 	rows, cols := features[0].Dim(2), features[0].Dim(3)
 	return s.Tidy(func(c *torch.Scope) *torch.Tensor {
-		var maps [4]*torch.Tensor
+		maps := make([]*torch.Tensor, len(features))
 		for i, f := range features {
 			maps[i] = c.Tidy(func(c *torch.Scope) *torch.Tensor {
 				n, fh, fw := f.Dim(0), f.Dim(2), f.Dim(3)
@@ -67,13 +86,13 @@ func embed(s *torch.Scope, layers [4]*nn.Linear, features [4]*torch.Tensor) *tor
 				return x
 			})
 		}
-		return torch.Cat(1, maps[:]...)
+		return torch.Cat(1, maps...)
 	})
 }
 
-// Forward implements [Decoder]: the logits [N,classes,H/4,W/4] and the fused
-// map [N,Channels,H/4,W/4] they are made from, before dropout.
-func (h *DAFormerHead) Forward(features [4]*torch.Tensor, m nn.Mode) (logits, fused *torch.Tensor) {
+// Forward implements [Decoder]: the logits, and the fused map [N,Channels,h,w]
+// they are made from, before dropout, both at the finest map's size.
+func (h *DAFormerHead) Forward(features []*torch.Tensor, m nn.Mode) (logits, fused *torch.Tensor) {
 	fused = features[0].Scope().Tidy(func(c *torch.Scope) *torch.Tensor { return h.fuse.forward(embed(c, h.embeds, features), m) })
 	return h.classifier.Forward(nn.ChannelDropout(fused, h.config.Dropout, m)), fused
 }

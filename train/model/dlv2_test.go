@@ -40,7 +40,7 @@ func TestDeepLabV2MatchesThePublishedNetwork(t *testing.T) {
 				golden.Fixed(in, "base_channels", config.Width)
 				store := nn.NewStore(s)
 				encoder := NewResNet(store.Root().Sub("backbone"), config)
-				net := Segmentor{encoder, NewDeepLabV2Head(store.Root().Sub("decode_head"), encoder.Dims()[3], golden.Param[int](in, "num_classes"))}
+				net := Segmentor{encoder, NewDeepLabV2Head(store.Root().Sub("decode_head"), encoder.Shape().Dims[3], golden.Param[int](in, "num_classes"))}
 				load(t, s, store, in)
 				x := torchtest.Tensor(s, in, "input").SetRequiresGrad(true)
 				got := net.Forward(x, m)

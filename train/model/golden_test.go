@@ -168,9 +168,9 @@ func TestDAFormerHeadMatchesThePublishedDecoder(t *testing.T) {
 			torchtest.Golden(t, "daformer_head", func(t *testing.T, s *torch.Scope, c *golden.Case) {
 				fixedHead(c)
 				store := nn.NewStore(s)
-				dims, channels := golden.Param[[4]int](c, "in_channels"), golden.Param[int](c, "head_channels")
+				dims, channels := golden.Param[[]int](c, "in_channels"), golden.Param[int](c, "head_channels")
 				golden.Fixed(c, "head_embed_dim", channels)
-				var features [4]*torch.Tensor
+				features := make([]*torch.Tensor, len(dims))
 				for i := range features {
 					features[i] = torchtest.Tensor(s, c, fmt.Sprintf("feat%d", i+1)).SetRequiresGrad(true)
 				}

@@ -36,13 +36,6 @@ func (h *HRDA) WithCrop(crop [2]int) *HRDA {
 	return &out
 }
 
-// AttentionConfig is the attention that belongs to a DAFormer decoder: its
-// sizes with a pointwise fusion.
-func (c DAFormerConfig) AttentionConfig() DAFormerConfig {
-	c.Fusion = Pointwise
-	return c
-}
-
 // MultiScale is what a forward pass at two scales leaves.
 type MultiScale struct {
 	Context, Detail Output        // each scale's own
@@ -74,9 +67,9 @@ func (h *HRDA) ForwardCrop(x *torch.Tensor, box raster.Box, m nn.Mode) MultiScal
 	out.Attention = h.attend(out.Context.Features, m)
 
 	low := out.Context.Logits
-	// The box on the context's logits, which have twice the stride.
+	// The box on the context's logits.
 	mask := low.Scope().Zeros(torch.Float32, 1, 1, low.Dim(2), low.Dim(3))
-	cut(mask, shrink(box, 2*h.stride)).FillInPlace(1)
+	cut(mask, shrink(box, HRDAMultiple(h.stride))).FillInPlace(1)
 	attention := out.Attention.Mul(mask)
 	out.Weighted = attention.Neg().Add(1).Mul(low)
 
@@ -100,15 +93,16 @@ func (h *HRDA) Forward(x *torch.Tensor, m nn.Mode) MultiScale {
 	return out
 }
 
-// Multiple is what an image's sides must be multiples of for [HRDA.Forward]:
-// the stride of the context's logits, so that those of both scales meet.
-func (h *HRDA) Multiple() int { return int(float64(h.stride) / contextScale) }
+// HRDAMultiple is what an image's sides must be multiples of where the logits have
+// this stride: the stride of the context's logits in the whole image, so that those
+// of both scales meet.
+func HRDAMultiple(stride int) int { return int(float64(stride) / contextScale) }
 
 // Context is the whole image as HRDA sees it: at half its size.
 func (h *HRDA) Context(x *torch.Tensor) *torch.Tensor { return x.UpsampleBilinearBy(contextScale) }
 
 // attend is the attention of the detail, by class and pixel.
-func (h *HRDA) attend(features [4]*torch.Tensor, m nn.Mode) *torch.Tensor {
+func (h *HRDA) attend(features []*torch.Tensor, m nn.Mode) *torch.Tensor {
 	logits, _ := h.attention.Forward(features, m)
 	return logits.Sigmoid()
 }

@@ -28,10 +28,9 @@ func newHRDACase(t *testing.T, s *torch.Scope, in *golden.Case) hrdaCase {
 	golden.Fixed(in, "scales", [2]float64{contextScale, 1})
 	golden.Fixed(in, "attention_classwise", true)
 	encoderSizes := mitConfig(in)
-	dims := encoderSizes.Dims
 	classes, channels := golden.Param[int](in, "num_classes"), golden.Param[int](in, "head_channels")
 	golden.Fixed(in, "attention_embed_dim", channels)
-	golden.Fixed(in, "pixel_head_width", dims[0]+dims[1]+dims[2]+dims[3])
+	golden.Fixed(in, "pixel_head_width", encoderSizes.Shape().Width())
 	store := nn.NewStore(s)
 	p := store.Root()
 	encoder, err := NewMixTransformer(p.Sub("backbone"), encoderSizes)
@@ -40,13 +39,13 @@ func newHRDACase(t *testing.T, s *torch.Scope, in *golden.Case) hrdaCase {
 	}
 	config := DAFormerConfig{Classes: classes, Channels: channels, Dropout: golden.Param[float64](in, "dropout")}
 	head := p.Sub("decode_head")
-	shared := Segmentor{encoder, NewDAFormerHead(head.Sub("head"), dims, config)}
-	attention := NewDAFormerHead(head.Sub("scale_attention"), dims, config.AttentionConfig())
+	shared := Segmentor{encoder, config.New(head.Sub("head"), encoder.Shape(), classes)}
+	attention := config.Attention().New(head.Sub("scale_attention"), encoder.Shape(), classes)
 	b := golden.Param[[4]int](in, "crop_box")
 	c := hrdaCase{store: store, box: raster.Box{Y0: b[0], Y1: b[1], X0: b[2], X1: b[3]}, crop: golden.Param[[2]int](in, "hr_crop")}
 	c.net = NewHRDA(shared, attention, c.crop, 4)
-	c.pixels = NewPixelProjection(p, dims, golden.Param[int](in, "pixel_projection"))
-	c.judge = NewPixelClassifier(p, dims, classes)
+	c.pixels = NewPixelProjection(p, encoder.Shape(), golden.Param[int](in, "pixel_projection"))
+	c.judge = NewPixelClassifier(p, encoder.Shape(), classes)
 	load(t, s, store, in.Weights())
 	return c
 }

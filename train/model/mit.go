@@ -44,6 +44,15 @@ func MiT(name string) (MiTConfig, error) {
 	return MiTConfig{}, fmt.Errorf("no encoder %q: want mit-b0 to mit-b5", name)
 }
 
+// Shape implements [EncoderSpec]. An image must be large enough for the first
+// stage's keys and values: a convolution of stride 8 on the map of stride 4.
+func (c MiTConfig) Shape() Shape {
+	return Shape{Dims: c.Dims[:], Strides: []int{4, 8, 16, 32}, Multiple: 32, Least: 4 * mitReduction[0]}
+}
+
+// New implements [EncoderSpec].
+func (c MiTConfig) New(p nn.Path) (Encoder, error) { return NewMixTransformer(p, c) }
+
 // A MixTransformer is the encoder: [N,3,H,W] to four maps at stride 4, 8, 16
 // and 32.
 type MixTransformer struct {
@@ -90,13 +99,13 @@ func NewMixTransformer(p nn.Path, c MiTConfig) (*MixTransformer, error) {
 	return m, nil
 }
 
-// Dims implements [Encoder].
-func (m *MixTransformer) Dims() [4]int { return m.config.Dims }
+// Shape implements [Encoder].
+func (m *MixTransformer) Shape() Shape { return m.config.Shape() }
 
 // Forward returns the four maps, [N,C,H/4,W/4] to [N,C,H/32,W/32], sizes
 // rounded up.
-func (m *MixTransformer) Forward(x *torch.Tensor, mode nn.Mode) [4]*torch.Tensor {
-	var out [4]*torch.Tensor
+func (m *MixTransformer) Forward(x *torch.Tensor, mode nn.Mode) []*torch.Tensor {
+	out := make([]*torch.Tensor, len(m.embeds))
 	n := x.Dim(0)
 	for i := range out {
 		var h, w int

@@ -28,6 +28,17 @@ func ResNet(name string) (ResNetConfig, error) {
 	return ResNetConfig{}, fmt.Errorf("no ResNet %q: want resnet50 or resnet101", name)
 }
 
+// Shape implements [EncoderSpec]. Dilation keeps the last two maps at the stride
+// of the second. Images are at least as large as a cell of the network that the
+// published weights were trained in, of stride 32.
+func (c ResNetConfig) Shape() Shape {
+	w := 4 * c.Width
+	return Shape{Dims: []int{w, 2 * w, 4 * w, 8 * w}, Strides: []int{4, 8, 8, 8}, Multiple: 8, Least: 32}
+}
+
+// New implements [EncoderSpec].
+func (c ResNetConfig) New(p nn.Path) (Encoder, error) { return NewResNet(p, c), nil }
+
 // ResNetEncoder is the network.
 type ResNetEncoder struct {
 	config ResNetConfig
@@ -69,25 +80,22 @@ func NewResNet(p nn.Path, c ResNetConfig) *ResNetEncoder {
 	return r
 }
 
-// Dims implements [Encoder].
-func (r *ResNetEncoder) Dims() [4]int {
-	w := 4 * r.config.Width
-	return [4]int{w, 2 * w, 4 * w, 8 * w}
-}
+// Shape implements [Encoder].
+func (r *ResNetEncoder) Shape() Shape { return r.config.Shape() }
 
 // Forward implements [Encoder]: maps at strides 4, 8, 8 and 8.
-func (r *ResNetEncoder) Forward(x *torch.Tensor, m nn.Mode) (features [4]*torch.Tensor) {
+func (r *ResNetEncoder) Forward(x *torch.Tensor, m nn.Mode) (features []*torch.Tensor) {
 	x = m.Segment(x, func(x *torch.Tensor, m nn.Mode) *torch.Tensor {
 		for _, l := range r.stem {
 			x = l.forward(x, m).Relu()
 		}
 		return x.MaxPool2d(3, 2, 1, false)
 	})
-	for i, stage := range r.stages {
+	for _, stage := range r.stages {
 		for _, b := range stage {
 			x = m.Segment(x, b.forward)
 		}
-		features[i] = x
+		features = append(features, x)
 	}
 	return features
 }
@@ -143,6 +151,23 @@ func (b *bottleneck) forward(x *torch.Tensor, m nn.Mode) *torch.Tensor {
 	return y.Add(x).Relu()
 }
 
+// DeepLabV2Config is the decoder of DeepLab-V2, which has no sizes to choose.
+type DeepLabV2Config struct{}
+
+// Finest implements [DecoderSpec]: it takes the last map alone.
+func (c DeepLabV2Config) Finest(s Shape) int { return s.Last() }
+
+// Fused implements [DecoderSpec].
+func (c DeepLabV2Config) Fused() int { return 0 }
+
+// Attention implements [DecoderSpec].
+func (c DeepLabV2Config) Attention() DecoderSpec { return c }
+
+// New implements [DecoderSpec].
+func (c DeepLabV2Config) New(p nn.Path, s Shape, classes int) Decoder {
+	return NewDeepLabV2Head(p, s.Dims[s.Last()], classes)
+}
+
 // DeepLabV2Head is the atrous pyramid of DeepLab-V2: four dilated convolutions
 // of the last map, summed (lhoyer/DAFormer mmseg/models/decode_heads/
 // dlv2_head.py). It has no fused map.
@@ -158,12 +183,13 @@ func NewDeepLabV2Head(p nn.Path, in, classes int) *DeepLabV2Head {
 	return h
 }
 
-// Forward implements [Decoder]: logits at the last map's stride of 8, and no
-// fused map.
-func (h *DeepLabV2Head) Forward(features [4]*torch.Tensor, _ nn.Mode) (logits, fused *torch.Tensor) {
-	logits = h.branches[0].Forward(features[3])
+// Forward implements [Decoder]: logits at the last map's stride, and no fused
+// map.
+func (h *DeepLabV2Head) Forward(features []*torch.Tensor, _ nn.Mode) (logits, fused *torch.Tensor) {
+	last := features[len(features)-1]
+	logits = h.branches[0].Forward(last)
 	for _, b := range h.branches[1:] {
-		logits = logits.Add(b.Forward(features[3]))
+		logits = logits.Add(b.Forward(last))
 	}
 	return logits, nil
 }

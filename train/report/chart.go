@@ -6,7 +6,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/infer"
 )
 
 type point struct {
@@ -129,7 +129,7 @@ const manyClasses = 40
 
 // matrix draws the confusion matrix: rows are labels, shaded by the share of
 // their pixels that each prediction has.
-func matrix(r *train.Result) template.HTML {
+func matrix(r *infer.Result) template.HTML {
 	n := len(r.Classes)
 	width, height := matrixLabel+n*matrixCell+matrixHead/2, matrixHead+n*matrixCell+8
 	var b strings.Builder

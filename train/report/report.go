@@ -13,7 +13,9 @@ import (
 
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
+	"github.com/pipa-uda/pipa/train/infer"
 )
 
 //go:embed page.html
@@ -27,7 +29,7 @@ type page struct {
 	Name      string
 	Iteration int
 	Total     int
-	Final     *train.Result // nil before the first score
+	Final     *infer.Result // nil before the first score
 	Tiles     []tile
 	Charts    []chart
 	Classes   []classRow
@@ -74,7 +76,7 @@ func Write(w io.Writer, dir string) error {
 }
 
 func load(dir string) (*page, error) {
-	cfg, text, err := train.ReadConfig(dir)
+	cfg, text, err := config.ReadRun(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +122,7 @@ func load(dir string) (*page, error) {
 }
 
 // percent formats a share; a class that is nowhere has none.
-func percent(f train.Fraction) string {
+func percent(f infer.Fraction) string {
 	if math.IsNaN(float64(f)) {
 		return "–"
 	}
@@ -128,7 +130,7 @@ func percent(f train.Fraction) string {
 }
 
 // tiles are the run's headline numbers.
-func tiles(metrics []train.Metrics, final *train.Result) []tile {
+func tiles(metrics []train.Metrics, final *infer.Result) []tile {
 	var t []tile
 	if final != nil {
 		t = append(t, tile{"mIoU, " + fmt.Sprint(len(final.Classes)) + " classes", percent(final.MIoU) + " %"})
@@ -157,7 +159,7 @@ func tiles(metrics []train.Metrics, final *train.Result) []tile {
 
 // charts are one small line chart for each quantity; quantities of different
 // scale share no axis.
-func charts(metrics []train.Metrics, scores []train.Result) []chart {
+func charts(metrics []train.Metrics, scores []infer.Result) []chart {
 	var out []chart
 	add := func(title, note string, s series) {
 		if len(s) > 1 {
@@ -209,7 +211,7 @@ func keys(metrics []train.Metrics, of func(train.Metrics) map[string]float64) []
 	return out
 }
 
-func classRows(r *train.Result) []classRow {
+func classRows(r *infer.Result) []classRow {
 	colors := r.Palette()
 	var rows []classRow
 	for i, name := range r.Classes {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/report"
 	"github.com/pipa-uda/pipa/train/torch"
 )
@@ -29,7 +30,7 @@ func run(t *testing.T, set ...string) string {
 	if err := fixtures.Write(t.Context(), dir, fixtures.Options{Seed: 1, Width: 128, GTA: 4, SYNTHIA: -1, Train: 4, Val: 2}); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := train.Resolve("fixture-pipa", "", append([]string{
+	cfg, err := config.Resolve("fixture-pipa", "", append([]string{
 		"iterations=6", "log_every=2", "eval.every=2", "panels_every=2", "probe_every=2", "adapt.start=0", "patch.start=0", "patch.crop=64", "patch.base=128",
 		"source.resize=[64, 128]", "source.crop=[64, 64]", "target.resize=[64, 128]", "target.crop=[64, 64]", "eval.resize=[64, 128]",
 		"network.dims=[8, 16, 20, 32]", "network.depths=[1, 1, 1, 1]", "network.channels=16", "patch.negatives=40",
@@ -79,9 +80,9 @@ func TestThePageHoldsAllItShows(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRunIsRefused(t *testing.T) {
+func TestWhatIsNotARunIsRefused(t *testing.T) {
 	err := report.Write(io.Discard, t.TempDir())
-	if err == nil || !strings.Contains(err.Error(), "is no run") {
+	if err == nil || !strings.Contains(err.Error(), "is not a run") {
 		t.Errorf("an empty folder: %v", err)
 	}
 	dir := run(t, "iterations=1", "eval.every=0", "panels_every=0")

@@ -287,11 +287,11 @@ func WriteFile(path string, metadata map[string]string, tensors []Tensor) error 
 	return files.Write(path, true, func(w io.Writer) error { return Write(w, metadata, tensors) })
 }
 
-// Without is f without the tensors whose names begin with one of the prefixes.
-func (f *File) Without(prefixes ...string) *File {
+// Only is the tensors of f whose names begin with one of the prefixes.
+func (f *File) Only(prefixes ...string) *File {
 	out := &File{Metadata: f.Metadata, tensors: map[string]Tensor{}}
 	for _, name := range f.names {
-		if !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
 			out.names = append(out.names, name)
 			out.tensors[name] = f.tensors[name]
 		}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/feed"
+	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/torch"
+)
+
+// TestErrorsOfTrainingsHaveAdvice: wherever such an error is wrapped, what is said
+// names the flag or the command that helps.
+func TestErrorsOfTrainingsHaveAdvice(t *testing.T) {
+	op := &torch.OpError{Op: "conv2d", Message: "out of memory"}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{&config.ValueError{Field: "source.dir", Value: "", Want: "the dataset's folder"}, "--source DIR"},
+		{&config.ValueError{Field: "feature_distance.weight", Value: 0.1}, "--set network.weights=FILE"},
+		{&config.UnpairedError{Recipe: "hrda"}, "--source FORMAT:DIR and --target FORMAT:DIR"},
+		{train.ErrNoDirectory, "--out RUN"},
+		{&train.DirectoryError{Dir: "runs/pipa", Err: train.ErrHoldsRun}, "it already holds a run: continue it with --resume, or choose another --out"},
+		{&train.DirectoryError{Dir: "runs/pipa", Err: train.ErrOccupied}, "choose another --out"},
+		{&train.LostRankError{Err: op, Checkpoint: "00000040"}, "start all ranks again: with --resume"},
+		{&train.DeviceError{Op: op, Fault: train.OutOfMemory, Run: "r"}, "has no checkpoint yet: pipa train --dry-run shows"},
+		{&train.DeviceError{Op: op, Fault: train.OutOfMemory, Run: "r", Checkpoint: "r/checkpoints/00000040"}, "--resume --out r --set network.checkpointing=true; pipa train --dry-run"},
+		{&train.DeviceError{Op: op, Fault: train.BadIndex, Run: "r", Checkpoint: "c"}, "pipa train --resume --out r; pipa check"},
+		{&train.DeviceError{Op: op, Fault: train.BrokenDevice, Run: "r", Checkpoint: "c"}, "is good: pipa train --resume --out r"},
+		{infer.ErrNoTarget, "--target FORMAT:DIR"},
+		{&feed.VaryingError{Feed: "source"}, "crop them first: pipa augment --crop"},
+	} {
+		if got := withTrainAdvice(fmt.Errorf("iteration 3: %w", c.err)).Error(); !strings.Contains(got, c.want) {
+			t.Errorf("%q lacks %q", got, c.want)
+		}
+	}
+	if err := fmt.Errorf("another"); withTrainAdvice(err) != err {
+		t.Error("another error has advice")
+	}
+}

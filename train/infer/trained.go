@@ -1,0 +1,104 @@
+package infer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/pipa-uda/pipa/train/checkpoint"
+	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/network"
+	"github.com/pipa-uda/pipa/train/nn"
+	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/weights/safetensors"
+)
+
+// Trained is a checkpoint whose networks are to be used.
+type Trained struct {
+	Name     string        // the run's, with @ITERATION where one checkpoint was asked for
+	Dir      string        // the checkpoint's folder
+	Config   config.Config // the run's
+	State    checkpoint.State
+	Warnings []error // newer checkpoints that were passed over, being damaged
+}
+
+// Open opens a run's newest good checkpoint, or, given the folder of a
+// checkpoint (RUN/checkpoints/NNNNNNNN), that one.
+func Open(path string) (t Trained, err error) {
+	path = filepath.Clean(path)
+	run := path
+	_, err = os.Stat(filepath.Join(path, checkpoint.StateFile))
+	single := err == nil
+	if single {
+		run = filepath.Dir(filepath.Dir(path))
+	} else if _, err := os.Stat(filepath.Join(path, config.File)); errors.Is(err, os.ErrNotExist) {
+		return t, fmt.Errorf("open %s: neither a run, with %s, nor a checkpoint, with %s", path, config.File, checkpoint.StateFile)
+	}
+	if t.Config, err = config.ResolveRun(run, nil); err != nil {
+		return t, fmt.Errorf("open %s: %w", path, err)
+	}
+	abs, err := filepath.Abs(run)
+	if err != nil {
+		return t, fmt.Errorf("open %s: %w", path, err)
+	}
+	t.Name = filepath.Base(abs)
+	if single {
+		t.Dir = path
+		if t.State, err = checkpoint.Read(path); err == nil {
+			t.Name += fmt.Sprintf("@%d", t.State.Iteration)
+		}
+		return t, err
+	}
+	if t.Dir, t.State, t.Warnings, err = checkpoint.Latest(run); err != nil {
+		return t, err
+	}
+	if t.Dir == "" {
+		return t, fmt.Errorf("open %s: it has no checkpoint yet", path)
+	}
+	return t, nil
+}
+
+// studentOrTeacher is a network's name and its file in a checkpoint.
+func studentOrTeacher(teacher bool) (name, file string) {
+	if teacher {
+		return "teacher", checkpoint.TeacherFile
+	}
+	return "student", checkpoint.StudentFile
+}
+
+// network loads the student or the teacher. The heads of a student's losses, which
+// only training needs, are passed over.
+func (t Trained) network(s *torch.Scope, teacher bool) (*network.Network, error) {
+	name, file := studentOrTeacher(teacher)
+	if teacher && !t.Config.Adapt.Enabled {
+		return nil, fmt.Errorf("load the teacher of %s: a source-only run has none", t.Name)
+	}
+	// Only files that the checkpoint lists were looked at.
+	if _, listed := t.State.Files[file]; !listed {
+		return nil, fmt.Errorf("load the %s of %s: %s does not list %s", name, t.Name, filepath.Join(t.Dir, checkpoint.StateFile), file)
+	}
+	weights, err := safetensors.Open(filepath.Join(t.Dir, file))
+	if err != nil {
+		return nil, err
+	}
+	net, err := load(s, t.Config.Network, len(t.State.Classes), weights)
+	if err != nil {
+		return nil, fmt.Errorf("load the %s of %s: %w", name, t.Name, err)
+	}
+	return net, nil
+}
+
+// load makes the network that weights hold.
+func load(s *torch.Scope, c config.Network, classes int, weights *safetensors.File) (*network.Network, error) {
+	a, err := network.Of(c)
+	if err != nil {
+		return nil, err
+	}
+	store := nn.NewStore(s)
+	net, err := a.New(store.Root(), classes)
+	if err != nil {
+		return nil, err
+	}
+	return net, network.Load(store, weights)
+}
