@@ -119,7 +119,7 @@ func TestARunsConfigurationIsAFile(t *testing.T) {
 		"trained": func() error { _, err := OpenTrained(run); return err },
 		"resume":  func() error { _, err := openRun(Config{}, Options{Out: run, Resume: true}); return err },
 	} {
-		if err := open(); err == nil || !strings.Contains(err.Error(), "config.yaml: it is no regular file") {
+		if err := open(); err == nil || !strings.Contains(err.Error(), "config.yaml: it is not a regular file") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
