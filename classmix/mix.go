@@ -78,6 +78,13 @@ func Blend(source, target, mask raster.Raster) raster.Raster {
 	return out
 }
 
+// An UnlabelledError says that a source sample has no label to choose classes by.
+type UnlabelledError struct{ SourceID string }
+
+func (e *UnlabelledError) Error() string {
+	return fmt.Sprintf("classmix: source %s has no label", e.SourceID)
+}
+
 // A SizeError says that a source and a target sample differ in size, so that
 // neither can be pasted into the other.
 type SizeError struct {
@@ -106,7 +113,7 @@ func (e *ClassesError) Error() string {
 // it is 255 outside the pasted classes.
 func Mix(source, target pipeline.Sample, seed uint64, o Options) (pipeline.Mix, error) {
 	if source.Label.Empty() {
-		return pipeline.Mix{}, fmt.Errorf("classmix: source %s has no label", source.ID)
+		return pipeline.Mix{}, &UnlabelledError{source.ID}
 	}
 	if !source.Image.SameSize(target.Image) {
 		return pipeline.Mix{}, &SizeError{source.ID, target.ID, sizeOf(source), sizeOf(target)}
