@@ -42,7 +42,7 @@ func trainCommand() *cli.Command {
 		Usage: "train a network, adapt it to the target, and score it",
 		Description: "A configuration is a preset (see \"pipa presets\"), then a YAML file, then --set. The run directory\n" +
 			"holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An\n" +
-			"interrupt saves the state first. Sides may be given as FORMAT:DIR, own data as folder:MAP.yaml; \"-\" is a\n" +
+			"interrupt saves the state first. Sides may be given as FORMAT:DIR, a custom dataset as folder:MAP.yaml; \"-\" is a\n" +
 			"stream on standard input. Several processes, started by torchrun, srun or Kubeflow, share each batch\n" +
 			"(docs/ranks.md).\n\n" +
 			"   pipa train --preset gta2cs-daformer-pipa --source data/gta --target data/cityscapes --out runs/pipa",
