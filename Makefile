@@ -1,7 +1,9 @@
-.PHONY: help setup build torch test demo bench bench-uda fuzz torture sanitize soak vulncheck dist clean
+.PHONY: help setup build torch demo test lint sanitize fuzz torture soak bench bench-uda vulncheck dist clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ / { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Build
 
 setup: ## install what is missing (Debian and Ubuntu), or say what to install
 	@scripts/setup
@@ -12,19 +14,24 @@ build: setup ## bin/pipa, a static binary
 torch: setup ## build/libpipatorch.so, the libtorch backend
 	@scripts/build-adapter
 
+demo: build torch ## the whole line on small procedural data, in less than 10 minutes
+	@scripts/demo
+
+clean: ## remove what was built
+	rm -rf bin build demo dist
+
+##@ Test
+
 test: torch ## formatting, vet, and all tests
 	@scripts/setup test
 	@scripts/test
 
-demo: build torch ## the whole line on small procedural data, in less than 10 minutes
-	@scripts/demo
+lint: ## golangci-lint over all modules, by .golangci.yml
+	@scripts/lint
 
-bench: build torch ## the data path and tensor operations, side by side with OpenCV and PyTorch in Python
-	go run ./bench/loader
-	@for size in "-size 128" "-size 256 -rounds 6 -threads 2"; do echo "MiT-B5 and DAFormer, forward and backward, $$size"; go run ./bench/mitb5 $$size; done
-
-bench-uda: build torch ## the ablation on the fixtures: every recipe, three seeds; about an hour on 2 cores
-	@scripts/bench-uda
+sanitize: torch ## the adapter under the address and undefined behavior sanitizers, Go under the race detector
+	@scripts/test-adapter
+	go test -race -timeout 30m ./...
 
 fuzz: torch ## every parser of foreign bytes, 2 minutes each; about an hour
 	@scripts/fuzz
@@ -33,18 +40,22 @@ torture: torch ## failing disks, power cuts, kills, lost inputs, closed pipes: a
 	@scripts/setup test
 	@bash -o pipefail -c "go test ./cmd/pipa/torture -count 1 -timeout 1h -full -v | grep -v '^ *=== \|^ *--- PASS'"
 
-sanitize: torch ## the adapter under the address and undefined behaviour sanitizers, Go under the race detector
-	@scripts/test-adapter
-	go test -race -timeout 30m ./...
+##@ Measure
+
+bench: build torch ## the data path and tensor operations, side by side with OpenCV and PyTorch in Python
+	go run ./bench/loader
+	@for size in "-size 128" "-size 256 -rounds 6 -threads 2"; do echo "MiT-B5 and DAFormer, forward and backward, $$size"; go run ./bench/mitb5 $$size; done
+
+bench-uda: build torch ## the ablation on the fixtures: every recipe, three seeds; about an hour on 2 cores
+	@scripts/bench-uda
 
 soak: build torch ## read | classmix | crops | write for half an hour, then 5000 training steps, with flat memory
 	go run ./bench/soak -for 30m -steps 5000
+
+##@ Release
 
 vulncheck: setup ## known vulnerabilities in what is linked, by Go's database
 	@scripts/vulncheck
 
 dist: setup ## release archives for three systems, with checksums and SBOMs
 	@scripts/dist
-
-clean: ## remove what was built
-	rm -rf bin build demo dist

@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 
 	"formats":         {"internal", "pipeline/raster", "pipeline", "formats"},
 	"formats/folder":  {"internal", "pipeline/raster"},
-	"formats/open":    {"internal/files", "pipeline", "pipeline/shards", "pipeline/storage", "formats/parquet"},
+	"formats/open":    {"internal/files", "pipeline", "formats/parquet"},
 	"formats/parquet": {"internal/files", "pipeline/raster", "pipeline", "pipeline/shards", "formats/png"},
 	"formats/png":     {"pipeline/raster"},
 
@@ -39,12 +39,13 @@ var mayImport = map[string][]string{
 	"crops":    {"pipeline/raster", "pipeline", "augment"},
 
 	// Whole jobs, from dataset files to shards, are made of the stages.
-	"precompute": {"internal", "pipeline", "formats", "augment", "classmix", "crops"},
-	"train":      {"internal", "pipeline", "formats", "augment", "classmix", "crops", "train"},
+	"loader":     {"pipeline", "formats", "augment", "classmix", "crops"},
+	"precompute": {"internal", "pipeline", "formats", "augment", "classmix", "crops", "loader"},
+	"train":      {"internal", "pipeline", "formats", "augment", "classmix", "crops", "loader", "train"},
 	"fixtures":   {"internal", "pipeline", "formats"},
 	// Reference tensors are read by the tests of what computes such tensors.
 	"fixtures/golden": {"train/weights/safetensors"},
-	"bench":           {"internal", "pipeline", "formats", "augment", "classmix", "crops", "precompute", "fixtures", "train"},
+	"bench":           {"internal", "pipeline", "formats", "augment", "classmix", "crops", "loader", "precompute", "fixtures", "train"},
 	"cmd":             {"internal", "pipeline", "formats", "augment", "classmix", "crops", "precompute", "fixtures", "train"},
 }
 

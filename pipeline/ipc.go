@@ -68,9 +68,17 @@ func write(ctx context.Context, s Stream, open func(*arrow.Schema) *arrowio.Writ
 	return nil
 }
 
-func writeError(err error) error {
+// ClosedPipe is [ErrClosedPipe] where err says that the reader has gone, else err.
+func ClosedPipe(err error) error {
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
 		return ErrClosedPipe
+	}
+	return err
+}
+
+func writeError(err error) error {
+	if err = ClosedPipe(err); err == ErrClosedPipe {
+		return err
 	}
 	return fmt.Errorf("write stream: %w", err)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
+	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/pipeline/storage"
 )
 
@@ -17,12 +19,28 @@ var ErrTaken = errors.New("choose another folder")
 func Claim(ctx context.Context, p *Plan, dir string) error {
 	folder, err := storage.Open(ctx, dir)
 	if err == nil {
+		err = p.open(folder)
+	}
+	if err == nil {
 		err = claim(p, folder)
 	}
 	if err != nil {
 		return fmt.Errorf("precompute into %s: %w", dir, err)
 	}
 	return nil
+}
+
+// open fails where a folder lacks rows that the plan may no longer make. One that
+// is finished lacks none.
+func (p *Plan) open(dir storage.Folder) error {
+	err := p.mayAdd()
+	if err == nil {
+		return nil
+	}
+	if _, finished := fs.Stat(dir, shards.ManifestFile); finished == nil {
+		return nil
+	}
+	return err
 }
 
 func claim(p *Plan, dir storage.Folder) error {

@@ -1,6 +1,7 @@
 package precompute
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/pipeline/storage"
@@ -33,7 +35,7 @@ func (c contested) ReadDir(name string) ([]fs.DirEntry, error) {
 // testPlan is a plan of one sample.
 func testPlan(t *testing.T, seed uint64, id string) *Plan {
 	t.Helper()
-	p := &Plan{Format: planFormat, Job: Job{Kind: pipeline.KindSample, Seed: seed, Epochs: 1}, Shards: 1, Batch: 1}
+	p := &Plan{Format: planFormat, Rules: loader.Rules, Job: Job{Kind: pipeline.KindSample, Seed: seed, Epochs: 1}, Shards: 1, Batch: 1}
 	p.Source.Items = []Item{{ID: id}}
 	sealPlan(t, p)
 	return p
@@ -42,8 +44,11 @@ func testPlan(t *testing.T, seed uint64, id string) *Plan {
 // sealPlan makes a plan's digest right.
 func sealPlan(t *testing.T, p *Plan) {
 	t.Helper()
-	var err error
-	if p.Digest, err = p.digest(); err != nil {
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Digest, err = digestOf(text); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -2,10 +2,12 @@ package precompute
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
@@ -23,7 +25,7 @@ type InputOptions struct {
 // Options are what a plan needs besides the job.
 type Options struct {
 	Source    InputOptions
-	Mixed     InputOptions // kind mix: what the source is mixed with
+	Mixed     InputOptions // where images are mixed: the target
 	Shards    int          // 0 means files of about 256 MiB
 	Batch     int          // rows of a record batch; 0 means 1 for samples that keep their size, else 4
 	Workers   int
@@ -54,7 +56,7 @@ func New(ctx context.Context, job Job, o Options) (*Plan, error) {
 	if err := job.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Plan{Format: planFormat, Job: job, Shards: o.Shards, Batch: o.Batch}
+	p := &Plan{Format: planFormat, Rules: loader.Rules, Job: job, Shards: o.Shards, Batch: o.Batch}
 	if o.MaxPixels != raster.MaxPixels {
 		p.MaxPixels = o.MaxPixels
 	}
@@ -64,7 +66,7 @@ func New(ctx context.Context, job Job, o Options) (*Plan, error) {
 	if p.Source, bytes, err = survey(ctx, o.Source, o, o.MaxBad); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
-	if bad = len(p.Source.Quarantined); job.Kind == pipeline.KindMix {
+	if bad = len(p.Source.Quarantined); job.Mixes() {
 		mixed, _, err := survey(ctx, o.Mixed, o, o.MaxBad-bad)
 		if err != nil {
 			return nil, fmt.Errorf("plan: %w", err)
@@ -86,7 +88,11 @@ func New(ctx context.Context, job Job, o Options) (*Plan, error) {
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	p.Digest, err = p.digest()
+	text, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	p.Digest, err = digestOf(text)
 	return p, err
 }
 

@@ -48,6 +48,9 @@ func openMaker(ctx context.Context, p *Plan, folder storage.Folder, o MakerOptio
 	if err := p.CheckPixels(o.MaxPixels); err != nil {
 		return nil, fmt.Errorf("precompute: %w", err)
 	}
+	if err := p.open(folder); err != nil {
+		return nil, fmt.Errorf("precompute into %s: %w", folder, err)
+	}
 	if err := claim(p, folder); err != nil {
 		return nil, fmt.Errorf("precompute into %s: %w", folder, err)
 	}
@@ -94,6 +97,9 @@ func (m *Maker) write(ctx context.Context, s int, progress func(rows int)) (shar
 	// Whoever had the lock may have finished it.
 	shard, err := p.finished(m.folder, s)
 	if !again(err) {
+		return shard, err
+	}
+	if err := p.mayAdd(); err != nil {
 		return shard, err
 	}
 	// What a killed process has left of this shard.

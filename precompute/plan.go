@@ -13,14 +13,19 @@ import (
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/crops"
+	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/zeebo/xxh3"
 )
 
-// planFormat marks a plan, and the version of what its fields mean.
-const planFormat = "pipa-plan/1"
+// planFormat marks a plan, and the version of what its fields mean. Plans of
+// format 1 have no rules, which are 0 then.
+const (
+	planFormat  = "pipa-plan/2"
+	planFormat1 = "pipa-plan/1"
+)
 
 // PlanFile is the plan's copy in a dataset's folder.
 const PlanFile = "plan.json"
@@ -36,10 +41,13 @@ type Job struct {
 
 	// Samples is done to the source's samples, Target to those they are mixed
 	// with.
-	Samples *augment.Options `json:"samples,omitempty"` // kinds sample, where nil leaves them as they are, and mix
-	Target  *augment.Options `json:"target,omitempty"`  // kind mix
+	Samples *augment.Options `json:"samples,omitempty"` // kinds sample, where nil leaves them as they are, mix, and pairs of mixes
+	Target  *augment.Options `json:"target,omitempty"`  // kind mix, and pairs of mixes
 	Pairs   *crops.Options   `json:"pairs,omitempty"`   // kind pair
 }
+
+// Mixes reports whether rows are made of two images.
+func (j Job) Mixes() bool { return j.Target != nil }
 
 // Validate names the field that is wrong.
 func (j Job) Validate() error {
@@ -49,7 +57,7 @@ func (j Job) Validate() error {
 	fits := map[pipeline.Kind]bool{
 		pipeline.KindSample: j.Target == nil && j.Pairs == nil,
 		pipeline.KindMix:    j.Samples != nil && j.Target != nil && j.Pairs == nil,
-		pipeline.KindPair:   j.Samples == nil && j.Target == nil && j.Pairs != nil,
+		pipeline.KindPair:   (j.Samples == nil) == (j.Target == nil) && j.Pairs != nil,
 	}
 	if !fits[j.Kind] {
 		return fmt.Errorf("plan: the options do not fit the kind %q", j.Kind)
@@ -66,7 +74,7 @@ func (j Job) Validate() error {
 			return fmt.Errorf("plan: %w", err)
 		}
 	}
-	if j.Kind == pipeline.KindMix && (j.Samples.Crop[0] == 0 || j.Samples.Crop != j.Target.Crop) {
+	if j.Mixes() && (j.Samples.Crop[0] == 0 || j.Samples.Crop != j.Target.Crop) {
 		return fmt.Errorf("plan: images are mixed at one size: crop source and target alike")
 	}
 	return nil
@@ -76,12 +84,14 @@ func (j Job) Validate() error {
 type Plan struct {
 	Format string `json:"format"`
 	Digest string `json:"digest"` // xxh3-64 of all that decides the rows: not where inputs lie, nor what was left out
+	// Rules is the version of what a row is, [loader.Rules] when the plan was made.
+	Rules int `json:"rules,omitempty"`
 	Job
 	Shards    int    `json:"shards"`
 	Batch     int    `json:"batch"`                // rows of a record batch
 	MaxPixels int    `json:"max_pixels,omitempty"` // the most that an image may declare; 0 means raster.MaxPixels
 	Source    Input  `json:"source"`
-	Mixed     *Input `json:"mixed,omitempty"` // what the source is mixed with
+	Mixed     *Input `json:"mixed,omitempty"` // the target, into which the source is mixed: one row for each of its images
 }
 
 // An Input is one dataset as it was when the plan was made.
@@ -138,28 +148,36 @@ func (e *PixelLimitError) Error() string {
 	return fmt.Sprintf("the plan lets images declare %d pixels, the limit is %d", e.Plan, e.Limit)
 }
 
+// items are the images that have a row in each epoch.
+func (p *Plan) items() []Item {
+	if p.Mixed != nil && p.Rules > 0 {
+		return p.Mixed.Items
+	}
+	return p.Source.Items // by rules 0, a mix was a source's
+}
+
 // Rows is the number of rows that the plan makes.
-func (p *Plan) Rows() int { return len(p.Source.Items) * p.Epochs }
+func (p *Plan) Rows() int { return len(p.items()) * p.Epochs }
+
+// OldRulesError says that a plan's rows would come out as other ones today: what
+// is finished is read, and nothing is added to it.
+type OldRulesError struct{ Rules int } // of the plan
+
+func (e *OldRulesError) Error() string {
+	return fmt.Sprintf("the plan was made by version %d of the rules for pixels and pairing, and this pipa has version %d, whose rows differ: plan anew, into another folder", e.Rules, loader.Rules)
+}
+
+// mayAdd fails where new rows would not fit those that are made already.
+func (p *Plan) mayAdd() error {
+	if p.Rules != loader.Rules {
+		return &OldRulesError{p.Rules}
+	}
+	return nil
+}
 
 // shard is the range of rows of shard s.
 func (p *Plan) shard(s int) (from, to int) {
 	return s * p.Rows() / p.Shards, (s + 1) * p.Rows() / p.Shards
-}
-
-// digest hashes what decides the rows.
-func (p *Plan) digest() (string, error) {
-	q := *p
-	q.Digest, q.MaxPixels, q.Source.Dir, q.Source.Quarantined = "", 0, "", nil
-	if q.Mixed != nil {
-		m := *q.Mixed
-		m.Dir, m.Quarantined = "", nil
-		q.Mixed = &m
-	}
-	text, err := json.Marshal(q)
-	if err != nil {
-		return "", fmt.Errorf("hash plan: %w", err)
-	}
-	return fmt.Sprintf("%016x", xxh3.Hash(text)), nil
 }
 
 // Write writes the plan as JSON.
@@ -228,10 +246,13 @@ func parsePlan(text []byte) (*Plan, error) {
 	if err := d.Decode(p); err != nil {
 		return nil, err
 	}
-	if p.Format != planFormat {
+	if p.Format != planFormat && p.Format != planFormat1 {
 		return nil, &pipeline.FormatError{Reason: fmt.Sprintf("its format is %q, this pipa reads %q", p.Format, planFormat)}
 	}
-	digest, err := p.digest()
+	if p.Rules > loader.Rules || (p.Rules > 0) != (p.Format == planFormat) {
+		return nil, fmt.Errorf("it is made by version %d of the rules for pixels and pairing, this pipa has version %d", p.Rules, loader.Rules)
+	}
+	digest, err := digestOf(text)
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +290,7 @@ func (p *Plan) validate() error {
 		return fmt.Errorf("plan: shards is %d, want 1 to %d, for %d rows", p.Shards, min(p.Rows(), maxShards), p.Rows())
 	case p.Batch > 1 && int64(p.Batch) > pipeline.MaxBatchBytes/max(p.rowBytes(), 1):
 		return fmt.Errorf("plan: batch is %d, and %d bytes of pixels a row: a batch has at most %d", p.Batch, p.rowBytes(), pipeline.MaxBatchBytes)
-	case (p.Kind == pipeline.KindMix) != (p.Mixed != nil):
+	case p.Mixes() != (p.Mixed != nil):
 		return fmt.Errorf("plan: only mixed images have a second input")
 	case p.Mixed != nil && len(p.Mixed.Items) == 0:
 		return fmt.Errorf("plan: the target has no good samples")

@@ -6,24 +6,20 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/pipa-uda/pipa/augment"
-	"github.com/pipa-uda/pipa/classmix"
-	"github.com/pipa-uda/pipa/crops"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/formats/folder"
+	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/storage"
 )
 
 // rowMaker makes the rows of a plan, each on its own.
 type rowMaker struct {
-	plan   *Plan
-	header pipeline.Header
-	source *input
-	mixed  *input // nil but for mixed images
+	*loader.Rows
+	plan *Plan
 }
 
-// input is a plan's input, opened.
+// input is a plan's input, opened: images whose files are those of the plan.
 type input struct {
 	Input
 	set   *formats.Dataset
@@ -115,105 +111,63 @@ func (in *input) sample(ctx context.Context, k int) (pipeline.Sample, error) {
 	return in.set.Decode(e)
 }
 
+// Header implements [loader.Images].
+func (in *input) Header() pipeline.Header {
+	h := in.set.Header()
+	h.Labelled = !in.Unlabelled
+	return h
+}
+
+// Len implements [loader.Images].
+func (in *input) Len() int { return len(in.Items) }
+
+// Digest implements [loader.Images]; the plan has its own.
+func (in *input) Digest() string { return "" }
+
+// Visit implements [loader.Images].
+func (in *input) Visit(ctx context.Context, i int, use func(loader.Item) error) error {
+	s, err := in.sample(ctx, i)
+	if err != nil {
+		return err
+	}
+	return use(loader.Item{Sample: s, Height: s.Image.Height(), Width: s.Image.Width()})
+}
+
 // newRowMaker opens a plan's inputs; sourceDir and mixedDir say where they lie now
 // and may be empty.
 func newRowMaker(ctx context.Context, p *Plan, sourceDir, mixedDir string) (*rowMaker, error) {
-	m := &rowMaker{plan: p}
-	var err error
-	if m.source, err = openInput(ctx, p.Source, sourceDir, p.MaxPixels); err != nil {
+	source, err := openInput(ctx, p.Source, sourceDir, p.MaxPixels)
+	if err != nil {
 		return nil, err
 	}
-	in := m.source.set.Header()
-	in.Seed, in.Labelled = p.Seed, !p.Source.Unlabelled
-	switch p.Kind {
-	case pipeline.KindSample:
-		m.header, err = header(p.Samples, p, in)
-	case pipeline.KindPair:
-		var stage *crops.Stage
-		if stage, err = crops.New(*p.Pairs, p.Seed, p.Epoch); err == nil {
-			m.header, err = stage.Header(in)
-		}
-	case pipeline.KindMix:
-		if m.mixed, err = openInput(ctx, *p.Mixed, mixedDir, p.MaxPixels); err != nil {
+	m := &rowMaker{plan: p}
+	draws := loader.Draws{Seed: p.Seed, Epoch: p.Epoch}
+	switch {
+	case p.Mixes():
+		target, err := openInput(ctx, *p.Mixed, mixedDir, p.MaxPixels)
+		if err != nil {
 			return nil, err
 		}
-		target := m.mixed.set.Header()
-		target.Labelled = !p.Mixed.Unlabelled
-		if in, err = header(p.Samples, p, in); err != nil {
-			return nil, err
+		a, b := loader.Side{Images: source, Options: *p.Samples}, loader.Side{Images: target, Options: *p.Target}
+		if p.Kind == pipeline.KindPair {
+			m.Rows, err = loader.MixedPairs(a, b, draws, *p.Pairs)
+		} else {
+			m.Rows, err = loader.Mixes(a, b, draws)
 		}
-		if target, err = header(p.Target, p, target); err != nil {
-			return nil, err
-		}
-		m.header, err = classmix.Header(in, target, classmix.Options{Epoch: p.Epoch, Weight: 1})
+		return m, err
+	case p.Kind == pipeline.KindPair:
+		m.Rows, err = loader.Pairs(source, draws, *p.Pairs)
+	case p.Samples == nil:
+		m.Rows = loader.Plain(source, draws)
+	default:
+		m.Rows, err = loader.Samples(source, draws, *p.Samples)
 	}
 	return m, err
 }
 
-// header is that of an input's samples, augmented. Samples that are left as
-// they are have no step in their history.
-func header(o *augment.Options, p *Plan, in pipeline.Header) (pipeline.Header, error) {
-	if o == nil {
-		return in, nil
-	}
-	stage, err := augment.New(*o, p.Seed, p.Epoch)
-	if err != nil {
-		return in, err
-	}
-	return stage.Header(in)
-}
-
-// append adds row r of the plan: item r mod n of the source in pass r / n.
+// append adds row r of the plan: item r mod n in pass r / n.
 func (m *rowMaker) append(ctx context.Context, out *pipeline.Builder, r int) error {
-	n := len(m.source.Items)
-	item, epoch := r%n, m.plan.Epoch+uint64(r/n)
-	s, err := m.source.sample(ctx, item)
-	if err != nil {
-		return err
-	}
-	switch m.plan.Kind {
-	case pipeline.KindSample:
-		if m.plan.Samples == nil {
-			return out.AppendSample(s)
-		}
-		stage, err := augment.New(*m.plan.Samples, m.plan.Seed, epoch)
-		if err != nil {
-			return err
-		}
-		return stage.Add(out, s)
-	case pipeline.KindPair:
-		stage, err := crops.New(*m.plan.Pairs, m.plan.Seed, epoch)
-		if err != nil {
-			return err
-		}
-		return stage.Add(out, s)
-	}
-	// The targets come in the order of a keyed permutation, as often as they are
-	// needed.
-	order := pipeline.NewPermutation(pipeline.NewKey(m.plan.Seed, epoch, "precompute target", ""), len(m.mixed.Items))
-	t, err := m.mixed.sample(ctx, order.At(item%len(m.mixed.Items)))
-	if err != nil {
-		return err
-	}
-	if s, err = m.augment(m.plan.Samples, s, epoch); err != nil {
-		return err
-	}
-	if t, err = m.augment(m.plan.Target, t, epoch); err != nil {
-		return err
-	}
-	mixed, err := classmix.Mix(s, t, m.plan.Seed, classmix.Options{Epoch: epoch, Weight: 1})
-	if err != nil {
-		return err
-	}
-	return out.AppendMix(mixed)
-}
-
-func (m *rowMaker) augment(o *augment.Options, s pipeline.Sample, epoch uint64) (pipeline.Sample, error) {
-	stage, err := augment.New(*o, m.plan.Seed, epoch)
-	if err != nil {
-		return s, err
-	}
-	return stage.Sample(s), nil
+	return m.Append(ctx, out, r%m.Items, m.plan.Epoch+uint64(r/m.Items))
 }
 
 // batches makes the rows from to to, in order, on up to workers goroutines.
@@ -226,7 +180,7 @@ func (m *rowMaker) batches(ctx context.Context, from, to, workers int) pipeline.
 		}
 	}
 	make := func(ctx context.Context, start int) (*pipeline.Batch, error) {
-		out := pipeline.NewBuilder(m.header)
+		out := pipeline.NewBuilder(m.Header)
 		defer out.Release()
 		out.Reserve(min(m.plan.Batch, to-start))
 		for r := start; r < min(start+m.plan.Batch, to); r++ {
@@ -236,7 +190,7 @@ func (m *rowMaker) batches(ctx context.Context, from, to, workers int) pipeline.
 		}
 		return out.Batch()
 	}
-	return pipeline.Stream{Header: m.header, Batches: pipeline.Map(ctx, workers, starts, make, (*pipeline.Batch).Release)}
+	return pipeline.Stream{Header: m.Header, Batches: pipeline.Map(ctx, workers, starts, make, (*pipeline.Batch).Release)}
 }
 
 // missing reports whether a file is not there.

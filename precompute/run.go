@@ -46,6 +46,9 @@ func Run(ctx context.Context, p *Plan, dir string, o RunOptions) error {
 	if err != nil {
 		return fmt.Errorf("precompute: %w", err)
 	}
+	if err := p.open(folder); err != nil {
+		return fmt.Errorf("precompute into %s: %w", folder, err)
+	}
 	// Before anything is made in it, and again once nobody else has the share.
 	if _, err := owned(p, folder); err != nil {
 		return fmt.Errorf("precompute into %s: %w", folder, err)

@@ -1,72 +1,34 @@
 package train
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/formats/open"
+	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/shards"
-	"github.com/pipa-uda/pipa/train/data"
+	"github.com/pipa-uda/pipa/train/feed"
 )
 
 // feeds are where a run's batches come from.
 type feeds struct {
-	source, target, pairs data.Feed // target and pairs are nil where the recipe needs none
+	source, target, pairs feed.Feed // target and pairs are nil where the recipe needs none
 	close                 func() error
 }
 
-// collection is random access to samples: a dataset folder or a precomputed
-// one.
-type collection struct {
-	header   pipeline.Header
-	identity string
-	items    int
-	dataset  *formats.Dataset // nil where it is precomputed
-	shards   *shards.Dataset  // nil where it is not
-	read     func(ctx context.Context, i int) (pipeline.Sample, error)
-	close    func() error
-	readers  sync.Pool // of *formats.Reader, where there is a dataset
-}
-
-// An encodedStage makes a row of a sample, decoding no more of its image than
-// it needs.
-type encodedStage interface {
-	Add(out *pipeline.Builder, in pipeline.Sample) error
-	AddEncoded(out *pipeline.Builder, in pipeline.Sample, height, width int, image augment.Image) error
-}
-
-// add makes a row of item i. label, where it is not nil, makes the label of an
-// image of height×width.
-func (c *collection) add(ctx context.Context, out *pipeline.Builder, i int, stage encodedStage, label func(height, width int) raster.Raster) error {
-	if c.dataset == nil {
-		s, err := c.read(ctx, i)
-		if err != nil {
-			return err
-		}
-		if label != nil {
-			s.Label = label(s.Image.Height(), s.Image.Width())
-		}
-		return stage.Add(out, s)
-	}
-	r := c.readers.Get().(*formats.Reader)
-	defer c.readers.Put(r)
-	s, h, w, err := r.Open(ctx, i)
-	if err != nil {
-		return err
-	}
-	if label != nil {
-		s.Label = label(h, w)
-	}
-	return stage.AddEncoded(out, s, h, w, r.Image)
+// A side is a dataset's folder, precomputed or in its official layout.
+type side struct {
+	loader.Images
+	set    *formats.Dataset // nil where it is precomputed
+	shards *shards.Dataset  // nil where it is not
+	close  func() error
 }
 
 // precomputed tells whether the side is a precomputed dataset.
@@ -78,37 +40,29 @@ func (c DataConfig) precomputed() bool {
 	return err == nil
 }
 
-// openCollection opens a dataset folder, precomputed or in its official layout,
-// whose images may declare maxPixels; 0 means raster.MaxPixels.
-func openCollection(c DataConfig, unlabelled bool, maxPixels int) (*collection, error) {
+// openSide opens a side's folder, whose images may declare maxPixels; 0 means
+// raster.MaxPixels.
+func openSide(c DataConfig, unlabelled bool, maxPixels int) (*side, error) {
 	if c.precomputed() {
 		d, err := shards.Open(c.Dir)
 		if err != nil {
 			return nil, err
 		}
-		if d.Header().Kind != pipeline.KindSample {
-			return nil, errors.Join(fmt.Errorf("%s holds %s, want samples", c.Dir, d.Header().Kind.Plural()), d.Close())
+		images, err := loader.Stored(d)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", c.Dir, err), d.Close())
 		}
-		read := func(_ context.Context, i int) (pipeline.Sample, error) {
-			number, row := d.Find(i)
-			b, err := d.Batch(number)
-			if err != nil {
-				return pipeline.Sample{}, err
-			}
-			return b.Sample(row)
-		}
-		return &collection{header: d.Header(), identity: d.Manifest().Digest, items: d.Len(), shards: d, read: read, close: d.Close}, nil
+		return &side{images, nil, d, d.Close}, nil
 	}
-	d, err := formats.Open(c.Format, c.Dir, formats.Options{Split: c.Split, Unlabelled: unlabelled, MaxPixels: maxPixels})
+	set, err := formats.Open(c.Format, c.Dir, formats.Options{Split: c.Split, Unlabelled: unlabelled, MaxPixels: maxPixels})
 	if err != nil {
 		return nil, err
 	}
-	identity, err := d.Digest()
+	images, err := loader.Folder(set)
 	if err != nil {
 		return nil, err
 	}
-	return &collection{header: d.Header(), identity: identity, items: d.Len(), dataset: d, read: d.Read, close: func() error { return nil },
-		readers: sync.Pool{New: func() any { return d.NewReader() }}}, nil
+	return &side{images, set, nil, func() error { return nil }}, nil
 }
 
 // openFeeds opens what the recipe needs.
@@ -147,66 +101,51 @@ func openFeeds(ctx context.Context, cfg Config, o Options) (f *feeds, err error)
 }
 
 // sourceFeed opens the labelled side.
-func sourceFeed(ctx context.Context, cfg Config, o Options, closers *[]func() error) (data.Feed, error) {
+func sourceFeed(ctx context.Context, cfg Config, o Options, closers *[]func() error) (feed.Feed, error) {
 	if cfg.Source.streamed() {
 		return streamFeed(ctx, "source", cfg.Source, o, closers)
 	}
-	feed, col, err := drawnFeed("source", cfg.Source, cfg.Seed, o, false, closers)
-	if err != nil || cfg.RareClasses.Temperature == 0 {
-		return feed, err
-	}
-	rare, err := openRareClasses(cfg, col)
-	if err != nil {
-		return nil, fmt.Errorf("source: %w", err)
-	}
-	options := cfg.Source.augmentation()
-	draw := func(k uint64) (raster.TrainID, int) {
-		return rare.Draw(pipeline.NewKey(cfg.Seed, k, "rare class", "source").Rand())
-	}
-	feed.Order = func(k int) (epoch uint64, item int) {
-		_, item = draw(uint64(k))
-		return uint64(k), item
-	}
-	least := float64(cfg.RareClasses.MinPixels) * cfg.RareClasses.MinCropRatio
-	feed.Append = func(ctx context.Context, out *pipeline.Builder, item int, k uint64) error {
-		class, _ := draw(k)
-		s, err := col.read(ctx, item)
-		if err != nil {
-			return err
-		}
-		return out.AppendSample(cropWithClass(s, options, cfg.Seed, k, class, least))
-	}
-	return feed, nil
-}
-
-// cropWithClass crops a sample, and up to ten times anew until more than least
-// pixels are of a class; the last crop is taken as it is (lhoyer/DAFormer
-// mmseg/datasets/uda_dataset.py, get_rare_class_sample).
-func cropWithClass(s pipeline.Sample, o augment.Options, seed, k uint64, class raster.TrainID, least float64) pipeline.Sample {
-	const attempts = 11
-	for attempt := range uint64(attempts) {
-		stage, err := augment.New(o, seed, k*attempts+attempt)
-		if err != nil {
-			panic(err) // the same options have passed before
-		}
-		crop := stage.Sample(s)
-		if attempt == attempts-1 || float64(bytes.Count(crop.Label.Pix(), []byte{byte(class)})) > least {
-			return crop
-		}
-	}
-	panic("unreachable")
-}
-
-// openRareClasses reads the source's class statistics.
-func openRareClasses(cfg Config, col *collection) (*formats.RareClasses, error) {
-	if col.dataset == nil {
-		return nil, fmt.Errorf("rare class sampling needs a dataset's folder with its statistics, and %s is precomputed: set rare_classes.temperature=0", cfg.Source.Dir)
-	}
-	stats, err := formats.ReadClassStats(col.dataset.Dir())
+	side, err := openNamed("source", cfg.Source, false, o, closers)
 	if err != nil {
 		return nil, err
 	}
-	if stats, err = col.dataset.AlignStats(stats); err != nil {
+	if cfg.RareClasses.Temperature == 0 {
+		rows, err := loader.Samples(side, loader.Draws{Seed: cfg.Seed}, cfg.Source.augmentation())
+		if err != nil {
+			return nil, fmt.Errorf("source: %w", err)
+		}
+		return drawnFeed("source", rows, cfg.Source, cfg.Seed, o, side)
+	}
+	rare, err := openRareClasses(cfg, side)
+	if err != nil {
+		return nil, fmt.Errorf("source: %w", err)
+	}
+	draw := loader.RareDraw{Classes: rare, Seed: cfg.Seed}
+	rows, err := loader.RareSamples(side, draw, cfg.Source.augmentation(), float64(cfg.RareClasses.MinPixels)*cfg.RareClasses.MinCropRatio)
+	if err != nil {
+		return nil, fmt.Errorf("source: %w", err)
+	}
+	drawn, err := drawnFeed("source", rows, cfg.Source, cfg.Seed, o, side)
+	if err != nil {
+		return nil, err
+	}
+	drawn.Order = func(k int) (epoch uint64, item int) {
+		_, item = draw.At(uint64(k))
+		return uint64(k), item
+	}
+	return drawn, nil
+}
+
+// openRareClasses reads the source's class statistics.
+func openRareClasses(cfg Config, side *side) (*formats.RareClasses, error) {
+	if side.set == nil {
+		return nil, fmt.Errorf("rare class sampling needs a dataset's folder with its statistics, and %s is precomputed: set rare_classes.temperature=0", cfg.Source.Dir)
+	}
+	stats, err := formats.ReadClassStats(side.set.Dir())
+	if err != nil {
+		return nil, err
+	}
+	if stats, err = side.set.AlignStats(stats); err != nil {
 		return nil, err
 	}
 	rare, err := formats.NewRareClasses(stats, cfg.RareClasses.Temperature, cfg.RareClasses.MinPixels)
@@ -218,43 +157,25 @@ func openRareClasses(cfg Config, col *collection) (*formats.RareClasses, error) 
 
 // targetFeed opens the unlabelled side. With margins its label column says
 // which pixels lie in them: 255 there, 0 elsewhere.
-func targetFeed(ctx context.Context, cfg Config, o Options, closers *[]func() error) (data.Feed, error) {
+func targetFeed(ctx context.Context, cfg Config, o Options, closers *[]func() error) (feed.Feed, error) {
 	if cfg.Target.streamed() {
 		return streamFeed(ctx, "target", cfg.Target, o, closers)
 	}
-	feed, col, err := drawnFeed("target", cfg.Target, cfg.Seed, o, true, closers)
-	if err != nil || cfg.Adapt.Margins == [4]int{} {
-		return feed, err
+	side, err := openNamed("target", cfg.Target, true, o, closers)
+	if err != nil {
+		return nil, err
 	}
-	options := cfg.Target.augmentation()
-	feed.RowHeader.Labelled = true
-	feed.Append = func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error {
-		stage, err := augment.New(options, cfg.Seed, epoch)
-		if err != nil {
-			return err
-		}
-		return col.add(ctx, out, item, stage, func(h, w int) raster.Raster { return marginMask(h, w, options.Resize, cfg.Adapt.Margins) })
+	draws := loader.Draws{Seed: cfg.Seed}
+	var rows *loader.Rows
+	if cfg.Adapt.Margins == [4]int{} {
+		rows, err = loader.Samples(side, draws, cfg.Target.augmentation())
+	} else {
+		rows, err = loader.SamplesWithMargins(side, draws, cfg.Target.augmentation(), cfg.Adapt.Margins)
 	}
-	return feed, nil
-}
-
-// marginMask is 255 in the margins [top, bottom, left, right] and 0 elsewhere.
-// They are given in pixels of the resized image; the mask has the image's own
-// size.
-func marginMask(h, w int, resize [2]int, margins [4]int) raster.Raster {
-	rh, rw := h, w
-	if resize[0] > 0 {
-		rh, rw = augment.FitSize(h, w, resize)
+	if err != nil {
+		return nil, fmt.Errorf("target: %w", err)
 	}
-	y0, y1 := margins[0]*h/rh, h-margins[1]*h/rh
-	x0, x1 := margins[2]*w/rw, w-margins[3]*w/rw
-	mask := raster.New(h, w, 1)
-	for i := range mask.Pix() {
-		if y, x := i/w, i%w; y < y0 || y >= y1 || x < x0 || x >= x1 {
-			mask.Pix()[i] = byte(raster.Ignore)
-		}
-	}
-	return mask
+	return drawnFeed("target", rows, cfg.Target, cfg.Seed, o, side)
 }
 
 // augmentation is how a side's samples are cut.
@@ -263,7 +184,7 @@ func (c DataConfig) augmentation() augment.Options {
 }
 
 // streamFeed takes a side's stream as it comes.
-func streamFeed(ctx context.Context, name string, c DataConfig, o Options, closers *[]func() error) (data.Feed, error) {
+func streamFeed(ctx context.Context, name string, c DataConfig, o Options, closers *[]func() error) (feed.Feed, error) {
 	if !o.Launch.Alone() {
 		return nil, fmt.Errorf("%s: %d ranks cannot share a stream: give a folder, or a precomputed dataset", name, o.Launch.Ranks)
 	}
@@ -278,73 +199,46 @@ func streamFeed(ctx context.Context, name string, c DataConfig, o Options, close
 	if z := (raster.Size{Height: c.Crop[0], Width: c.Crop[1]}); s.Header.Size != z {
 		return nil, fmt.Errorf("%s: the stream's images are %dx%d, the configuration's crop is %dx%d", name, s.Header.Size.Width, s.Header.Size.Height, z.Width, z.Height)
 	}
-	return data.NewStreamed(name, s, c.Batch)
+	return feed.NewStreamed(name, s, c.Batch)
 }
 
-// drawnFeed opens a side's folder, and cuts its samples in the order of keyed
-// permutations.
-func drawnFeed(name string, c DataConfig, seed uint64, o Options, unlabelled bool, closers *[]func() error) (*data.Drawn, *collection, error) {
-	col, err := openCollection(c, unlabelled, o.MaxPixels)
+// openNamed opens a side for a feed of this name.
+func openNamed(name string, c DataConfig, unlabelled bool, o Options, closers *[]func() error) (*side, error) {
+	side, err := openSide(c, unlabelled, o.MaxPixels)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	*closers = append(*closers, col.close)
-	options := c.augmentation()
-	first, err := augment.New(options, seed, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", name, err)
-	}
-	header, err := first.Header(col.header)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", name, err)
-	}
-	feed := &data.Drawn{
-		Name: name, Seed: seed, Items: col.items, Batch: c.Batch, Workers: o.Workers, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks, RowHeader: header, Identity: col.identity,
-		Append: func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error {
-			stage, err := augment.New(options, seed, epoch)
-			if err != nil {
-				return err
-			}
-			return col.add(ctx, out, item, stage, nil)
-		},
-	}
-	if err := windowed(feed, c, col); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return feed, col, feed.Validate()
+	*closers = append(*closers, side.close)
+	return side, nil
 }
 
-// windowed gives a feed the order that is kind to slow storage, where the side
-// asks for it.
-func windowed(feed *data.Drawn, c DataConfig, col *collection) error {
-	if c.Order != "window" {
-		return nil
-	}
-	if col.shards == nil {
-		return fmt.Errorf("order window is that of a precomputed dataset, and %s is a folder of images", c.Dir)
-	}
-	feed.Order = func(k int) (epoch uint64, item int) {
-		epoch = uint64(k / col.items)
-		walk, err := col.shards.Walk(shards.WindowOrder, feed.Seed, epoch)
-		if err != nil {
-			panic(err) // the order is a known one
+// drawnFeed draws a side's rows in the order of keyed permutations, or in that
+// which is kind to slow storage, where the side asks for it.
+func drawnFeed(name string, rows *loader.Rows, c DataConfig, seed uint64, o Options, side *side) (*feed.Drawn, error) {
+	drawn := &feed.Drawn{Rows: rows, Name: name, Seed: seed, Batch: c.Batch, Workers: o.Workers, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks}
+	if c.Order == "window" {
+		if side.shards == nil {
+			return nil, fmt.Errorf("%s: order window is that of a precomputed dataset, and %s is a folder of images", name, c.Dir)
 		}
-		return epoch, walk.At(k % col.items)
+		drawn.Order = func(k int) (epoch uint64, item int) {
+			epoch = uint64(k / rows.Items)
+			walk, err := side.shards.Walk(shards.WindowOrder, seed, epoch)
+			if err != nil {
+				panic(err) // the order is a known one
+			}
+			return epoch, walk.At(k % rows.Items)
+		}
 	}
-	return nil
+	return drawn, drawn.Validate()
 }
 
 // openStream opens standard input or a pipe.
 func openStream(ctx context.Context, dir string, o Options) (pipeline.Stream, func() error, error) {
-	if dir != "-" {
-		return open.Stream(ctx, dir)
+	in, err := open.Open(ctx, dir, open.Options{Stdin: o.Stdin})
+	if err != nil {
+		return pipeline.Stream{}, nil, err
 	}
-	in := o.Stdin
-	if in == nil {
-		in = os.Stdin
-	}
-	s, err := pipeline.Read(ctx, in)
-	return s, func() error { return nil }, err
+	return in.Stream, in.Close, nil
 }
 
 // digests identify the run's inputs.
@@ -370,11 +264,11 @@ type pulled struct {
 // pairs from pairStart.
 func (f *feeds) start(ctx context.Context, iteration, targetStart, pairStart int) *pulled {
 	p := &pulled{targetStart: targetStart, pairStart: pairStart}
-	begin := func(feed data.Feed, from int) func() (*pipeline.Batch, error) {
-		if feed == nil {
+	begin := func(f feed.Feed, from int) func() (*pipeline.Batch, error) {
+		if f == nil {
 			return nil
 		}
-		next, stop := data.Pull(ctx, feed, from)
+		next, stop := feed.Pull(ctx, f, from)
 		p.stops = append(p.stops, stop)
 		return next
 	}

@@ -1,44 +1,40 @@
 package train
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
-	"github.com/pipa-uda/pipa/augment"
-	"github.com/pipa-uda/pipa/classmix"
 	"github.com/pipa-uda/pipa/crops"
+	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/shards"
-	"github.com/pipa-uda/pipa/train/data"
+	"github.com/pipa-uda/pipa/train/feed"
 )
 
 // pairsName is the feed of crop pairs, in keys and messages.
 const pairsName = "pairs"
 
 // pairFeed opens a precomputed pair dataset, or cuts pairs from target images
-// or from mixed ones.
-func pairFeed(cfg Config, o Options, closers *[]func() error) (feed *data.Drawn, err error) {
+// or from mixed ones as they are asked for.
+func pairFeed(cfg Config, o Options, closers *[]func() error) (drawn *feed.Drawn, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("%s: %w", pairsName, err)
 		}
 	}()
+	var rows *loader.Rows
 	if cfg.Patch.Pairs != "" {
-		feed, err = precomputedPairs(cfg, closers)
+		rows, err = precomputedPairs(cfg, closers)
 	} else {
-		feed, err = cutPairs(cfg, o, closers)
+		rows, err = cutPairs(cfg, o, closers)
 	}
 	if err != nil {
 		return nil, err
 	}
-	feed.Name, feed.Seed, feed.Batch, feed.Workers = pairsName, cfg.Seed, cfg.Patch.Batch, o.Workers
-	feed.Rank, feed.Ranks = o.Launch.Rank, o.Launch.Ranks
-	return feed, feed.Validate()
+	drawn = &feed.Drawn{Rows: rows, Name: pairsName, Seed: cfg.Seed, Batch: cfg.Patch.Batch, Workers: o.Workers, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks}
+	return drawn, drawn.Validate()
 }
 
-func precomputedPairs(cfg Config, closers *[]func() error) (*data.Drawn, error) {
+func precomputedPairs(cfg Config, closers *[]func() error) (*loader.Rows, error) {
 	d, err := shards.Open(cfg.Patch.Pairs)
 	if err != nil {
 		return nil, err
@@ -48,110 +44,39 @@ func precomputedPairs(cfg Config, closers *[]func() error) (*data.Drawn, error) 
 	if h.Kind != pipeline.KindPair || h.Size.Height != cfg.Patch.Crop {
 		return nil, fmt.Errorf("%s holds %s of %dx%d, want pairs of side %d (patch.crop)", cfg.Patch.Pairs, h.Kind.Plural(), h.Size.Width, h.Size.Height, cfg.Patch.Crop)
 	}
-	return &data.Drawn{
-		Items: d.Len(), RowHeader: h, Identity: d.Manifest().Digest,
-		Append: func(_ context.Context, out *pipeline.Builder, item int, _ uint64) error {
-			return d.AppendRow(out, item)
-		},
-	}, nil
+	return loader.Precomputed(d), nil
 }
 
-// cutPairs cuts pairs as they are asked for.
-func cutPairs(cfg Config, o Options, closers *[]func() error) (*data.Drawn, error) {
-	images, err := openPairImages(cfg, o, closers)
-	if err != nil {
-		return nil, err
-	}
-	options := crops.Default()
-	options.Size, options.Base, options.Scale, options.IoU = cfg.Patch.Crop, cfg.Patch.Base, cfg.Patch.Scale, cfg.Patch.IoU
-	first, err := crops.New(options, cfg.Seed, 0)
-	if err != nil {
-		return nil, err
-	}
-	header, err := first.Header(images.header)
-	if err != nil {
-		return nil, err
-	}
-	return &data.Drawn{
-		Items: images.items, RowHeader: header, Identity: images.identity,
-		Append: func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error {
-			stage, err := crops.New(options, cfg.Seed, epoch)
-			if err != nil {
-				return err
-			}
-			return images.add(ctx, out, item, epoch, stage)
-		},
-	}, nil
-}
-
-// pairImages are what pairs are cut from: one image for each of the target's,
-// in each epoch. They have no labels.
-type pairImages struct {
-	header   pipeline.Header
-	identity string
-	items    int
-	add      func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64, stage *crops.Stage) error
-}
-
-func openPairImages(cfg Config, o Options, closers *[]func() error) (*pairImages, error) {
-	open := func(side string, c DataConfig, unlabelled bool) (*collection, error) {
+func cutPairs(cfg Config, o Options, closers *[]func() error) (*loader.Rows, error) {
+	open := func(name string, c DataConfig, unlabelled bool) (loader.Side, error) {
 		if c.streamed() {
-			return nil, fmt.Errorf("they cannot be cut from a %s that is a stream: precompute them (patch.pairs), or give the %s as a folder", side, side)
+			return loader.Side{}, fmt.Errorf("they cannot be cut from a %s that is a stream: precompute them (patch.pairs), or give the %s as a folder", name, name)
 		}
-		col, err := openCollection(c, unlabelled, o.MaxPixels)
-		if err == nil {
-			*closers = append(*closers, col.close)
+		s, err := openSide(c, unlabelled, o.MaxPixels)
+		if err != nil {
+			return loader.Side{}, err
 		}
-		return col, err
+		*closers = append(*closers, s.close)
+		return loader.Side{Images: s, Options: c.augmentation()}, nil
 	}
 	target, err := open("target", cfg.Target, true)
 	if err != nil {
 		return nil, err
 	}
+	options, draws := cfg.Patch.crops(), loader.Draws{Seed: cfg.Seed}
 	if cfg.Patch.Image == "target" {
-		return &pairImages{target.header, target.identity, target.items, func(ctx context.Context, out *pipeline.Builder, item int, _ uint64, stage *crops.Stage) error {
-			return target.add(ctx, out, item, stage, nil)
-		}}, nil
+		return loader.Pairs(target.Images, draws, options)
 	}
 	source, err := open("source", cfg.Source, false)
 	if err != nil {
 		return nil, err
 	}
-	if source.items == 0 {
-		return nil, errors.New("the source has no samples to mix in")
-	}
-	crop := func(c DataConfig, s pipeline.Sample, epoch uint64) (pipeline.Sample, error) {
-		stage, err := augment.New(c.augmentation(), cfg.Seed, epoch)
-		if err != nil {
-			return s, err
-		}
-		return stage.Sample(s), nil
-	}
-	read := func(ctx context.Context, item int, epoch uint64) (pipeline.Sample, error) {
-		t, err := target.read(ctx, item)
-		if err != nil {
-			return t, err
-		}
-		partner := pipeline.NewKey(cfg.Seed, epoch, "pair source", t.ID).Rand().IntN(source.items)
-		s, err := source.read(ctx, partner)
-		if err != nil {
-			return s, err
-		}
-		if s, err = crop(cfg.Source, s, epoch); err != nil {
-			return s, err
-		}
-		if t, err = crop(cfg.Target, t, epoch); err != nil {
-			return t, err
-		}
-		mixed, err := classmix.Mix(s, t, cfg.Seed, classmix.Options{Epoch: epoch})
-		t.Image, t.Label = mixed.Image, raster.Raster{}
-		return t, err
-	}
-	return &pairImages{target.header, target.identity + "+" + source.identity, target.items, func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64, stage *crops.Stage) error {
-		s, err := read(ctx, item, epoch)
-		if err != nil {
-			return err
-		}
-		return stage.Add(out, s)
-	}}, nil
+	return loader.MixedPairs(source, target, draws, options)
+}
+
+// crops says how pairs are cut.
+func (c PatchConfig) crops() crops.Options {
+	o := crops.Default()
+	o.Size, o.Base, o.Scale, o.IoU = c.Crop, c.Base, c.Scale, c.IoU
+	return o
 }

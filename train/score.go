@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/eval"
 	"github.com/pipa-uda/pipa/train/torch"
@@ -189,21 +190,21 @@ func evaluate(ctx context.Context, root *torch.Scope, p predictor, classes []str
 			return nil, fmt.Errorf("%s dataset: %w", target.Format, err)
 		}
 	}
-	set, err := openCollection(target, false, maxPixels)
+	set, err := openSide(target, false, maxPixels)
 	if err != nil {
 		return nil, err
 	}
 	defer set.close()
-	if err := sameClasses("the network", classes, "the target", set.header.Classes); err != nil {
+	if err := sameClasses("the network", classes, "the target", set.Header().Classes); err != nil {
 		return nil, err
 	}
 	confusion := eval.NewConfusion(len(classes))
 	group := p.net.group
-	for i := group.Rank(); i < set.items; i += group.Size() {
+	for i := group.Rank(); i < set.Len(); i += group.Size() {
 		if ctx.Err() != nil {
 			break
 		}
-		sample, err := set.read(ctx, i)
+		sample, err := loader.Read(ctx, set, i)
 		if err != nil {
 			return nil, err
 		}
@@ -218,7 +219,7 @@ func evaluate(ctx context.Context, root *torch.Scope, p predictor, classes []str
 			return nil, fmt.Errorf("%s: %w", sample.ID, err)
 		}
 		if progress != nil {
-			progress(i+1, set.items)
+			progress(i+1, set.Len())
 		}
 	}
 	stopped, err := group.Any(root, ctx.Err() != nil)
@@ -233,5 +234,5 @@ func evaluate(ctx context.Context, root *torch.Scope, p predictor, classes []str
 	if err := confusion.Total(root, group); err != nil {
 		return nil, err
 	}
-	return newResult(set.items, set.header, confusion), nil
+	return newResult(set.Len(), set.Header(), confusion), nil
 }

@@ -18,14 +18,12 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/precompute"
-	"github.com/pipa-uda/pipa/train/data"
+	"github.com/pipa-uda/pipa/train/feed"
 	"github.com/pipa-uda/pipa/train/torch"
 	"go.uber.org/goleak"
 )
@@ -380,12 +378,12 @@ func TestPairsMayComeFromADataset(t *testing.T) {
 }
 
 // storePairs writes epoch 0 of a feed, in the order of its items.
-func storePairs(t *testing.T, feed *data.Drawn, dir string) {
+func storePairs(t *testing.T, drawn *feed.Drawn, dir string) {
 	t.Helper()
 	batches := func(yield func(*pipeline.Batch, error) bool) {
-		for i := range feed.Items {
-			out := pipeline.NewBuilder(feed.Header())
-			if err := feed.Append(t.Context(), out, i, 0); err != nil {
+		for i := range drawn.Rows.Items {
+			out := pipeline.NewBuilder(drawn.Header())
+			if err := drawn.Rows.Append(t.Context(), out, i, 0); err != nil {
 				yield(nil, err)
 				return
 			}
@@ -394,7 +392,7 @@ func storePairs(t *testing.T, feed *data.Drawn, dir string) {
 			}
 		}
 	}
-	if _, err := shards.Write(t.Context(), dir, pipeline.Stream{Header: feed.Header(), Batches: batches}, shards.WriteOptions{}); err != nil {
+	if _, err := shards.Write(t.Context(), dir, pipeline.Stream{Header: drawn.Header(), Batches: batches}, shards.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -698,42 +696,6 @@ func TestActivationCheckpointingChangesMemoryAlone(t *testing.T) {
 			}
 			t.Logf("most memory held: %.1f MB, with checkpointing %.1f MB", float64(peaks[0])/1e6, float64(peaks[1])/1e6)
 		})
-	}
-}
-
-// TestRareClassCropsHaveTheirClass: every crop shows more of the drawn class
-// than asked for, wherever one of the attempts can.
-func TestRareClassCropsHaveTheirClass(t *testing.T) {
-	label := raster.New(40, 200, 1)
-	for i := range label.Pix() {
-		if i%200 >= 180 {
-			label.Pix()[i] = 7 // only at the right edge
-		}
-	}
-	s := pipeline.Sample{ID: "gta/train/1", Image: raster.New(40, 200, 3), Label: label}
-	enough := 0
-	for k := range uint64(200) {
-		crop := cropWithClass(s, augment.Options{Crop: [2]int{40, 40}, Flip: 0.5}, 3, k, 7, 100)
-		if bytes.Count(crop.Label.Pix(), []byte{7}) > 100 {
-			enough++
-		}
-	}
-	// One attempt in nine shows enough, so that eleven find it in 72 of 100.
-	if enough < 120 {
-		t.Errorf("%d of 200 crops show the class", enough)
-	}
-}
-
-func TestMarginMask(t *testing.T) {
-	// Margins of a frame scaled down by 2: twice as many pixels of the image.
-	mask := marginMask(100, 200, [2]int{50, 100}, [4]int{5, 10, 2, 3})
-	for _, c := range []struct {
-		y, x int
-		in   bool
-	}{{9, 50, true}, {10, 50, false}, {79, 50, false}, {80, 50, true}, {50, 3, true}, {50, 4, false}, {50, 193, false}, {50, 194, true}} {
-		if got := raster.TrainID(mask.Pix()[c.y*200+c.x]) == raster.Ignore; got != c.in {
-			t.Errorf("pixel %d,%d in the margin: %v", c.y, c.x, got)
-		}
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/pipa-uda/pipa/augment"
@@ -19,6 +18,7 @@ import (
 	"github.com/pipa-uda/pipa/formats"
 	ourpng "github.com/pipa-uda/pipa/formats/png"
 	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/shards"
@@ -26,9 +26,9 @@ import (
 )
 
 type bench struct {
-	data string
-	ask  func(words ...any) (float64, error)
-	seed uint64
+	data  string
+	ask   func(words ...any) (float64, error)
+	epoch uint64
 }
 
 // items are the samples of a run, as many as the other side takes.
@@ -64,7 +64,9 @@ func (b *bench) rows() ([]row, error) {
 		ratio     float64
 	}{{"gta640", "gta", [2]int{720, 1280}, 640, 0.75}, {"cs640", "cs", [2]int{640, 1280}, 640, 1}, {"gta1024", "gta", [2]int{1440, 2560}, 1024, 0.75}, {"cs1024", "cs", [2]int{1024, 2048}, 1024, 1}} {
 		o := augment.Options{Resize: m.fit, Crop: [2]int{m.crop, m.crop}, CatMaxRatio: m.ratio, Flip: 0.5}
-		run, err := b.loader(m.set, func(epoch uint64) (stage, error) { return augment.New(o, 1, epoch) })
+		run, err := b.loader(m.set, func(images loader.Images) (*loader.Rows, error) {
+			return loader.Samples(images, loader.Draws{Seed: 1}, o)
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -73,7 +75,9 @@ func (b *bench) rows() ([]row, error) {
 			rows = append(rows, row{"two workers, gta640", run(2), run(1), "pipa, one worker", true, 1.8})
 		}
 	}
-	run, err := b.loader("cs", func(epoch uint64) (stage, error) { return crops.New(crops.Default(), 1, epoch) })
+	run, err := b.loader("cs", func(images loader.Images) (*loader.Rows, error) {
+		return loader.Pairs(images, loader.Draws{Seed: 1}, crops.Default())
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -100,36 +104,25 @@ func seconds(n int, f func() error) func() (float64, error) {
 	}
 }
 
-// stage is augment's or crops'.
-type stage interface {
-	Header(pipeline.Header) (pipeline.Header, error)
-	AddEncoded(out *pipeline.Builder, in pipeline.Sample, height, width int, image augment.Image) error
-}
-
 // loader returns, for a number of cores, a run over the samples of a set: from
 // files to batches of two.
-func (b *bench) loader(set string, build func(epoch uint64) (stage, error)) (func(cores int) func() (float64, error), error) {
+func (b *bench) loader(set string, of func(loader.Images) (*loader.Rows, error)) (func(cores int) func() (float64, error), error) {
 	d, err := formats.Open("cityscapes", filepath.Join(b.data, "layout", set), formats.Options{})
 	if err != nil {
 		return nil, err
 	}
-	first, err := build(0)
+	images, err := loader.Folder(d)
 	if err != nil {
 		return nil, err
 	}
-	header, err := first.Header(d.Header())
+	rows, err := of(images)
 	if err != nil {
 		return nil, err
 	}
-	readers := sync.Pool{New: func() any { return d.NewReader() }}
 	return func(cores int) func() (float64, error) {
 		return func() (float64, error) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
-			b.seed++ // every run draws anew
-			s, err := build(b.seed)
-			if err != nil {
-				return 0, err
-			}
+			b.epoch++ // every run draws anew
 			n := items * cores
 			batches := func(yield func(int, error) bool) {
 				for i := range n / 2 {
@@ -140,17 +133,11 @@ func (b *bench) loader(set string, build func(epoch uint64) (stage, error)) (fun
 			}
 			start := time.Now()
 			for batch, err := range pipeline.Map(context.Background(), cores, batches, func(ctx context.Context, i int) (*pipeline.Batch, error) {
-				out := pipeline.NewBuilder(header)
+				out := pipeline.NewBuilder(rows.Header)
 				defer out.Release()
 				out.Reserve(2)
-				r := readers.Get().(*formats.Reader)
-				defer readers.Put(r)
 				for k := range 2 {
-					sample, h, w, err := r.Open(ctx, (2*i+k)%d.Len())
-					if err != nil {
-						return nil, err
-					}
-					if err := s.AddEncoded(out, sample, h, w, r.Image); err != nil {
+					if err := rows.Append(ctx, out, (2*i+k)%rows.Items, b.epoch); err != nil {
 						return nil, err
 					}
 				}

@@ -27,7 +27,7 @@ func run(args []string) int {
 	app.Writer = help
 	err := files.Mapped("a mapped input", func() error { return app.RunContext(ctx, flagsFirst(app, args)) })
 	if err == nil {
-		err = closedPipe(help.err)
+		err = pipeline.ClosedPipe(help.err)
 	}
 	return report(err, context.Cause(ctx))
 }

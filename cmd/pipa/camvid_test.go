@@ -18,7 +18,7 @@ import (
 // train IDs.
 var camvidIDs = [19]uint8{3, 4, 1, 1, 7, 2, 6, 6, 5, 5, 0, 9, 10, 8, 8, 8, 8, 10, 10}
 
-// camvid writes small procedural scenes in the layout that docs/own-data.md
+// camvid writes small procedural scenes in the layout that docs/custom-data.md
 // walks through: train/, val/ and test/, and beside each its labels, grey PNGs
 // of 11 classes with 11 for what has none.
 func camvid(ts *testscript.TestScript, _ bool, args []string) {

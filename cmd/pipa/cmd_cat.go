@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"os"
 
-	"github.com/pipa-uda/pipa/formats/parquet"
+	"github.com/pipa-uda/pipa/formats/open"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
-	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/pipa-uda/pipa/precompute"
 	"github.com/urfave/cli/v2"
 )
@@ -62,67 +60,50 @@ func catOptionsOf(c *cli.Context) (o catOptions, err error) {
 	if o.order, known = orders[c.String("order")]; !known {
 		return o, usagef("--order is %q, want permutation or window", c.String("order"))
 	}
-	if o.shuffle {
-		if len(o.names) > 1 {
-			return o, usagef("--shuffle takes one dataset")
-		}
-		if err := mayShuffle(o.names[0]); err != nil {
-			return o, err
-		}
+	if o.shuffle && len(o.names) > 1 {
+		return o, usagef("--shuffle takes one dataset")
 	}
 	o.display, err = displayOf(c)
 	return o, err
 }
 
-// mayShuffle refuses what has no order of its rows: only a dataset of Arrow files
-// on this machine has one.
-func mayShuffle(name string) error {
-	if storage.IsURL(name) {
-		return usagef("--shuffle needs a dataset on this machine, and %s is not: store it here first (pipa cat %s | pipa write DIR)", name, name)
-	}
-	if info, err := os.Stat(name); err == nil && !info.IsDir() {
-		return usagef("--shuffle needs a dataset's folder, and %s is a file: store it with pipa write first", name)
-	}
-	if parquet.IsFolder(name) {
-		return usagef("--shuffle needs Arrow files, and %s holds Parquet: store it again first (pipa cat %s | pipa write DIR)", name, name)
-	}
-	return nil
-}
-
 func runCat(ctx context.Context, o catOptions) error {
-	open := func(name string) (input, error) { return openInput(ctx, name) }
-	if o.shuffle {
-		open = func(name string) (input, error) { return o.openShuffled(ctx, name) }
-	}
-	all := input{rows: 0}
 	var parts []pipeline.Stream
+	rows := 0 // -1 where they are not known
 	for _, name := range o.names {
-		in, err := open(name)
+		in, err := openInput(ctx, name)
 		if err != nil {
 			return err
 		}
-		defer in.close()
+		defer in.Close()
+		if o.shuffle {
+			if err := o.reorder(ctx, in, name); err != nil {
+				return err
+			}
+		}
 		parts = append(parts, in.Stream)
-		if all.rows += in.rows; in.rows < 0 {
-			all.rows = -1 << 30
+		if rows += in.Rows; rows < 0 || in.Rows < 0 {
+			rows = -1
 		}
 	}
-	var err error
-	if all.Stream, err = pipeline.Concat(parts...); err != nil {
+	s, err := pipeline.Concat(parts...)
+	if err != nil {
 		return otherwise(exitUsage, err)
 	}
-	all = all.limited(o.limit)
-	if o.batch > 0 && !o.shuffle {
-		all.Stream = pipeline.Rebatch(all.Stream, o.batch)
+	if s = limited(s, o.limit); o.limit >= 0 {
+		rows = min(rows, o.limit)
 	}
-	return o.output.stream(ctx, o.display.bar("cat", "rows", max(all.rows, -1)), all.Stream)
+	if o.batch > 0 && !o.shuffle {
+		s = pipeline.Rebatch(s, o.batch)
+	}
+	return o.output.stream(ctx, o.display.bar("cat", "rows", rows), s)
 }
 
-// openShuffled opens a dataset's rows in the order that the options name.
-func (o catOptions) openShuffled(ctx context.Context, name string) (in input, err error) {
-	d, err := shards.Open(name)
-	if err != nil {
-		return in, otherwise(exitBadData, err)
+// reorder gives a dataset's rows the order that the options name.
+func (o catOptions) reorder(ctx context.Context, in *open.Input, name string) (err error) {
+	d := in.Shards
+	if d == nil {
+		return usagef("--shuffle needs a dataset of Arrow files on this machine, and %s is not one: store it here first (pipa cat %s | pipa write DIR)", name, name)
 	}
 	batch := 4
 	if o.batch > 0 {
@@ -130,10 +111,12 @@ func (o catOptions) openShuffled(ctx context.Context, name string) (in input, er
 	}
 	cursor := d.Cursor(o.order, o.seed, o.epoch)
 	if cursor.Next = o.start; cursor.Next < 0 || cursor.Next > d.Len() {
-		return in, usagef("--start is %d, the dataset has %d rows", cursor.Next, d.Len())
+		return usagef("--start is %d, the dataset has %d rows", cursor.Next, d.Len())
 	}
-	in = input{rows: d.ShuffledRows(cursor, o.share.Index, o.share.Of, batch), close: d.Close}
-	in.Stream, err = d.Shuffled(ctx, cursor, o.share.Index, o.share.Of, batch)
+	in.Rows = d.ShuffledRows(cursor, o.share.Index, o.share.Of, batch)
+	if in.Stream, err = d.Shuffled(ctx, cursor, o.share.Index, o.share.Of, batch); err != nil {
+		return otherwise(exitUsage, err)
+	}
 	in.Batches = blamed(in.Batches, false)
-	return in, otherwise(exitUsage, err)
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/precompute"
 	"github.com/urfave/cli/v2"
 )
@@ -52,7 +53,7 @@ func runCheck(ctx context.Context, o checkOptions) error {
 			return
 		}
 		if o.json {
-			printing = closedPipe(json.NewEncoder(os.Stdout).Encode(line))
+			printing = pipeline.ClosedPipe(json.NewEncoder(os.Stdout).Encode(line))
 		} else {
 			printing = printText(text + "\n")
 		}

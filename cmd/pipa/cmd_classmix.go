@@ -44,7 +44,7 @@ func classmixOptionsOf(c *cli.Context) (o classmixOptions, err error) {
 	if o.stage, err = stageOptionsOf(c); err != nil {
 		return o, err
 	}
-	if isStdin(o.target) && isStdin(o.stage.input) {
+	if isDash(o.target) && isDash(o.stage.input) {
 		return o, usagef("the source and --target are both standard input: name a file for one of them")
 	}
 	return o, nil
@@ -55,12 +55,12 @@ func runClassmix(ctx context.Context, o classmixOptions) error {
 	if err != nil {
 		return err
 	}
-	defer source.close()
+	defer source.Close()
 	target, err := openInput(ctx, o.target)
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
 	}
-	defer target.close()
+	defer target.Close()
 	mixed, err := classmix.Streams(ctx, source.Stream, target.Stream, o.classmix, o.stage.workers)
 	if err != nil {
 		return otherwise(exitUsage, err)

@@ -41,9 +41,9 @@ func runInspect(ctx context.Context, o inspectOptions) error {
 	if err != nil {
 		return err
 	}
-	defer in.close()
+	defer in.Close()
 	bar := o.display.bar("inspect", "rows", -1)
-	summary, err := pipeline.Summarize(bar.counted(in.limited(o.limit).Stream))
+	summary, err := pipeline.Summarize(bar.counted(limited(in.Stream, o.limit)))
 	bar.close()
 	if err != nil {
 		return err

@@ -314,5 +314,5 @@ func (o predictOptions) readStream(ctx context.Context, name string) (images, er
 	if err != nil {
 		return images{}, err
 	}
-	return images{header: in.Header, total: -1, samples: pipeline.Rows(in.limited(o.limit).Stream), bad: o.bad.of(0), close: in.close}, nil
+	return images{header: in.Header, total: -1, samples: pipeline.Rows(limited(in.Stream, o.limit)), bad: o.bad.of(0), close: in.Close}, nil
 }

@@ -142,6 +142,9 @@ func runTrain(ctx context.Context, o trainOptions) error {
 	if o.dry {
 		return runDry(ctx, cfg, o.json)
 	}
+	if err := cfg.Validate(); err != nil {
+		return otherwise(exitUsage, err)
+	}
 	lib, device, err := backend(o.device, o.launch.Local)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"image/png"
 	"io"
 
+	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/view"
 	"github.com/urfave/cli/v2"
 )
@@ -55,7 +56,7 @@ func runView(ctx context.Context, o viewOptions) error {
 	if err != nil {
 		return err
 	}
-	defer in.close()
+	defer in.Close()
 	bar := o.display.bar("view", "rows", -1)
 	sheet, err := view.Sheet(ctx, bar.counted(in.Stream), o.sheet)
 	bar.close()
@@ -65,5 +66,5 @@ func runView(ctx context.Context, o viewOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.output.write(func(w io.Writer) error { return closedPipe(png.Encode(w, sheet)) })
+	return o.output.write(func(w io.Writer) error { return pipeline.ClosedPipe(png.Encode(w, sheet)) })
 }

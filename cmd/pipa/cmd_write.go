@@ -4,16 +4,15 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/pipa-uda/pipa/formats/parquet"
+	"github.com/pipa-uda/pipa/formats/open"
 	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/urfave/cli/v2"
 )
 
 type writeOptions struct {
 	dir         string
 	input       string // empty is standard input
-	parquet     bool
+	form        open.Form
 	compression string // of Parquet
 	workers     int
 	shardBytes  int64
@@ -62,15 +61,13 @@ func writeOptionsOf(c *cli.Context) (o writeOptions, err error) {
 	if n := c.Int("shard-size"); n < 1 {
 		return o, usagef("--shard-size is %d, want at least 1", n)
 	}
-	switch format := c.String("format"); {
-	case format != "arrow" && format != "parquet":
-		return o, usagef("--format is %q, want arrow or parquet", format)
-	case format == "arrow" && c.IsSet("compression"):
+	switch o.form = open.Form(c.String("format")); {
+	case o.form != open.Arrow && o.form != open.Parquet:
+		return o, usagef("--format is %q, want arrow or parquet", o.form)
+	case o.form == open.Arrow && c.IsSet("compression"):
 		return o, usagef("--compression is for --format parquet: Arrow files are mapped into memory as they are")
 	case c.IsSet("compression") && o.compression != "zstd" && o.compression != "snappy":
 		return o, usagef("--compression is %q, want zstd or snappy", o.compression)
-	default:
-		o.parquet = format == "parquet"
 	}
 	o.display, err = displayOf(c)
 	return o, err
@@ -81,38 +78,22 @@ func runWrite(ctx context.Context, o writeOptions) error {
 	if err != nil {
 		return err
 	}
-	defer in.close()
-	in = in.limited(o.limit)
+	defer in.Close()
+	s := limited(in.Stream, o.limit)
 	if o.batch > 0 {
-		in.Stream = pipeline.Rebatch(in.Stream, o.batch)
+		s = pipeline.Rebatch(s, o.batch)
 	}
 	bar := o.display.bar("write "+o.dir, "rows", -1)
-	w, err := o.store(ctx, in.Stream, bar.set)
+	w, err := open.Write(ctx, o.dir, s, open.WriteOptions{
+		Form: o.form, Force: o.force, ShardBytes: o.shardBytes, Compression: o.compression, Workers: o.workers, Progress: bar.set,
+	})
 	bar.close()
 	if err != nil {
 		return err
 	}
 	if o.json {
-		return printJSON(w.manifest)
+		return printJSON(w.Manifest)
 	}
-	return printText(fmt.Sprintf("%s: %s of %s in %s, digest %s\n", o.dir, count(w.rows, "row"), in.Header.Kind.Plural(), w.files, w.digest))
-}
-
-// written is what write says of a dataset.
-type written struct {
-	manifest any
-	rows     int
-	files    string
-	digest   string
-}
-
-// store writes a stream in the format that the options name.
-func (o writeOptions) store(ctx context.Context, s pipeline.Stream, progress func(int)) (written, error) {
-	if o.parquet {
-		m, err := parquet.Write(ctx, o.dir, s, parquet.Options{ShardBytes: o.shardBytes, Compression: o.compression,
-			Workers: o.workers, Force: o.force, Progress: progress})
-		return written{m, m.Rows, count(len(m.Files), "Parquet file"), m.Digest}, err
-	}
-	m, err := shards.Write(ctx, o.dir, s, shards.WriteOptions{ShardBytes: o.shardBytes, Force: o.force, Progress: progress})
-	return written{m, m.Rows, count(len(m.Shards), "shard"), m.Digest}, err
+	kind := map[open.Form]string{open.Arrow: "shard", open.Parquet: "Parquet file"}[o.form]
+	return printText(fmt.Sprintf("%s: %s of %s in %s, digest %s\n", o.dir, count(w.Rows, "row"), s.Header.Kind.Plural(), count(w.Files, kind), w.Digest))
 }

@@ -13,7 +13,7 @@ const formatUsage = "FORMAT [DIR]"
 
 // formatHelp says what a command's FORMAT may be.
 const formatHelp = "Formats: gta, synthia, cityscapes; or folder:MAP.yaml, a custom dataset by its class map, whose DIR may\n" +
-	"be left out where the map says it (see docs/own-data.md).\n\n"
+	"be left out where the map says it (see docs/custom-data.md).\n\n"
 
 // datasetOptions name a dataset, and what of it is read.
 type datasetOptions struct {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pipa-uda/pipa/classmix"
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/formats/open"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
@@ -144,8 +145,10 @@ func unmendable(err error) bool {
 		classes    *classmix.ClassesError
 		pixels     *precompute.PixelLimitError
 		source     *precompute.OpenError
+		rules      *precompute.OldRulesError
+		url        *open.URLError
 	)
-	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabelled, &sizes, &classes, &pixels, &source} {
+	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabelled, &sizes, &classes, &pixels, &source, &rules, &url} {
 		if errors.As(err, target) {
 			return true
 		}

@@ -168,7 +168,7 @@ func score(ts *testscript.TestScript, _ bool, args []string) {
 func mixWeights(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.ParseFloat(args[1], 32)
 	ts.Check(err)
-	s, closeStream, err := open.Stream(context.Background(), ts.MkAbs(args[0]))
+	s, err := open.Open(context.Background(), ts.MkAbs(args[0]), open.Options{})
 	ts.Check(err)
 	rows := 0
 	for b, err := range s.Batches {
@@ -182,7 +182,7 @@ func mixWeights(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		b.Release()
 	}
-	ts.Check(closeStream())
+	ts.Check(s.Close())
 	if rows == 0 {
 		ts.Fatalf("%s has no mixes", args[0])
 	}

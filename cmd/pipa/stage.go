@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/pipa-uda/pipa/augment"
+	"github.com/pipa-uda/pipa/formats/open"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/urfave/cli/v2"
 )
@@ -38,15 +39,16 @@ func stageOptionsOf(c *cli.Context) (o stageOptions, err error) {
 }
 
 // open opens the stage's stream, seeded and limited.
-func (o stageOptions) open(ctx context.Context) (input, error) {
+func (o stageOptions) open(ctx context.Context) (*open.Input, error) {
 	in, err := openInput(ctx, o.input)
 	if err != nil {
-		return in, err
+		return nil, err
 	}
 	if o.reseed {
 		in.Header.Seed = o.seed
 	}
-	return in.limited(o.limit), nil
+	in.Stream = limited(in.Stream, o.limit)
+	return in, nil
 }
 
 // run pipes the input through a stage.
@@ -55,7 +57,7 @@ func (o stageOptions) run(ctx context.Context, what string, build func(seed, epo
 	if err != nil {
 		return err
 	}
-	defer in.close()
+	defer in.Close()
 	stage, err := build(in.Header.Seed, o.epoch)
 	if err != nil {
 		return otherwise(exitUsage, err)

@@ -8,52 +8,42 @@ import (
 	"io"
 	"iter"
 	"os"
-	"runtime"
-	"strings"
-	"syscall"
 
 	"github.com/pipa-uda/pipa/formats/open"
-	"github.com/pipa-uda/pipa/formats/parquet"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 )
 
-// input is a stream that a command reads.
-type input struct {
-	pipeline.Stream
-	rows  int // -1 where they are not known
-	close func() error
-}
-
-// limited is its first rows; a negative limit is none.
-func (in input) limited(limit int) input {
-	if limit >= 0 {
-		in.Stream = pipeline.Limit(in.Stream, limit)
-		in.rows = min(in.rows, limit)
-	}
-	return in
-}
-
 // openInput opens a stream by name: a file, a pipe, a dataset's folder or URL, or
 // standard input for "-" and no name. What of it cannot be read is bad data; but
 // where a pipe ends early its writer has failed, and may not the next time.
-func openInput(ctx context.Context, name string) (input, error) {
-	if err := pathOrURL("a stream", name); err != nil {
-		return input{}, err
+func openInput(ctx context.Context, name string) (*open.Input, error) {
+	if isDash(name) && term.IsTerminal(int(os.Stdin.Fd())) {
+		return nil, usagef("standard input is a terminal: pipe a stream in, as in \"pipa read … | pipa …\", or name a file")
 	}
-	in, err := openNamed(ctx, name)
+	if err := pathOrURL("a stream", name); err != nil {
+		return nil, err
+	}
 	piped := isPiped(name)
+	in, err := open.Open(ctx, name, open.Options{})
 	if err != nil && piped && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, pipeline.ErrEmpty)) {
-		return in, codedError{err, exitFailed}
+		return nil, codedError{err, exitFailed}
 	} else if err != nil {
-		return in, otherwise(exitBadData, err)
+		return nil, otherwise(exitBadData, err)
 	}
 	in.Batches = blamed(in.Batches, piped)
 	return in, nil
+}
+
+// limited is a stream's first rows; a negative limit is none.
+func limited(s pipeline.Stream, limit int) pipeline.Stream {
+	if limit < 0 {
+		return s
+	}
+	return pipeline.Limit(s, limit)
 }
 
 // blamed says of a stream's errors whose fault they are.
@@ -72,45 +62,13 @@ func blamed(batches iter.Seq2[*pipeline.Batch, error], piped bool) iter.Seq2[*pi
 	}
 }
 
-func openNamed(ctx context.Context, name string) (in input, err error) {
-	in.rows, in.close = -1, func() error { return nil }
-	if isStdin(name) {
-		if term.IsTerminal(int(os.Stdin.Fd())) {
-			return in, usagef("standard input is a terminal: pipe a stream in, as in \"pipa read … | pipa …\", or name a file")
-		}
-		in.Stream, err = pipeline.Read(ctx, os.Stdin)
-		return in, err
-	}
-	if storage.IsURL(name) {
-		f, err := storage.Open(ctx, name)
-		if err != nil {
-			return in, err
-		}
-		s, m, closeFile, err := storage.Stream(ctx, f)
-		return input{s, m.Rows, closeFile}, err
-	}
-	if parquet.IsFolder(name) {
-		s, m, err := parquet.Read(ctx, name, runtime.GOMAXPROCS(0))
-		return input{s, m.Rows, in.close}, err
-	}
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		d, err := shards.Open(name)
-		if err != nil {
-			return in, err
-		}
-		return input{d.Stream(ctx), d.Len(), d.Close}, nil
-	}
-	in.Stream, in.close, err = open.Stream(ctx, name)
-	return in, err
-}
-
-// isStdin reports whether a name, of which there may be none, means standard input.
-func isStdin(name string) bool { return name == "" || name == "-" }
+// isDash reports whether a name means standard input, or standard output.
+func isDash(name string) bool { return name == "" || name == "-" }
 
 // isPiped reports whether a stream comes from another process.
 func isPiped(name string) bool {
 	info, err := os.Stdin.Stat()
-	if !isStdin(name) {
+	if !isDash(name) {
 		info, err = os.Stat(name)
 	}
 	return err == nil && !info.Mode().IsRegular() && !info.IsDir()
@@ -118,7 +76,7 @@ func isPiped(name string) bool {
 
 // pathOrURL refuses URLs that no command reads or writes.
 func pathOrURL(what, name string) error {
-	if strings.Contains(name, "://") && !storage.IsURL(name) {
+	if open.Local(name) != nil && !storage.IsURL(name) {
 		return usagef("%s: %s has a path, or a URL with file://, s3:// or gs://", name, what)
 	}
 	return nil
@@ -127,7 +85,7 @@ func pathOrURL(what, name string) error {
 // onThisMachine refuses a URL where a path of this machine is wanted: what would
 // be written there would be a folder that is named "s3:".
 func onThisMachine(what, name, kind string) error {
-	if strings.Contains(name, "://") {
+	if open.Local(name) != nil {
 		return usagef("%s is a URL, and %s takes a %s on this machine", name, what, kind)
 	}
 	return nil
@@ -143,10 +101,7 @@ type output struct {
 // outputOf reads --out and --force.
 func outputOf(c *cli.Context) (output, error) {
 	o := output{c.String("out"), c.Bool("force")}
-	if o.stdout() {
-		return o, nil
-	}
-	return o, mayWrite("--out", o.name, o.force)
+	return o, o.check()
 }
 
 // binaryOutputOf is outputOf for what is not to go to a screen.
@@ -158,7 +113,16 @@ func binaryOutputOf(c *cli.Context) (output, error) {
 	return o, err
 }
 
-func (o output) stdout() bool { return o.name == "" || o.name == "-" }
+func (o output) stdout() bool { return isDash(o.name) }
+
+// check is asked when the options are read, and again when the output is written:
+// something may have come since.
+func (o output) check() error {
+	if o.stdout() {
+		return nil
+	}
+	return mayWrite("--out", o.name, o.force)
+}
 
 // write runs write on the output. A file replaces another only with --force.
 func (o output) write(write func(io.Writer) error) error {
@@ -167,10 +131,9 @@ func (o output) write(write func(io.Writer) error) error {
 		if err := write(buffered); err != nil {
 			return err
 		}
-		return closedPipe(buffered.Flush())
+		return pipeline.ClosedPipe(buffered.Flush())
 	}
-	// Something else may have come since the options were read.
-	if err := mayWrite("--out", o.name, o.force); err != nil {
+	if err := o.check(); err != nil {
 		return err
 	}
 	return files.Write(o.name, o.force, write)
@@ -179,7 +142,11 @@ func (o output) write(write func(io.Writer) error) error {
 // stream writes a stream to the output, counting rows.
 func (o output) stream(ctx context.Context, bar *progress, s pipeline.Stream) error {
 	defer bar.close()
-	return o.write(func(w io.Writer) error { return pipeline.Write(ctx, w, bar.counted(s)) })
+	if err := o.check(); err != nil {
+		return err
+	}
+	_, err := open.Write(ctx, o.name, bar.counted(s), open.WriteOptions{Form: open.Stream, Force: o.force})
+	return err
 }
 
 // mayWrite refuses a name, given by a flag, that no file may be written to.
@@ -201,11 +168,4 @@ func mayWrite(flag, name string, force bool) error {
 		return &files.ExistsError{Path: name}
 	}
 	return nil
-}
-
-func closedPipe(err error) error {
-	if errors.Is(err, syscall.EPIPE) {
-		return pipeline.ErrClosedPipe
-	}
-	return err
 }

@@ -59,13 +59,13 @@ func wrapList(names []string) string {
 // printText writes to standard output.
 func printText(text string) error {
 	_, err := os.Stdout.WriteString(text)
-	return closedPipe(err)
+	return pipeline.ClosedPipe(err)
 }
 
 func printJSON(v any) error {
 	e := json.NewEncoder(os.Stdout)
 	e.SetIndent("", "  ")
-	return closedPipe(e.Encode(v))
+	return pipeline.ClosedPipe(e.Encode(v))
 }
 
 // historyWidth is how wide a line of a stream's history gets: a terminal of 100

@@ -1,51 +1,158 @@
-// Package open opens whatever names a stream: a dataset's folder of Arrow or
-// Parquet files, an Arrow IPC file, a stream in a file, or a pipe such as
-// /dev/fd/63.
+// Package open is the one door to whatever names data: "-", a file, a pipe such as
+// /dev/fd/63, a folder of Arrow or Parquet files, one such file on its own, or a
+// URL of a folder in an object store.
 //
-//	s, close, err := open.Stream(ctx, "pairs")
-//	defer close()
+//	in, err := open.Open(ctx, "pairs", open.Options{})
+//	defer in.Close()
+//	for batch, err := range in.Batches { … }
+//
+// [Write] is the same door outwards. Datasets of image files are not streams: see
+// package formats.
 package open
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"iter"
 	"os"
+	"path"
 	"runtime"
+	"strings"
 
 	"github.com/pipa-uda/pipa/formats/parquet"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
+	"github.com/pipa-uda/pipa/pipeline/storage"
 )
 
-// Stream opens a stream by name. close is to be called when the batches are done
-// with.
-func Stream(ctx context.Context, name string) (s pipeline.Stream, close func() error, err error) {
+// Options say how a name is opened.
+type Options struct {
+	Stdin   io.Reader // what "-" and the empty name mean; nil is os.Stdin
+	Workers int       // goroutines that decode Parquet; 0 means one for each processor
+}
+
+// An Input is a stream and what is known of it before it is read.
+type Input struct {
+	pipeline.Stream
+	Rows int // of the stream; -1 where they are not known before its end
+	// Shards is random access to the rows, where they lie in Arrow files on this
+	// machine; else nil.
+	Shards *shards.Dataset
+	close  func() error
+}
+
+// Close ends what the stream reads from. Batches that are views into mapped files
+// are invalid then.
+func (in *Input) Close() error {
+	if in.close == nil {
+		return nil
+	}
+	return in.close()
+}
+
+// Open opens a stream by name. The header is read at once; rows are checked as
+// they are read.
+func Open(ctx context.Context, name string, o Options) (*Input, error) {
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	in, err := open(ctx, name, o)
+	if err != nil {
+		return nil, fmt.Errorf("open stream: %w", err)
+	}
+	return in, nil
+}
+
+func open(ctx context.Context, name string, o Options) (*Input, error) {
+	switch {
+	case name == "" || name == "-":
+		if o.Stdin == nil {
+			o.Stdin = os.Stdin
+		}
+		s, err := pipeline.Read(ctx, o.Stdin)
+		return &Input{Stream: s, Rows: -1}, err
+	case strings.Contains(name, "://"):
+		return openURL(ctx, name, o)
+	}
 	info, err := os.Stat(name)
 	if err != nil {
-		return pipeline.Stream{}, nil, fmt.Errorf("open stream: %w", err)
+		return nil, err
 	}
 	if info.IsDir() {
-		if parquet.IsFolder(name) {
-			s, _, err = parquet.Read(ctx, name, runtime.GOMAXPROCS(0))
-			return s, func() error { return nil }, err
-		}
-		d, err := shards.Open(name)
-		if err != nil {
-			return pipeline.Stream{}, nil, err
-		}
-		return d.Stream(ctx), d.Close, nil
+		return openFolder(ctx, name, o)
 	}
+	return openFile(ctx, name, info, o)
+}
+
+func openFolder(ctx context.Context, name string, o Options) (*Input, error) {
+	if parquet.IsFolder(name) {
+		s, m, err := parquet.Read(ctx, name, o.Workers)
+		return &Input{Stream: s, Rows: m.Rows}, err
+	}
+	d, err := shards.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return &Input{Stream: d.Stream(ctx), Rows: d.Len(), Shards: d, close: d.Close}, nil
+}
+
+func openFile(ctx context.Context, name string, info fs.FileInfo, o Options) (*Input, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return pipeline.Stream{}, nil, fmt.Errorf("open stream: %w", err)
+		return nil, err
 	}
-	s, err = pipeline.Read(ctx, f)
+	var first [8]byte
+	if info.Mode().IsRegular() { // of a pipe, what is read is gone
+		n, _ := f.ReadAt(first[:], 0)
+		if parquet.IsFile(first[:n]) {
+			s, rows, err := parquet.ReadFile(ctx, name, o.Workers)
+			return &Input{Stream: s, Rows: rows}, errors.Join(err, f.Close())
+		}
+	}
+	return fromFile(ctx, name, f)
+}
+
+// fromFile reads a stream from an open file, which it closes.
+func fromFile(ctx context.Context, name string, f io.ReadCloser) (*Input, error) {
+	s, err := pipeline.Read(ctx, f)
 	if err != nil {
-		f.Close()
-		return pipeline.Stream{}, nil, fmt.Errorf("%s: %w", name, err)
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
 	}
-	return pipeline.Stream{Header: s.Header, Batches: named(name, s.Batches)}, f.Close, nil
+	s.Batches = named(name, s.Batches)
+	return &Input{Stream: s, Rows: -1, close: f.Close}, nil
+}
+
+// openURL opens a dataset's folder, or one of its files, in an object store.
+func openURL(ctx context.Context, name string, o Options) (*Input, error) {
+	folder, err := storage.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if local, ok := storage.Local(folder); ok {
+		return open(ctx, local, o)
+	}
+	if dir, file := path.Split(name); strings.HasSuffix(file, ".arrow") {
+		parent, err := storage.Open(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		f, err := parent.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		return fromFile(ctx, name, buffered{bufio.NewReaderSize(f, 1<<20), f})
+	}
+	s, m, close, err := storage.Stream(ctx, folder)
+	return &Input{Stream: s, Rows: m.Rows, close: close}, err
+}
+
+type buffered struct {
+	io.Reader
+	io.Closer
 }
 
 // named says in errors where the batches come from.

@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,33 @@ func Read(ctx context.Context, dir string, workers int) (s pipeline.Stream, m Ma
 		}
 	})
 	return s, m, nil
+}
+
+// IsFile reports whether a file's first bytes are those of Parquet.
+func IsFile(first []byte) bool { return bytes.HasPrefix(first, []byte(magic)) }
+
+// ReadFile reads one file of a folder that [Write] made, on its own, and says how
+// many rows it has. There is no manifest to compare the file with; each row is
+// compared with its digest.
+func ReadFile(ctx context.Context, path string, workers int) (s pipeline.Stream, rows int, err error) {
+	err = withTable(path, File{}, func(t *table) error {
+		s.Header, rows = t.header, t.len()
+		return nil
+	})
+	if err != nil {
+		return s, 0, fmt.Errorf("read Parquet file %s: %w", path, err)
+	}
+	s.Batches = batches(s.Header, func(yield func(*row, error) bool) {
+		for r, err := range decoded(ctx, fileRows(path, File{}, s.Header), s.Header, workers) {
+			if err != nil {
+				err = fmt.Errorf("read Parquet file %s: %w", path, err)
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	})
+	return s, rows, nil
 }
 
 // Verify compares every file of a folder with the manifest, and every row with
@@ -95,7 +123,8 @@ func fileHeader(dir string, f File, kind pipeline.Kind) (header pipeline.Header,
 	return header, err
 }
 
-// withTable maps a file, compares it with its digest, and opens it.
+// withTable maps a file, compares it with its digest, and opens it. Of a file that
+// is read on its own nothing is recorded: want has no name then.
 func withTable(path string, want File, use func(*table) error) (err error) {
 	f, err := files.OpenIn(filepath.Dir(path), filepath.Base(path))
 	if err != nil {
@@ -106,7 +135,8 @@ func withTable(path string, want File, use func(*table) error) (err error) {
 	if err != nil {
 		return err
 	}
-	if info.Size() != want.Bytes || want.Bytes <= 0 {
+	alone := want.File == ""
+	if info.Size() <= 0 || !alone && info.Size() != want.Bytes {
 		return fmt.Errorf("it has %d bytes, recorded are %d", info.Size(), want.Bytes)
 	}
 	data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
@@ -115,14 +145,16 @@ func withTable(path string, want File, use func(*table) error) (err error) {
 	}
 	defer func() { err = errors.Join(err, unix.Munmap(data)) }()
 	return files.Mapped("its content", func() error {
-		if d := fmt.Sprintf("%016x", xxh3.Hash(data)); d != want.Digest {
-			return fmt.Errorf("it is damaged: its digest is %s, recorded is %s", d, want.Digest)
+		if !alone {
+			if d := fmt.Sprintf("%016x", xxh3.Hash(data)); d != want.Digest {
+				return fmt.Errorf("it is damaged: its digest is %s, recorded is %s", d, want.Digest)
+			}
 		}
 		t, err := openTable(data)
 		if err != nil {
 			return err
 		}
-		if t.len() != want.Rows {
+		if !alone && t.len() != want.Rows {
 			return fmt.Errorf("it has %d rows, recorded are %d", t.len(), want.Rows)
 		}
 		return use(t)

@@ -1,4 +1,4 @@
-// Package data decides which samples every training iteration sees and has
+// Package feed decides which samples every training iteration sees and has
 // them ready in time: from a dataset on disk, from a precomputed dataset, or
 // from a stream.
 //
@@ -9,4 +9,4 @@
 //	for batch, err := range feed.From(ctx, state.Iteration) { … }
 //
 // The package knows nothing of tensors; train wraps the batches.
-package data
+package feed

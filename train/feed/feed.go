@@ -1,4 +1,4 @@
-package data
+package feed
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 )
 
@@ -23,9 +24,9 @@ type Feed interface {
 
 // Drawn is an endless feed of rows drawn from a collection.
 type Drawn struct {
+	Rows  *loader.Rows
 	Name  string // part of the key of the order: two feeds over one collection differ
 	Seed  uint64
-	Items int
 	Batch int // rows an iteration gets, over all ranks
 	// Rank r of Ranks gets the r-th of equal parts of each batch; Ranks 0 is one
 	// process that gets all. Which rows a batch has does not depend on them.
@@ -35,42 +36,36 @@ type Drawn struct {
 	// about it. Where it is nil the k-th draw is item k mod n of a keyed
 	// permutation of the n items, a new permutation for each pass (epoch).
 	Order func(k int) (epoch uint64, item int)
-	// Append adds the row that an item gives in an epoch. It is called from
-	// several goroutines.
-	Append func(ctx context.Context, out *pipeline.Builder, item int, epoch uint64) error
-
-	RowHeader pipeline.Header
-	Identity  string
 }
 
 // Validate checks what the collection can get wrong.
 func (d *Drawn) Validate() error {
-	if d.Items == 0 {
+	if d.Rows.Items == 0 {
 		return fmt.Errorf("%s: there are no samples", d.Name)
 	}
 	if d.Ranks > 1 && d.Batch%d.Ranks != 0 {
 		return fmt.Errorf("%s: a batch of %d cannot be shared equally by %d ranks: set a multiple", d.Name, d.Batch, d.Ranks)
 	}
-	if !d.RowHeader.Size.Fixed() {
+	if !d.Rows.Header.Size.Fixed() {
 		return fmt.Errorf("%s: images of varying size cannot be batched: set a crop", d.Name)
 	}
 	return nil
 }
 
 // Header implements [Feed].
-func (d *Drawn) Header() pipeline.Header { return d.RowHeader }
+func (d *Drawn) Header() pipeline.Header { return d.Rows.Header }
 
 // Digest implements [Feed].
-func (d *Drawn) Digest() string { return d.Identity }
+func (d *Drawn) Digest() string { return d.Rows.Digest }
 
 // draw names the item of the k-th draw.
 func (d *Drawn) draw(k int) (epoch uint64, item int) {
 	if d.Order != nil {
 		return d.Order(k)
 	}
-	epoch = uint64(k / d.Items)
-	order := pipeline.NewPermutation(pipeline.NewKey(d.Seed, epoch, "order", d.Name), d.Items)
-	return epoch, order.At(k % d.Items)
+	epoch = uint64(k / d.Rows.Items)
+	order := pipeline.NewPermutation(pipeline.NewKey(d.Seed, epoch, "order", d.Name), d.Rows.Items)
+	return epoch, order.At(k % d.Rows.Items)
 }
 
 // From implements [Feed].
@@ -84,13 +79,13 @@ func (d *Drawn) From(ctx context.Context, iteration int) iter.Seq2[*pipeline.Bat
 
 // batch makes the batch of one iteration.
 func (d *Drawn) batch(ctx context.Context, iteration int) (*pipeline.Batch, error) {
-	out := pipeline.NewBuilder(d.RowHeader)
+	out := pipeline.NewBuilder(d.Rows.Header)
 	defer out.Release()
 	n := d.Batch / max(d.Ranks, 1)
 	out.Reserve(n)
 	for r := range n {
 		epoch, item := d.draw(iteration*d.Batch + d.Rank*n + r)
-		if err := d.Append(ctx, out, item, epoch); err != nil {
+		if err := d.Rows.Append(ctx, out, item, epoch); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.Name, err)
 		}
 	}

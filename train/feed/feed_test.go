@@ -1,4 +1,4 @@
-package data
+package feed
 
 import (
 	"context"
@@ -7,16 +7,19 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 func drawn(workers int) *Drawn {
 	return &Drawn{
-		Name: "source", Seed: 3, Items: 7, Batch: 2, Workers: workers,
-		RowHeader: pipeline.Header{Kind: pipeline.KindSample, Datasets: []string{"gta"}, Size: raster.Size{Height: 2, Width: 2}},
-		Append: func(_ context.Context, out *pipeline.Builder, item int, epoch uint64) error {
-			return out.AppendSample(pipeline.Sample{ID: fmt.Sprintf("%d/%d", epoch, item), Dataset: "gta", Image: raster.New(2, 2, 3)})
+		Name: "source", Seed: 3, Batch: 2, Workers: workers,
+		Rows: &loader.Rows{
+			Items: 7, Header: pipeline.Header{Kind: pipeline.KindSample, Datasets: []string{"gta"}, Size: raster.Size{Height: 2, Width: 2}},
+			Append: func(_ context.Context, out *pipeline.Builder, item int, epoch uint64) error {
+				return out.AppendSample(pipeline.Sample{ID: fmt.Sprintf("%d/%d", epoch, item), Dataset: "gta", Image: raster.New(2, 2, 3)})
+			},
 		},
 	}
 }
@@ -67,7 +70,7 @@ func TestAFeedContinuesAnywhere(t *testing.T) {
 }
 
 func TestStreamedFeedSkipsAndEnds(t *testing.T) {
-	h := drawn(1).RowHeader
+	h := drawn(1).Header()
 	s := pipeline.Generate(context.Background(), h, 7, 3, 1, func(_ context.Context, i int) (pipeline.Sample, error) {
 		return pipeline.Sample{ID: fmt.Sprint(i), Dataset: "gta", Image: raster.New(2, 2, 3)}, nil
 	}, nil)
