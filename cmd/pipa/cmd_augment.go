@@ -16,7 +16,7 @@ type augmentOptions struct {
 func augmentCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "augment",
-		Usage:     "resize, crop, flip and recolour samples",
+		Usage:     "resize, crop, flip and recolor samples",
 		ArgsUsage: "[FILE]",
 		Description: "Reads a sample stream and writes one. What it does comes in the order of the flags below; without\n" +
 			"flags it changes nothing. Filters are those of github.com/disintegration/gift, by name:\n" +
@@ -35,7 +35,7 @@ func augmentFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "cat-max-ratio", Usage: "redraw a crop in which one class covers this `SHARE`; 0 accepts all"},
 		&cli.Float64Flag{Name: "flip", Usage: "`PROBABILITY` of mirroring"},
 	}, jitterFlags(augment.ColorJitter{Chance: 0.8})...),
-		&cli.Float64Flag{Name: "gray", Usage: "`PROBABILITY` of dropping the colour"},
+		&cli.Float64Flag{Name: "gray", Usage: "`PROBABILITY` of dropping the color"},
 		&cli.Float64Flag{Name: "blur", Usage: "`PROBABILITY` of a 5×5 Gaussian blur"},
 		repeatedFlag("filter", "a gift `FILTER:ARGUMENTS`, as in gaussian_blur:1.5"),
 	)

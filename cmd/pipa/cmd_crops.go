@@ -38,7 +38,7 @@ func cropFlags() []cli.Flag {
 		&cli.IntFlag{Name: "stride", Value: d.Stride, Usage: "the crops lie a multiple of this many `PIXELS` apart"},
 		&cli.Float64Flag{Name: "flip", Value: d.Flip, Usage: "`PROBABILITY` of mirroring, for each crop"},
 		&cli.Float64Flag{Name: "blur", Value: d.Blur, Usage: "`PROBABILITY` of a 5×5 Gaussian blur"},
-		&cli.Float64Flag{Name: "gray", Value: d.Gray, Usage: "`PROBABILITY` of dropping the colour"},
+		&cli.Float64Flag{Name: "gray", Value: d.Gray, Usage: "`PROBABILITY` of dropping the color"},
 	}, jitterFlags(d.Jitter)...)
 }
 

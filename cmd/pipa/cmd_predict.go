@@ -129,18 +129,9 @@ func runPredict(ctx context.Context, o predictOptions) error {
 	if err != nil {
 		return err
 	}
-	outputs := train.Outputs{Dir: o.dir, Force: o.force, Kinds: o.kinds, Classes: trained.State.Classes, Colors: trained.State.Palette()}
-	if err := outputs.Validate(); err != nil {
-		return otherwise(exitUsage, err)
-	}
-	options := train.PredictOptions{
-		Teacher: o.inference.teacher, Threshold: o.threshold, IgnoreUncertain: o.ignoreUncertain, Scores: slices.Contains(o.kinds, train.ScoreFiles),
-	}
-	if options.Inference, err = o.inference.of(trained.Config.Eval.Inference()); err != nil {
+	outputs, options, err := o.prepare(trained)
+	if err != nil {
 		return err
-	}
-	if err := options.Validate(); err != nil {
-		return otherwise(exitUsage, err)
 	}
 	in, err := o.open(ctx)
 	if err != nil {
@@ -173,6 +164,21 @@ func runPredict(ctx context.Context, o predictOptions) error {
 		}
 	}
 	return in.bad.finish(o.stream.stream(ctx, o.display.bar("predict", "rows", in.total), pipeline.Collect(header, o.batch, samples)))
+}
+
+// prepare is what the options ask of a network.
+func (o predictOptions) prepare(trained train.Trained) (outputs train.Outputs, options train.PredictOptions, err error) {
+	outputs = train.Outputs{Dir: o.dir, Force: o.force, Kinds: o.kinds, Classes: trained.State.Classes, Colors: trained.State.Palette()}
+	if err := outputs.Validate(); err != nil {
+		return outputs, options, otherwise(exitUsage, err)
+	}
+	options = train.PredictOptions{
+		Teacher: o.inference.teacher, Threshold: o.threshold, IgnoreUncertain: o.ignoreUncertain, Scores: slices.Contains(o.kinds, train.ScoreFiles),
+	}
+	if options.Inference, err = o.inference.of(trained.Config.Eval.Inference()); err != nil {
+		return outputs, options, err
+	}
+	return outputs, options, otherwise(exitUsage, options.Validate())
 }
 
 // mayPredict refuses to replace a prediction's files without --force.

@@ -39,7 +39,7 @@ type configOptions struct {
 func trainCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "train",
-		Usage: "train a network, adapt it to the target, and score it",
+		Usage: "train a network, adapt it to the target, and evaluate it",
 		Description: "A configuration is a preset (see \"pipa presets\"), then a YAML file, then --set. The run directory\n" +
 			"holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An\n" +
 			"interrupt saves the state first. Sides may be given as FORMAT:DIR, a custom dataset as folder:MAP.yaml; \"-\" is a\n" +

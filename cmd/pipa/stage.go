@@ -71,7 +71,7 @@ func (o stageOptions) run(ctx context.Context, what string, build func(seed, epo
 
 func jitterFlags(j augment.ColorJitter) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "jitter", Value: fmt.Sprintf("%v,%v,%v,%v", j.Brightness, j.Contrast, j.Saturation, j.Hue), Usage: "torchvision's colour jitter by at most `BRIGHTNESS,CONTRAST,SATURATION,HUE`"},
+		&cli.StringFlag{Name: "jitter", Value: fmt.Sprintf("%v,%v,%v,%v", j.Brightness, j.Contrast, j.Saturation, j.Hue), Usage: "torchvision's color jitter by at most `BRIGHTNESS,CONTRAST,SATURATION,HUE`"},
 		&cli.StringFlag{Name: "jitter-chance", Value: fmt.Sprint(j.Chance), Usage: "`PROBABILITY` of the jitter"},
 	}
 }
