@@ -1,4 +1,4 @@
-.PHONY: help setup build torch demo test lint sanitize fuzz torture soak bench bench-uda vulncheck dist clean
+.PHONY: help setup build torch demo test lint processors sanitize fuzz torture soak bench bench-uda vulncheck dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^##@ / { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: torch ## formatting, vet, and all tests
 
 lint: ## golangci-lint over all modules, by .golangci.yml
 	@scripts/lint
+
+processors: torch ## golden and rank tests with the kernels of other processors, a table; about a quarter of an hour
+	@scripts/test-processors
 
 sanitize: torch ## the adapter under the address and undefined behavior sanitizers, Go under the race detector
 	@scripts/test-adapter

@@ -75,8 +75,8 @@ type readParams struct {
 
 func (o readOptions) params(d *formats.Dataset) readParams {
 	p := readParams{Format: d.Name, Split: d.Split, Unlabelled: o.dataset.unlabelled, Shuffle: o.shuffle, Epoch: o.epoch, Shard: o.shard}
-	if m := d.Map(); m != nil {
-		p.Format, p.Map = formats.Own, m.Digest()
+	if m := d.Layout.Map; m.Text != "" {
+		p.Format, p.Map = formats.Own, m.Digest
 	}
 	return p
 }

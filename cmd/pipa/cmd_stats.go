@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/formats/stats"
 	"github.com/urfave/cli/v2"
 )
 
@@ -26,7 +27,7 @@ func statsCommand() *cli.Command {
 		Name:      "stats",
 		Usage:     "count the class pixels of every label, for rare class sampling",
 		ArgsUsage: formatUsage,
-		Description: "Writes DAFormer's " + formats.StatsFile + " and its two companions into the dataset's folder, or reads\n" +
+		Description: "Writes DAFormer's " + stats.File + " and its two companions into the dataset's folder, or reads\n" +
 			"them where they are there, and prints each class's frequency, probability and eligible files.\n" + formatHelp +
 			"   pipa stats gta data/gta",
 		Flags: []cli.Flag{
@@ -66,19 +67,19 @@ func runStats(ctx context.Context, o statsOptions) error {
 	if o.dir == "" {
 		o.dir = d.Dir()
 	}
-	if _, err := os.Stat(filepath.Join(o.dir, formats.StatsFile)); err != nil || o.force {
+	if _, err := os.Stat(filepath.Join(o.dir, stats.File)); err != nil || o.force {
 		if err := writeStats(ctx, d, o); err != nil {
 			return err
 		}
 	}
-	stats, err := formats.ReadClassStats(o.dir)
+	labels, err := stats.Read(o.dir)
 	if err != nil {
 		return otherwise(exitBadData, err)
 	}
-	if stats, err = d.AlignStats(stats); err != nil {
+	if labels, err = stats.Align(d, labels); err != nil {
 		return otherwise(exitUsage, err)
 	}
-	rare, err := formats.NewRareClasses(stats, o.temperature, o.minPixels)
+	rare, err := stats.NewRareClasses(labels, o.temperature, o.minPixels)
 	if err != nil {
 		return otherwise(exitUsage, err)
 	}
@@ -87,15 +88,15 @@ func runStats(ctx context.Context, o statsOptions) error {
 
 func writeStats(ctx context.Context, d *formats.Dataset, o statsOptions) error {
 	bar := o.display.bar("stats "+d.Name, "labels", d.Len())
-	stats, err := d.ClassStats(ctx, o.workers, bar.set)
+	labels, err := stats.Count(ctx, d, o.workers, bar.set)
 	bar.close()
 	if err != nil {
 		return otherwise(exitBadData, err)
 	}
-	return otherwise(exitUsage, formats.WriteClassStats(o.dir, stats, o.force))
+	return otherwise(exitUsage, stats.Write(o.dir, labels, o.force))
 }
 
-func printRareClasses(d *formats.Dataset, r *formats.RareClasses, asJSON bool) error {
+func printRareClasses(d *formats.Dataset, r *stats.RareClasses, asJSON bool) error {
 	type row struct {
 		Class       string  `json:"class"`
 		ID          int     `json:"id"`

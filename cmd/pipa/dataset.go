@@ -49,7 +49,11 @@ func namedDataset(c *cli.Context, format, dir string, unlabelled bool) (datasetO
 }
 
 func (o datasetOptions) open(ctx context.Context) (*formats.Dataset, error) {
-	d, err := precompute.OpenSet(ctx, o.format, o.dir, formats.Options{Split: o.split, Unlabelled: o.unlabelled, MaxPixels: o.maxPixels})
+	layout, err := formats.Named(o.format)
+	if err != nil {
+		return nil, otherwise(exitUsage, err)
+	}
+	d, err := precompute.OpenSet(ctx, layout, o.dir, formats.Options{Split: o.split, Unlabelled: o.unlabelled, MaxPixels: o.maxPixels})
 	return d, otherwise(exitUsage, err)
 }
 

@@ -13,7 +13,10 @@ import (
 
 	"github.com/pipa-uda/pipa/classmix"
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/formats/classmap"
+	"github.com/pipa-uda/pipa/formats/layout"
 	"github.com/pipa-uda/pipa/formats/open"
+	"github.com/pipa-uda/pipa/formats/stats"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
@@ -147,8 +150,14 @@ func unmendable(err error) bool {
 		source     *precompute.OpenError
 		rules      *precompute.OldRulesError
 		url        *open.URLError
+		unknown    *formats.UnknownError
+		split      *layout.SplitError
+		empty      *formats.EmptyError
+		unlike     *formats.RecognizeError
+		classMap   *classmap.Error
+		stale      *stats.StaleError
 	)
-	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabelled, &sizes, &classes, &pixels, &source, &rules, &url} {
+	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabelled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &empty, &unlike, &classMap, &stale} {
 		if errors.As(err, target) {
 			return true
 		}
@@ -167,6 +176,9 @@ func advice(err error) string {
 		pixels     *precompute.PixelLimitError
 		unfinished *precompute.UnfinishedError
 		tooMany    *precompute.TooManyBad
+		differing  *stats.ExistsError
+		unreadable *stats.ReadError
+		stale      *stats.StaleError
 	)
 	switch {
 	case errors.As(err, &exists) && exists.Folder:
@@ -185,6 +197,12 @@ func advice(err error) string {
 		return "run them again (pipa precompute --plan)"
 	case errors.As(err, &tooMany):
 		return "find all such samples with \"pipa check\", or leave them out with --max-bad"
+	case errors.As(err, &differing):
+		return "choose another folder with --out, or replace it with --force"
+	case errors.As(err, &unreadable):
+		return "write them anew with: pipa stats FORMAT DIR --force"
+	case errors.As(err, &stale):
+		return fmt.Sprintf("write them anew with: pipa stats %s %s --force", stale.Layout.Spelling(), stale.Dir)
 	}
 	return ""
 }
