@@ -1,15 +1,25 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/pipa-uda/pipa/train/weights"
 	"github.com/pipa-uda/pipa/train/weights/safetensors"
 	"github.com/urfave/cli/v2"
 )
+
+type listWeightsOptions struct {
+	file      string
+	raw, json bool
+}
+
+type convertWeightsOptions struct {
+	file   string
+	output output
+}
 
 func weightsCommand() *cli.Command {
 	return &cli.Command{
@@ -29,7 +39,7 @@ func weightsCommand() *cli.Command {
 				ArgsUsage:   "FILE",
 				Description: "   pipa weights ls mit_b5.pth",
 				Flags:       []cli.Flag{&cli.BoolFlag{Name: "raw", Usage: "the file's own names instead of pipa's"}, jsonFlag()},
-				Action:      listWeights,
+				Action:      action(listWeightsOptionsOf, runListWeights),
 			},
 			{
 				Name:      "convert",
@@ -37,53 +47,67 @@ func weightsCommand() *cli.Command {
 				ArgsUsage: "FILE",
 				Description: "Reads .pth files (never executing them) and safetensors of SegFormer, Hugging Face,\n" +
 					"mmsegmentation, DAFormer, HRDA, MIC and PiPa.\n\n   pipa weights convert mit_b5.pth -o mit_b5.safetensors",
-				Flags: []cli.Flag{outFlag(), forceFlag()},
-				Action: func(c *cli.Context) error {
-					args, err := arguments(c)
-					if err != nil {
-						return err
-					}
-					f, err := weights.Open(args[0])
-					if err != nil {
-						return err
-					}
-					tensors, err := all(f)
-					if err != nil {
-						return err
-					}
-					return output(c, func(w io.Writer) error { return safetensors.Write(w, nil, tensors) })
-				},
+				Flags:  []cli.Flag{outFlag(), forceFlag()},
+				Action: action(convertWeightsOptionsOf, runConvertWeights),
 			},
 		},
 	}
 }
 
-func all(f *safetensors.File) ([]safetensors.Tensor, error) {
+// weightsFile is the argument FILE.
+func weightsFile(c *cli.Context) (string, error) {
+	args, err := arguments(c)
+	if err != nil {
+		return "", err
+	}
+	return args[0], onThisMachine(c.Command.HelpName, args[0], "file")
+}
+
+func listWeightsOptionsOf(c *cli.Context) (o listWeightsOptions, err error) {
+	o.raw, o.json = c.Bool("raw"), c.Bool("json")
+	o.file, err = weightsFile(c)
+	return o, err
+}
+
+func convertWeightsOptionsOf(c *cli.Context) (o convertWeightsOptions, err error) {
+	if o.file, err = weightsFile(c); err != nil {
+		return o, err
+	}
+	o.output, err = binaryOutputOf(c)
+	return o, err
+}
+
+// readWeights reads all of a file's tensors.
+func readWeights(file string, open func(string) (*safetensors.File, error)) ([]safetensors.Tensor, error) {
+	f, err := open(file)
+	if err != nil {
+		return nil, otherwise(exitBadData, err)
+	}
 	var tensors []safetensors.Tensor
 	for _, name := range f.Names() {
 		t, err := f.Tensor(name)
 		if err != nil {
-			return nil, err
+			return nil, otherwise(exitBadData, err)
 		}
 		tensors = append(tensors, t)
 	}
 	return tensors, nil
 }
 
-func listWeights(c *cli.Context) error {
-	args, err := arguments(c)
+func runConvertWeights(_ context.Context, o convertWeightsOptions) error {
+	tensors, err := readWeights(o.file, weights.Open)
 	if err != nil {
 		return err
 	}
+	return o.output.write(func(w io.Writer) error { return safetensors.Write(w, nil, tensors) })
+}
+
+func runListWeights(_ context.Context, o listWeightsOptions) error {
 	open := weights.Open
-	if c.Bool("raw") {
+	if o.raw {
 		open = weights.Read
 	}
-	f, err := open(args[0])
-	if err != nil {
-		return err
-	}
-	tensors, err := all(f)
+	tensors, err := readWeights(o.file, open)
 	if err != nil {
 		return err
 	}
@@ -93,20 +117,19 @@ func listWeights(c *cli.Context) error {
 		Shape []int  `json:"shape"`
 	}
 	var rows []row
-	var b strings.Builder
 	elements, width := 0, 0
 	for _, t := range tensors {
 		rows = append(rows, row{t.Name, t.DType, t.Shape})
 		elements += t.Len()
 		width = min(max(width, len(t.Name)), maxPadding)
 	}
-	if c.Bool("json") {
+	if o.json {
 		return printJSON(rows)
 	}
+	var b strings.Builder
 	for _, r := range rows {
 		fmt.Fprintf(&b, "%-*s  %-4s  %v\n", width, r.Name, r.Type, r.Shape)
 	}
 	fmt.Fprintf(&b, "%s, %d elements\n", count(len(rows), "tensor"), elements)
-	_, err = os.Stdout.WriteString(b.String())
-	return closedPipe(err)
+	return printText(b.String())
 }
