@@ -12,6 +12,7 @@ import (
 )
 
 func weightsCommand() *cli.Command {
+	teacher := &cli.BoolFlag{Name: "teacher", Usage: "the teacher (ema_model, state_dict_ema) instead of the student"}
 	return &cli.Command{
 		Name:        "weights",
 		Usage:       "list and convert network weights",
@@ -24,38 +25,65 @@ func weightsCommand() *cli.Command {
 		},
 		Subcommands: []*cli.Command{
 			{
-				Name:        "ls",
-				Usage:       "names, types and shapes",
-				ArgsUsage:   "FILE",
-				Description: "   pipa weights ls mit_b5.pth",
-				Flags:       []cli.Flag{&cli.BoolFlag{Name: "raw", Usage: "the file's own names instead of pipa's"}, jsonFlag()},
-				Action:      listWeights,
+				Name:      "ls",
+				Usage:     "names, types and shapes",
+				ArgsUsage: "FILE",
+				Description: "Which network is in a file, a folder or an index of shards, and its tensors.\n" +
+					"What was left out is said on stderr.\n\n   pipa weights ls mit_b5.pth",
+				Flags:  []cli.Flag{&cli.BoolFlag{Name: "raw", Usage: "the file's own names instead of pipa's"}, teacher, jsonFlag()},
+				Action: listWeights,
 			},
 			{
 				Name:      "convert",
 				Usage:     "write safetensors under pipa's names",
 				ArgsUsage: "FILE",
 				Description: "Reads .pth files (never executing them) and safetensors of SegFormer, Hugging Face,\n" +
-					"mmsegmentation, DAFormer, HRDA, MIC and PiPa.\n\n   pipa weights convert mit_b5.pth -o mit_b5.safetensors",
-				Flags: []cli.Flag{outFlag(), forceFlag()},
+					"mmsegmentation, timm, segmentation-models-pytorch, DAFormer, HRDA, MIC and PiPa.\n" +
+					"Floats are written as float32.\n\n   pipa weights convert mit_b5.pth -o mit_b5.safetensors",
+				Flags: []cli.Flag{teacher, &cli.StringFlag{Name: "report", Usage: "write to `FILE` what every tensor became, what was left out and what is missing"}, outFlag(), forceFlag()},
 				Action: func(c *cli.Context) error {
 					args, err := arguments(c)
 					if err != nil {
 						return err
 					}
-					f, err := weights.Open(args[0])
+					f, tensors, err := openWeights(c, args[0])
 					if err != nil {
 						return err
 					}
-					tensors, err := all(f)
-					if err != nil {
-						return err
+					if !f.Changed && strings.HasSuffix(args[0], ".safetensors") && !c.Bool("teacher") {
+						return fmt.Errorf("convert %s: it is safetensors under pipa's names already", args[0])
 					}
-					return output(c, func(w io.Writer) error { return safetensors.Write(w, nil, tensors) })
+					return output(c, func(w io.Writer) error { return safetensors.Write(w, map[string]string{"format": "pt"}, tensors) })
 				},
 			},
 		},
 	}
+}
+
+// openWeights opens a file's student or teacher, and says on stderr what it is
+// and what was left out.
+func openWeights(c *cli.Context, path string) (*weights.File, []safetensors.Tensor, error) {
+	f, err := weights.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	network := f.Student
+	if c.Bool("teacher") {
+		if network = f.Teacher; network == nil {
+			return nil, nil, fmt.Errorf("read weights %s: it has no teacher beside its student", path)
+		}
+	}
+	report := f.Report()
+	if name := c.String("report"); name != "" {
+		if err := os.WriteFile(name, []byte(report), 0o666); err != nil {
+			return nil, nil, fmt.Errorf("write the report: %w", err)
+		}
+	}
+	for _, line := range f.Summary() {
+		fmt.Fprintln(os.Stderr, line)
+	}
+	tensors, err := all(network)
+	return f, tensors, err
 }
 
 func all(f *safetensors.File) ([]safetensors.Tensor, error) {
@@ -75,16 +103,19 @@ func listWeights(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	open := weights.Open
+	var tensors []safetensors.Tensor
 	if c.Bool("raw") {
-		open = weights.Read
-	}
-	f, err := open(args[0])
-	if err != nil {
-		return err
-	}
-	tensors, err := all(f)
-	if err != nil {
+		f, err := weights.Read(args[0])
+		if err != nil {
+			return err
+		}
+		if tensors, err = all(f); err != nil {
+			return err
+		}
+		for _, s := range f.Skipped {
+			tensors = append(tensors, safetensors.Tensor{Name: s.Name, DType: s.DType, Shape: s.Shape})
+		}
+	} else if _, tensors, err = openWeights(c, args[0]); err != nil {
 		return err
 	}
 	type row struct {
