@@ -13,7 +13,8 @@ import (
 // A family is how some code names the tensors of an encoder.
 type family struct {
 	name   string
-	anchor string   // a tensor that every such encoder has, and nothing else
+	anchor string   // a tensor that every such encoder has
+	with   string   // and one that tells it from others that have it, where any do
 	roots  []string // what the names of its tensors begin with
 	rules  []rule   // its names and pipa's, where they differ
 }
@@ -91,11 +92,11 @@ var families = []family{
 		),
 	},
 	{ // mmsegmentation's ResNetV1c
-		name: "mmsegmentation's", anchor: "stem.0.weight",
+		name: "mmsegmentation's", anchor: "layer1.0.conv1.weight", with: "stem.0.weight",
 		roots: []string{"stem.", "layer1.", "layer2.", "layer3.", "layer4.", "fc."},
 	},
 	{ // timm's with a deep stem, such as resnet101c
-		name: "timm's", anchor: "conv1.0.weight",
+		name: "timm's", anchor: "layer1.0.conv1.weight", with: "conv1.0.weight",
 		roots: []string{"conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.", "fc."},
 		rules: rules(`conv1\.(\d+)\.(.*)`, "stem.$1.$2", `bn1\.(.*)`, "stem.7.$1"),
 	},

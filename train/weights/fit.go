@@ -55,6 +55,10 @@ func (f *File) fit(of *safetensors.File, part string, want []Want) (*safetensors
 	m := &Misfit{Path: f.Path, Network: f.Network}
 	var out []safetensors.Tensor
 	wanted := map[string]bool{}
+	skipped := map[string]safetensors.Skipped{}
+	for _, s := range of.Skipped {
+		skipped[s.Name] = s
+	}
 	for _, w := range want {
 		bare, ok := strings.CutPrefix(w.Name, part)
 		if !ok {
@@ -67,8 +71,8 @@ func (f *File) fit(of *safetensors.File, part string, want []Want) (*safetensors
 				out = append(out, safetensors.Tensor{Name: bare, DType: "I64", Shape: []int{}, Data: make([]byte, 8)})
 				continue
 			}
-			if i := slices.IndexFunc(of.Skipped, func(s safetensors.Skipped) bool { return s.Name == w.Name }); i >= 0 {
-				p.Type, p.Shape = of.Skipped[i].DType+" (a type that is not read)", of.Skipped[i].Shape
+			if s, ok := skipped[w.Name]; ok {
+				p.Type, p.Shape = s.DType+" (a type that is not read)", s.Shape
 			}
 			m.Problems = append(m.Problems, p)
 			continue

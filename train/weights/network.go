@@ -28,11 +28,14 @@ type Network struct {
 // String is "mit-b5 in Hugging Face's names, with a segformer decoder of 19
 // classes".
 func (n Network) String() string {
-	text := n.Encoder
+	text, kind := n.Encoder, "a MiT"
+	if strings.HasPrefix(n.Encoder, "resnet") {
+		kind = "a ResNet"
+	}
 	if slices.Contains(n.Dims[:], 0) || slices.Contains(n.Depths[:], 0) {
-		text = "a part of a " + n.Encoder
+		text = "a part of " + kind
 	} else if n.Encoder == "mit" || n.Encoder == "resnet" {
-		text += fmt.Sprintf(" of %v channels and %v blocks", n.Dims, n.Depths)
+		text = fmt.Sprintf("%s of %v channels and %v blocks", kind, n.Dims, n.Depths)
 	}
 	if n.Plain {
 		text += " with a plain stem (pipa's has three convolutions, as V1c)"
@@ -75,10 +78,14 @@ func describe(f *safetensors.File, names string) Network {
 	n := Network{Names: names, Encoder: "mit"}
 	// first is the first length of a tensor's shape, or 0.
 	first := func(name string) int {
-		if t, err := f.Tensor(name); f.Has(name) && err == nil && len(t.Shape) > 0 {
-			return t.Shape[0]
+		if !f.Has(name) {
+			return 0
 		}
-		return 0
+		t, err := f.Tensor(name)
+		if err != nil || len(t.Shape) == 0 {
+			return 0
+		}
+		return t.Shape[0]
 	}
 	stage := "block%d."
 	if f.Has("backbone.layer1.0.conv1.weight") {

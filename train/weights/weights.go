@@ -111,7 +111,8 @@ func find(raw *safetensors.File) (*File, error) {
 		own[c] = name
 		names = append(names, c)
 	}
-	found, err := candidates(names)
+	has := func(name string) bool { return own[name] != "" }
+	found, err := candidates(names, has)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +132,6 @@ func find(raw *safetensors.File) (*File, error) {
 	if role(main) != student {
 		f.Notes = append(f.Notes, fmt.Sprintf("it has no student: the %s is taken", role(main)))
 	}
-	has := func(name string) bool { return own[name] != "" }
 	if f.Student, err = chosen[main].take(raw, names, own, func(name string) string { return chosen[main].rename(name, has, true) }, f.Sources); err != nil {
 		return nil, err
 	}
@@ -189,13 +189,13 @@ func (c candidate) take(raw *safetensors.File, names []string, own map[string]st
 }
 
 // candidates are the encoders among clean names, as they lie in the file.
-func candidates(names []string) ([]candidate, error) {
+func candidates(names []string, has func(name string) bool) ([]candidate, error) {
 	places := map[string]int{} // of prefixes, in found
 	var found []candidate
 	for _, f := range families {
 		for _, name := range names {
 			prefix, ok := strings.CutSuffix(name, f.anchor)
-			if !ok || prefix != "" && !strings.HasSuffix(prefix, ".") {
+			if !ok || prefix != "" && !strings.HasSuffix(prefix, ".") || f.with != "" && !has(prefix+f.with) {
 				continue
 			}
 			if _, known := places[prefix]; known {

@@ -133,7 +133,6 @@ func huggingFace(version int, encoder []safetensors.Tensor) (out []safetensors.T
 
 // openMMLab names an encoder as mmsegmentation's MixVisionTransformer does.
 func openMMLab(encoder []safetensors.Tensor) (out []safetensors.Tensor) {
-	var query safetensors.Tensor
 	for _, x := range encoder {
 		kind, stage, block, rest := place(bare(x.Name))
 		switch kind {
@@ -146,18 +145,12 @@ func openMMLab(encoder []safetensors.Tensor) (out []safetensors.Tensor) {
 			if strings.HasSuffix(rest, "fc1.weight") || strings.HasSuffix(rest, "fc2.weight") {
 				x.Shape = append(slices.Clone(x.Shape), 1, 1)
 			}
-			if strings.HasPrefix(rest, "attn.q.") { // its keys and values follow, of the same kind
-				if query.Name != "" {
-					out = append(out, query)
-				}
-				query = x
-				query.Name = at + rest
-				continue
+			if strings.HasPrefix(rest, "attn.q.") {
+				continue // joined with its keys and values
 			}
 			if kind, ok := strings.CutPrefix(rest, "attn.kv."); ok {
 				i := slices.IndexFunc(encoder, func(t safetensors.Tensor) bool { return t.Name == strings.Replace(x.Name, ".kv.", ".q.", 1) })
 				q := encoder[i]
-				query = safetensors.Tensor{}
 				out = append(out, safetensors.Tensor{Name: at + "attn.attn.in_proj_" + kind, DType: x.DType, Shape: rows(x.Shape, q.Shape[0]+x.Shape[0]), Data: slices.Concat(q.Data, x.Data)})
 				continue
 			}
@@ -198,6 +191,7 @@ func TestEveryNamingGivesTheNetwork(t *testing.T) {
 		"Lightning":           {under("state_dict.model.encoder.", bareEncoder), encoder, "SegFormer's"},
 		"checkpointed blocks": {renamed(bareEncoder, func(n string) string { return strings.Replace(n, ".0.attn.", ".0._checkpoint_wrapped_module.attn.", 1) }), encoder, "SegFormer's"},
 		"teacher alone":       {under("state_dict_ema.module.", encoder), encoder, "SegFormer's"},
+		"a U-Net's decoder":   {slices.Concat(extra("decoder.blocks.0.conv1.0.weight", "decoder.blocks.0.conv1.1.weight"), under("encoder.", bareEncoder)), encoder, "SegFormer's"},
 		"whole decoder":       {under("model._orig_mod.module.", tensors(segFormer)), tensors(segFormer), "SegFormer's"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -385,7 +379,7 @@ func TestMisfitsAreThreeLines(t *testing.T) {
 			if !errors.As(err, &m) {
 				t.Fatalf("%v, want a misfit", err)
 			}
-			want := append([]string{f.Path + " is mit of [4 4 5 8] channels and [1 2 1 1] blocks in SegFormer's names, without a decoder"}, c.want...)
+			want := append([]string{f.Path + " is a MiT of [4 4 5 8] channels and [1 2 1 1] blocks in SegFormer's names, without a decoder"}, c.want...)
 			if got := strings.Split(strings.ReplaceAll(err.Error(), "backbone.", ""), "\n"); !slices.Equal(got, want) {
 				t.Errorf("error\n%q, want\n%q", got, want)
 			}
