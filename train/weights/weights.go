@@ -101,11 +101,11 @@ const maxNetworks = 64
 func find(raw *safetensors.File) (*File, error) {
 	f := &File{Sources: map[string]string{}, Notes: slices.Clone(raw.Notes)}
 	own := map[string]string{} // the file's name of a clean one
-	var names []string         // clean
+	var names, twice []string  // clean; those whose clean name another has
 	for _, name := range raw.Names() {
 		c := clean(name)
-		if _, twice := own[c]; twice {
-			f.Notes = append(f.Notes, fmt.Sprintf("%s is left out: %s is there as well", name, own[c]))
+		if _, known := own[c]; known {
+			twice = append(twice, name)
 			continue
 		}
 		own[c] = name
@@ -142,8 +142,9 @@ func find(raw *safetensors.File) (*File, error) {
 	}
 	f.Network = describe(f.Student, chosen[main].family.name)
 	f.Network.Crop = detailCrop(raw.Metadata)
+	var odd []string
 	for _, s := range raw.Skipped {
-		f.Notes = append(f.Notes, fmt.Sprintf("%s is left out: its type %s is not read", s.Name, s.DType))
+		odd = append(odd, fmt.Sprintf("%s (%s)", s.Name, s.DType))
 		s.Name = chosen[main].rename(clean(s.Name), has, true)
 		f.Student.Skipped = append(f.Student.Skipped, s)
 	}
@@ -153,8 +154,17 @@ func find(raw *safetensors.File) (*File, error) {
 			beside = append(beside, own[name])
 		}
 	}
-	if len(beside) > 0 {
-		f.Notes = append(f.Notes, fmt.Sprintf("%s left out: %s", counted(len(beside), "tensor beside the network is", "tensors beside the network are"), some(beside)))
+	for _, left := range []struct {
+		names     []string
+		one, more string
+	}{
+		{beside, "tensor beside the network is", "tensors beside the network are"},
+		{odd, "tensor of a type that is not read is", "tensors of types that are not read are"},
+		{twice, "tensor that is there under another prefix too is", "tensors that are there under another prefix too are"},
+	} {
+		if len(left.names) > 0 {
+			f.Notes = append(f.Notes, fmt.Sprintf("%s left out: %s", counted(len(left.names), left.one, left.more), some(left.names)))
+		}
 	}
 	return f, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
@@ -13,6 +14,7 @@ import (
 // element a million times.
 const (
 	maxDepth   = 64 // of dictionaries and modules in each other
+	maxTuple   = 16 // values of a tuple or list that may hold a state dict
 	maxEntries = 1 << 18
 	maxName    = 512
 	maxCopied  = 64 << 20 // beside twice the file's bytes
@@ -29,17 +31,12 @@ type collector struct {
 
 // collect finds the tensors of what was pickled in a file of so many bytes.
 func collect(root any, bytes int) (*safetensors.File, error) {
-	switch root.(type) {
-	case *dict, *object:
-	default:
-		return nil, errors.New("it holds no dictionary of tensors")
-	}
 	c := &collector{texts: map[string]string{}, left: 2*bytes + maxCopied}
 	if err := c.walk("", root, 0); err != nil {
 		return nil, err
 	}
 	if len(c.tensors)+len(c.skipped) == 0 {
-		return nil, errors.New("it holds no state dict: no tensors by name")
+		return nil, errors.New("it holds no state dict: no dictionary of tensors by name")
 	}
 	f, err := safetensors.New(c.texts, c.tensors)
 	if err == nil {
@@ -56,6 +53,10 @@ func (c *collector) walk(prefix string, value any, depth int) error {
 	switch v := value.(type) {
 	case *dict:
 		return c.entriesOf(prefix, v.items, depth)
+	case *tuple:
+		return c.tuple(prefix, v.items, depth)
+	case *list:
+		return c.tuple(prefix, v.items, depth)
 	case *object:
 		if err := c.entriesOf(prefix, v.items, depth); err != nil {
 			return err
@@ -70,6 +71,26 @@ func (c *collector) walk(prefix string, value any, depth int) error {
 	}
 	return nil
 }
+
+// tuple goes through what torch.save((model.state_dict(), epoch), …) saves; the
+// keys are the places.
+func (c *collector) tuple(prefix string, items []any, depth int) error {
+	if len(items) > maxTuple {
+		return nil
+	}
+	for i, item := range items {
+		if c.entries++; c.entries > maxEntries {
+			return errEntries
+		}
+		if err := c.walk(prefix+strconv.Itoa(i)+".", item, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errEntries is of a file that would take too long.
+var errEntries = fmt.Errorf("it has more than %d entries", maxEntries)
 
 // attributes goes through those of an instance. A module's parameters, buffers
 // and modules lie in dictionaries that its state_dict does not name.
@@ -102,7 +123,7 @@ func (c *collector) entriesOf(prefix string, items []entry, depth int) error {
 	}
 	for i, e := range items {
 		if c.entries++; c.entries > maxEntries {
-			return fmt.Errorf("it has more than %d entries", maxEntries)
+			return errEntries
 		}
 		key, ok := e.key.(string)
 		if !ok || last[key] != i || len(prefix)+len(key) > maxName {

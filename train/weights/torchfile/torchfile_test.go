@@ -81,6 +81,7 @@ func TestReadsWhatNewerTorchSaves(t *testing.T) {
 		{"odd.pth", "buffer", []int{1}, []float32{4}},
 		{"nocrc.pth", "plain", []int{2, 3, 2, 2}, plain},
 		{"zip64.pth", "plain", []int{2, 3, 2, 2}, plain},
+		{"tuple.pth", "0.plain", []int{2, 3, 2, 2}, plain},
 		{"module.pth", "model.backbone.0.weight", []int{2, 1, 1, 1}, []float32{3, 4}},
 		{"module.pth", "model.backbone.1.running_var", []int{2}, []float32{1, 1}},
 	} {
@@ -149,7 +150,7 @@ func TestOtherFilesAreRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.reason)
 		}
 	}
-	if _, err := Open("testdata/list.pth"); err == nil || !strings.Contains(err.Error(), "no dictionary of tensors") {
+	if _, err := Open("testdata/list.pth"); err == nil || !strings.Contains(err.Error(), "no dictionary of tensors by name") {
 		t.Errorf("a pickled list: %v", err)
 	}
 }
@@ -250,7 +251,7 @@ func TestCutFilesFail(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, name := range []string{"zip.pth", "legacy.pth", "legacy4.pth", "nested.pth", "evil.pth", "list.pth", "odd.pth", "nocrc.pth", "module.pth", "zip64.pth"} {
+	for _, name := range []string{"zip.pth", "legacy.pth", "legacy4.pth", "nested.pth", "evil.pth", "list.pth", "odd.pth", "nocrc.pth", "module.pth", "tuple.pth", "zip64.pth"} {
 		data, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)

@@ -1,4 +1,4 @@
-"""Writes odd.pth, nocrc.pth, module.pth and zip64.pth into this folder; torch 2.15."""
+"""Writes odd.pth, nocrc.pth, tuple.pth, module.pth and zip64.pth into this folder; torch 2.15."""
 import collections
 import io
 import pathlib
@@ -13,6 +13,7 @@ def save(name, value):
     torch.save(value, here / name)
 
 
+torch.manual_seed(0)
 whole = torch.arange(24, dtype=torch.float32).reshape(2, 3, 2, 2)
 save("odd.pth", collections.OrderedDict([
     ("plain", whole),
@@ -32,6 +33,7 @@ save("odd.pth", collections.OrderedDict([
 torch.serialization.set_crc32_options(False)
 save("nocrc.pth", {"plain": whole})
 torch.serialization.set_crc32_options(True)
+save("tuple.pth", ({"plain": whole}, 3, [1, 2]))
 
 
 class Net(torch.nn.Module):
