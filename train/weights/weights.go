@@ -339,7 +339,7 @@ func noEncoder(names []string, skipped []safetensors.Skipped) error {
 	for _, s := range skipped {
 		for _, f := range families {
 			if strings.HasSuffix(clean(s.Name), f.anchor) {
-				return fmt.Errorf("%s has the type %s, which is not read: save the weights as float32", s.Name, s.DType)
+				return fmt.Errorf("%s has the type %s, which is not read: save the network's full state dict as float32", s.Name, s.DType)
 			}
 		}
 	}

@@ -481,7 +481,7 @@ func TestOtherFilesAreNamed(t *testing.T) {
 		"gzip":          {"\x1f\x8b\x08\x00", "compressed"},
 		"HDF5":          {"\x89HDF\r\n\x1a\n", "HDF5"},
 		"image":         {"\x89PNG\r\n", "an image"},
-		"cut data":      {string(data[:len(data)-1]), "lie outside"},
+		"cut data":      {string(data[:len(data)-1]), "cut off"},
 		"cut header":    {string(data[:100]), "cut off"},
 		"cut archive":   {string(zip[:len(zip)-10]), "cut off"},
 		"other archive": {"PK\x03\x04" + strings.Repeat("\x00", 40), "cut off"},

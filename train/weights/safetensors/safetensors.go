@@ -104,18 +104,17 @@ func Parse(data []byte) (*File, error) {
 			return nil, fmt.Errorf("safetensors tensor %q: %w", name, err)
 		}
 		begin, end := e.Offsets[0], e.Offsets[1]
+		if begin >= 0 && end >= begin && end > len(body) && sized(e.DType, e.Shape) == end-begin {
+			return nil, fmt.Errorf("the file is cut off: tensor %q ends at byte %d of the data, of which there are %d; copy or download it again", name, end, len(body))
+		}
 		if begin < 0 || end < begin || end > len(body) {
 			return nil, fmt.Errorf("safetensors tensor %q: bytes %d to %d lie outside the %d bytes of data", name, begin, end, len(body))
 		}
-		size, known := elementSize[e.DType]
-		want := max(size, 1)
-		for _, d := range e.Shape {
-			if d < 0 || d > 0 && want > math.MaxInt/d {
-				return nil, fmt.Errorf("safetensors tensor %q: impossible shape %v", name, e.Shape)
-			}
-			want *= d
+		want := sized(e.DType, e.Shape)
+		if want < 0 {
+			return nil, fmt.Errorf("safetensors tensor %q: impossible shape %v", name, e.Shape)
 		}
-		if !known {
+		if elementSize[e.DType] == 0 {
 			spans = append(spans, span{begin, end, name, false})
 			f.Skipped = append(f.Skipped, Skipped{name, e.DType, e.Shape})
 			continue
@@ -150,6 +149,19 @@ func Parse(data []byte) (*File, error) {
 		return nil, fmt.Errorf("safetensors file has %d bytes past its last tensor", len(body)-at)
 	}
 	return f, nil
+}
+
+// sized is the bytes of a shape, by one each of a type that is not read; -1 where
+// the shape is impossible.
+func sized(dtype string, shape []int) int {
+	bytes := max(elementSize[dtype], 1)
+	for _, d := range shape {
+		if d < 0 || d > 0 && bytes > math.MaxInt/d {
+			return -1
+		}
+		bytes *= d
+	}
+	return bytes
 }
 
 // New makes a file of tensors, in their order, in memory.

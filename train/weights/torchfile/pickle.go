@@ -83,6 +83,11 @@ func call(function any, args []any) (any, error) {
 		}
 		return v, err
 	}
+	if len(args) > 0 && f.name == "_rebuild_wrapper_subclass" { // such as DTensor
+		if of, ok := args[0].(class); ok {
+			return &view{odd: of.name}, nil
+		}
+	}
 	if kind, ok := strings.CutPrefix(f.name, "_rebuild_"); ok { // sparse, nested, meta, of other devices
 		return &view{odd: strings.ReplaceAll(kind, "_", " ")}, nil
 	}
