@@ -1,4 +1,4 @@
-.PHONY: help setup build torch demo test lint processors sanitize fuzz torture soak bench bench-uda vulncheck dist clean
+.PHONY: help setup build torch demo test lint processors sanitize fuzz torture interop-weights soak bench bench-uda vulncheck dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^##@ / { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ fuzz: torch ## every parser of foreign bytes, 2 minutes each; about an hour
 torture: torch ## failing disks, power cuts, kills, lost inputs, closed pipes: all of docs/reliability.md, about 20 minutes
 	@scripts/setup test
 	@bash -o pipefail -c "go test ./cmd/pipa/torture -count 1 -timeout 1h -full -v | grep -v '^ *=== \|^ *--- PASS'"
+
+interop-weights: setup ## weights by PyTorch, transformers, timm, … as pipa reads them; installs 6 GB from PyPI once
+	@scripts/interop-weights
 
 ##@ Measure
 
