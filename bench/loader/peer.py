@@ -30,7 +30,7 @@ MEAN, DEVIATION = np.array([[123.675, 116.28, 103.53]]), np.array([[58.395, 57.1
 
 
 def padded(array, height, width, value):
-    """The array, copied into a frame of at least this size: the usual pipeline copies where nothing is missing, too."""
+    """The array, copied into a frame of at least this size."""
     h, w = array.shape[:2]
     return cv2.copyMakeBorder(array, 0, max(height - h, 0), 0, max(width - w, 0), cv2.BORDER_CONSTANT, value=value)
 
@@ -62,6 +62,7 @@ class Samples(torch.utils.data.Dataset):
         image = cv2.cvtColor(image.astype(np.float32), cv2.COLOR_BGR2RGB)
         cv2.subtract(image, MEAN, image)
         cv2.multiply(image, 1 / DEVIATION, image)
+        # The usual pipeline copies where nothing is missing, too.
         image, label = padded(image, height, width, 0), padded(label, height, width, IGNORE)
         return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), torch.from_numpy(label.astype(np.int64))
 
@@ -106,7 +107,8 @@ class Pairs(torch.utils.data.Dataset):
         image = np.asarray(image.resize(size, Image.BICUBIC))
         label = cv2.resize(label, size, interpolation=cv2.INTER_NEAREST)
         side = self.o['size']
-        image, label = padded(image, side, side, tuple(MEAN[0])), padded(label, side, side, IGNORE)
+        if min(size) < side:
+            image, label = padded(image, side, side, tuple(MEAN[0])), padded(label, side, side, IGNORE)
 
         a, b = self.corners(*image.shape[:2])
         return [self.crop(image, label, corner, tuple(np.subtract(other, corner))) for corner, other in ((a, b), (b, a))]
