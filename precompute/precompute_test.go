@@ -24,6 +24,7 @@ import (
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/crops"
 	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/loader"
@@ -37,11 +38,7 @@ import (
 
 // dataDir holds one small set of fixtures for all tests of the package.
 var dataDir = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "pipa-precompute-test-")
-	if err != nil {
-		return "", err
-	}
-	return dir, fixtures.Write(context.Background(), dir, fixtures.Options{Seed: 3, Width: 96, GTA: 7, SYNTHIA: -1, Train: 5, Val: -1})
+	return shared.Data(fixtures.Options{Seed: 3, Width: 96, GTA: 7, Train: 5, Val: -1, Domains: []fixtures.Domain{fixtures.GTA, fixtures.Cityscapes}})
 })
 
 func TestMain(m *testing.M) {
@@ -58,9 +55,6 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	code := m.Run()
-	if dir, err := dataDir(); err == nil {
-		os.RemoveAll(dir)
-	}
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
