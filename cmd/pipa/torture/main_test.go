@@ -111,9 +111,12 @@ func command(ctx context.Context, script, in, out string) *exec.Cmd {
 	return c
 }
 
+// hangs is how long a script takes that hangs: the longest takes seconds.
+const hangs = 10 * time.Minute
+
 // sh runs a script. One that hangs is killed and has the code -1.
 func sh(script, in, out string) result {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), hangs)
 	defer cancel()
 	c := command(ctx, script, in, out)
 	var stdout, stderr bytes.Buffer
