@@ -1,4 +1,4 @@
-.PHONY: help setup build torch demo clean test lint check test-all fuzz torture soak bench bench-uda vulncheck dist release-check
+.PHONY: help setup build torch demo clean test lint check test-all processors fuzz torture soak bench bench-uda vulncheck dist release-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^##@ / { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ check: torch ## race detector on the data packages, adapter under sanitizers, po
 test-all: torch ## all tests under the race detector, the long ones too; about half an hour
 	@scripts/setup test
 	go test -race -timeout 2h ./train ./cmd/pipa ./...
+
+processors: torch ## golden and rank tests with the kernels of other processors, a table; about a quarter of an hour
+	@scripts/test-processors
 
 fuzz: torch ## every parser of foreign bytes, 2 minutes each; about an hour
 	@scripts/fuzz

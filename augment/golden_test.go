@@ -53,6 +53,13 @@ func TestResizesMatchOpenCVAndPillow(t *testing.T) {
 				c := golden.Load(t, path)
 				image, label := testRaster(t, c, "resized_image"), testRaster(t, c, "resized_label")
 				h, w := image.Height(), image.Width()
+				if kind == "pipeline" {
+					golden.Fixed(c, "keep_ratio", true)
+					src, fit := testRaster(t, c, "image"), golden.Param[[2]int](c, "img_scale_long_short")
+					if fitH, fitW := FitSize(src.Height(), src.Width(), fit); fitH != h || fitW != w {
+						t.Errorf("%dx%d into %v is %dx%d, want %dx%d", src.Width(), src.Height(), fit, fitW, fitH, w, h)
+					}
+				}
 				same(t, "image", resize(testRaster(t, c, "image"), h, w, full(h, w)), image)
 				same(t, "label", ResizeNearest(testRaster(t, c, "label"), h, w, full(h, w)), label)
 			})

@@ -28,7 +28,7 @@ func TestMasksAndLabelsMatchThePublishedMixing(t *testing.T) {
 				}
 				return r
 			}
-			for i := 0; c.Has(fmt.Sprintf("chosen%d", i)); i++ {
+			for i := range golden.Param[int](c, "batch") {
 				var chosen []raster.TrainID
 				for _, v := range c.Ints(fmt.Sprintf("chosen%d", i)) {
 					chosen = append(chosen, raster.TrainID(v))

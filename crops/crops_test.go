@@ -58,10 +58,14 @@ func TestPairsMatchThePublishedLoader(t *testing.T) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			c := golden.Load(t, path)
 			o := Default()
-			o.Size = c.Must("crop1").Shape[0]
+			golden.Fixed(c, "tries", maxTries)
+			size := golden.Param[[2]int](c, "crop_size")
+			if size[0] != size[1] {
+				t.Fatalf("crops of %v, want squares", size)
+			}
+			o.Size, o.Base, o.Stride = size[0], golden.Param[int](c, "base_size"), golden.Param[int](c, "overlap_stride")
+			o.Scale, o.IoU = golden.Param[[2]float64](c, "long_side_range"), golden.Param[[2]float64](c, "iou_bounds")
 			draws := &recorded{t, c.Ints("draws_int"), c.Floats("draws_real")}
-			// The recorded range of the long side tells the base.
-			o.Base = int(draws.ints[1]) / 2
 			image, label := wrap(t, c, "image"), wrap(t, c, "label")
 			g := o.Choose(image.Height(), image.Width(), draws)
 			if len(draws.ints) > 0 {

@@ -3,6 +3,7 @@ package formats
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -24,18 +25,15 @@ func TestRareClassesMatchThePublishedProbabilities(t *testing.T) {
 	for _, path := range golden.Files(t, "rcs") {
 		c := golden.Load(t, path)
 		dir := t.TempDir()
-		text, err := os.ReadFile(golden.Path(t, strings.TrimSuffix(filepath.Base(path), ".safetensors")+"_"+StatsFile))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, StatsFile), text, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, StatsFile), c.Text("stats_file"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		stats, err := ReadClassStats(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, temperature := range map[string]float64{"T0.01": 0.01, "T0.1": 0.1} {
+		for _, temperature := range golden.Param[[]float64](c, "temperatures") {
+			name := fmt.Sprintf("T%v", temperature)
 			r, err := NewRareClasses(stats, temperature, 3000)
 			if err != nil {
 				t.Fatal(err)

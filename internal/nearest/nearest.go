@@ -1,3 +1,4 @@
+// Package nearest finds what a mistyped word was to be.
 package nearest
 
 // Word is the candidate closest to word by edit distance (Levenshtein), for

@@ -40,14 +40,24 @@ func (d FeatureDistance) Mask(label *torch.Tensor, h, w int) *torch.Tensor {
 // CellLabel scales a label down to [N,h,w]: the class that covers most of a
 // cell where that is at least the ratio, 255 elsewhere (mmseg/utils/utils.py,
 // downscale_label_ratio). 255 takes part as one more class.
+//
+// A cell's side is the label's width over the map's, rounded down, for both
+// axes, and the pixels beyond the last whole cell are dropped: where a crop's
+// sides are not multiples of the map's stride, the cells lie a little off what
+// the map shows. The released code stops where that makes another number of
+// cells than the map has; here one row of them without a label is 255, and a row
+// or column beyond the map is dropped.
 func (d FeatureDistance) CellLabel(label *torch.Tensor, h, w int) *torch.Tensor {
-	rows, cols := label.Dim(-2), label.Dim(-1)
-	if rows%h != 0 || cols%w != 0 || rows/h != cols/w {
-		label.Scope().Fail("feature distance", "label %dx%d is no whole multiple of the %dx%d map", rows, cols, h, w)
+	height, width := label.Dim(-2), label.Dim(-1)
+	side := width / w
+	if off := height/max(side, 1) - h; side == 0 || off < -1 || off > 1 {
+		label.Scope().Fail("feature distance", "label %dx%d does not lie over the %dx%d map in square cells: use crops whose sides are multiples of the map's stride", height, width, h, w)
 	}
 	folded := label.MaskedFill(label.Eq(255), float64(d.Labels))
-	share, class := folded.OneHot(d.Labels+1).Permute(0, 3, 1, 2).To(torch.Float32).AvgPool2d(rows/h, rows/h).MaxDim(1, false)
-	return class.MaskedFill(class.Eq(d.Labels).LogicalOr(share.Lt(d.Ratio)), 255)
+	share, class := folded.OneHot(d.Labels+1).Permute(0, 3, 1, 2).To(torch.Float32).AvgPool2d(side, side).MaxDim(1, false)
+	class = class.MaskedFill(class.Eq(d.Labels).LogicalOr(share.Lt(d.Ratio)), 255)
+	rows := min(class.Dim(1), h)
+	return class.Narrow(1, 0, rows).Narrow(2, 0, w).Pad(255, 0, 0, 0, h-rows)
 }
 
 // Validate checks the options.

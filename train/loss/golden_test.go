@@ -2,7 +2,8 @@ package loss
 
 import (
 	"fmt"
-	"path/filepath"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -12,17 +13,6 @@ import (
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
 )
 
-// each runs f on every golden case of a kind.
-func each(t *testing.T, kind string, f func(t *testing.T, s *torch.Scope, c *golden.Case)) {
-	t.Helper()
-	for _, path := range golden.Files(t, kind) {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			c := golden.Load(t, path)
-			torchtest.Run(t, func(s *torch.Scope) { f(t, s, c) })
-		})
-	}
-}
-
 func bytesOf(v []int64) []uint8 {
 	out := make([]uint8, len(v))
 	for i, x := range v {
@@ -31,10 +21,23 @@ func bytesOf(v []int64) []uint8 {
 	return out
 }
 
-var published = PixelContrast{Temperature: 0.1, BaseTemperature: 0.07, MaxSamples: 1024, MaxViews: 100, IgnoreAsClass: true}
+// pixelContrast is the released code's with a case's temperatures and counts.
+func pixelContrast(c *golden.Case) PixelContrast {
+	return PixelContrast{Temperature: golden.Param[float64](c, "temperature"), BaseTemperature: golden.Param[float64](c, "base_temperature"),
+		MaxSamples: golden.Param[int](c, "max_samples"), MaxViews: golden.Param[int](c, "max_views"), IgnoreAsClass: ignoredIsAClass(c)}
+}
+
+// ignoredIsAClass: the released code takes another label than 255 for the one
+// to ignore.
+func ignoredIsAClass(c *golden.Case) bool {
+	return golden.Param[int](c, "ignore_label") != int(raster.Ignore)
+}
 
 func TestCrossEntropy(t *testing.T) {
-	each(t, "cross_entropy", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+	torchtest.Golden(t, "cross_entropy", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+		golden.Fixed(c, "loss_weight", 1.0)
+		golden.Fixed(c, "ignore_index", raster.Ignore)
+		golden.Fixed(c, "align_corners", false)
 		label := torchtest.Tensor(s, c, "label")
 		for name, weight := range map[string]*torch.Tensor{"unweighted": nil, "weighted": torchtest.Tensor(s, c, "pixel_weight")} {
 			logits := torchtest.Tensor(s, c, "logits").SetRequiresGrad(true)
@@ -48,11 +51,12 @@ func TestCrossEntropy(t *testing.T) {
 }
 
 func TestPixelContrastValue(t *testing.T) {
-	each(t, "pixel_contrast", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+	torchtest.Golden(t, "pixel_contrast", func(t *testing.T, s *torch.Scope, c *golden.Case) {
 		feats := torchtest.Tensor(s, c, "feats").SetRequiresGrad(true)
 		rows, views, dim := feats.Dim(0), feats.Dim(1), feats.Dim(2)
 		class := torchtest.Tensor(s, c, "labels").To(torch.Int64).Unsqueeze(1).Expand(rows, views).Reshape(-1)
-		l := published.contrast(feats.Reshape(-1, dim), class)
+		contrast := PixelContrast{Temperature: golden.Param[float64](c, "temperature"), BaseTemperature: golden.Param[float64](c, "base_temperature")}
+		l := contrast.contrast(feats.Reshape(-1, dim), class)
 		l.Backward()
 		golden.NearRelative(t, "loss", l.Float32s(), c.Floats("loss"), 3e-6)
 		golden.NearRelative(t, "grad.feats", feats.Grad(s).Float32s(), c.Floats("grad.feats"), 5e-6)
@@ -60,7 +64,8 @@ func TestPixelContrastValue(t *testing.T) {
 }
 
 func TestPixelSampling(t *testing.T) {
-	each(t, "pixel_sampling", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+	torchtest.Golden(t, "pixel_sampling", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+		contrast, inOrder := pixelContrast(c), golden.Param[string](c, "permutation") == "identity"
 		embed := torchtest.Tensor(s, c, "embed").SetRequiresGrad(true)
 		h, w := embed.Dim(2), embed.Dim(3)
 		shape := c.Must("label").Shape
@@ -68,7 +73,7 @@ func TestPixelSampling(t *testing.T) {
 		if !slices.Equal(low, bytesOf(c.Ints("label_low"))) {
 			t.Error("the label at feature size differs")
 		}
-		a, err := published.Sample(low, torchtest.Tensor(s, c, "predict").To(torch.Uint8), nil)
+		a, err := contrast.Sample(low, torchtest.Tensor(s, c, "predict").To(torch.Uint8), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,13 +99,17 @@ func TestPixelSampling(t *testing.T) {
 			if int64(hard) != row[5] {
 				t.Errorf("row %d keeps %d hard pixels, want %d", r, hard, row[5])
 			}
-			// The recorded choice is replayed for the value.
+			// A random choice is replayed for the value.
 			for v := range a.Views {
-				pixels[r*a.Views+v] = int64(image*h*w) + selected[r*a.Views+v]
+				want := int64(image*h*w) + selected[r*a.Views+v]
+				if inOrder && pixels[r*a.Views+v] != want {
+					t.Errorf("row %d, view %d is pixel %d, want %d", r, v, pixels[r*a.Views+v], want)
+				}
+				pixels[r*a.Views+v] = want
 			}
 		}
 		a.Pixels = s.FromInt64(pixels, len(pixels))
-		l := published.Loss(embed, a)
+		l := contrast.Loss(embed, a)
 		l.Backward()
 		golden.NearRelative(t, "loss", l.Float32s(), c.Floats("loss"), 3e-6)
 		golden.NearRelative(t, "grad.embed", embed.Grad(s).Float32s(), c.Floats("grad.embed"), 4e-6)
@@ -108,11 +117,13 @@ func TestPixelSampling(t *testing.T) {
 }
 
 func TestPixelBookkeeping(t *testing.T) {
-	each(t, "pixel_bookkeeping", func(t *testing.T, s *torch.Scope, c *golden.Case) {
-		for k := 0; c.Has(fmt.Sprintf("case%d.n_view", k)); k++ {
+	torchtest.Golden(t, "pixel_bookkeeping", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+		golden.Fixed(c, "permutation", "identity")
+		contrast := PixelContrast{MaxSamples: golden.Param[int](c, "max_samples"), MaxViews: golden.Param[int](c, "max_views"), IgnoreAsClass: ignoredIsAClass(c)}
+		for k := range golden.Param[int](c, "case_count") {
 			name := func(s string) string { return fmt.Sprintf("case%d.%s", k, s) }
 			area := c.Must(name("label_low")).Shape[1] * c.Must(name("label_low")).Shape[2]
-			a, err := published.Sample(bytesOf(c.Ints(name("label_low"))), torchtest.Tensor(s, c, name("predict")).To(torch.Uint8), nil)
+			a, err := contrast.Sample(bytesOf(c.Ints(name("label_low"))), torchtest.Tensor(s, c, name("predict")).To(torch.Uint8), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -152,47 +163,30 @@ func patchView(s *torch.Scope, c *golden.Case, k int) View {
 	return v
 }
 
-// threshold finds which of the thresholds in use a case was made with: it is
-// the one that gives the recorded number of positives.
-func threshold(t *testing.T, s *torch.Scope, c *golden.Case) float64 {
-	t.Helper()
-	var want int64
-	for _, v := range append(c.Ints("pos_mask1"), c.Ints("pos_mask2")...) {
-		want += v
-	}
-	for _, th := range []float64{0.9, 0.75} {
-		r, err := PatchContrast{Temperature: 0.1, Threshold: th, Stride: 8, Steps: 3}.Loss(patchView(s, c, 1), patchView(s, c, 2), Bank{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if int64(r.Positives.Item()) == want {
-			return th
-		}
-	}
-	t.Fatalf("no threshold gives %d positives", want)
-	return 0
-}
-
 func TestPatchContrast(t *testing.T) {
-	each(t, "patch_contrast", func(t *testing.T, s *torch.Scope, c *golden.Case) {
-		contrast := PatchContrast{Temperature: 0.1, Threshold: threshold(t, s, c), Stride: 8, Steps: 3}
+	torchtest.Golden(t, "patch_contrast", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+		golden.Fixed(c, "negatives_chunk", steadied)
+		keep := golden.Param[int](c, "bank_keep")
+		contrast := PatchContrast{Temperature: golden.Param[float64](c, "temperature"), Threshold: golden.Param[float64](c, "pos_thresh"), Stride: golden.Param[int](c, "overlap_stride"), Steps: keep}
 		a, b := patchView(s, c, 1), patchView(s, c, 2)
 		var bank Bank
-		for i := 0; c.Has(fmt.Sprintf("bank%d.feat", i)); i++ {
+		for i := range golden.Param[int](c, "bank_entries_before") {
 			bank.Entries = append(bank.Entries, BankEntry{torchtest.Tensor(s, c, fmt.Sprintf("bank%d.feat", i)), torchtest.Tensor(s, c, fmt.Sprintf("bank%d.label", i))})
 		}
 		r, err := contrast.Loss(a, b, bank)
 		if err != nil {
 			t.Fatal(err)
 		}
-		const weight = 0.1
-		l := r.Loss.Mul(weight)
+		if got, want := int(r.Positives.Item()), golden.Param[int](c, "positives"); got != want {
+			t.Errorf("%d anchors count, want %d", got, want)
+		}
+		l := r.Loss.Mul(golden.Param[float64](c, "weight_unsup"))
 		l.Backward()
 		golden.NearRelative(t, "loss_unsup", l.Float32s(), c.Floats("loss_unsup"), 3e-6)
 		for name, v := range map[string]View{"grad.feat1": a, "grad.feat2": b} {
 			golden.NearRelative(t, name, v.Features.Grad(s).Float32s(), c.Floats(name), 5e-6)
 		}
-		if err := bank.Push(s, r.Negatives, 3); err != nil {
+		if err := bank.Push(s, r.Negatives, keep); err != nil {
 			t.Fatal(err)
 		}
 		for i, want := range c.Ints("bank_sizes_after") {
@@ -204,8 +198,9 @@ func TestPatchContrast(t *testing.T) {
 }
 
 func TestFeatureDistance(t *testing.T) {
-	things := FeatureDistance{Classes: []int{6, 7, 11, 12, 13, 14, 15, 16, 17, 18}, Ratio: 0.75, Labels: 19}
-	each(t, "feature_distance", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+	torchtest.Golden(t, "feature_distance", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+		golden.Fixed(c, "ignore_index", raster.Ignore)
+		things := FeatureDistance{Classes: golden.Param[[]int](c, "feature_distance_classes"), Ratio: golden.Param[float64](c, "feature_distance_ratio"), Labels: golden.Param[int](c, "num_classes")}
 		feat := torchtest.Tensor(s, c, "feat").SetRequiresGrad(true)
 		label := torchtest.Tensor(s, c, "label").Squeeze(1)
 		if got := things.CellLabel(label, feat.Dim(2), feat.Dim(3)); !slices.Equal(got.Int64s(), c.Ints("gt_rescaled")) {
@@ -214,8 +209,7 @@ func TestFeatureDistance(t *testing.T) {
 		if got := things.Mask(label, feat.Dim(2), feat.Dim(3)); !slices.Equal(got.Int64s(), c.Ints("mask")) {
 			t.Error("the mask differs")
 		}
-		const weight = 0.005
-		l := things.Loss(feat, torchtest.Tensor(s, c, "imnet_feat"), label).Mul(weight)
+		l := things.Loss(feat, torchtest.Tensor(s, c, "imnet_feat"), label).Mul(golden.Param[float64](c, "feature_distance_weight"))
 		l.Backward()
 		want := c.Floats("loss")
 		if want[0] != want[0] { // the published code's NaN of an empty mask is our 0
@@ -224,4 +218,56 @@ func TestFeatureDistance(t *testing.T) {
 		golden.NearRelative(t, "loss", l.Float32s(), want, 3e-6)
 		golden.NearRelative(t, "grad.feat", feat.Grad(s).Float32s(), c.Floats("grad.feat"), 5e-6)
 	})
+}
+
+// TestCellsOfCropsThatAreNotMultiples compares cells with a plain count: of
+// crops whose sides are multiples of the map's stride, 32, and of others, at
+// which the released code goes on (96×104) or stops (104×96, 160×104).
+func TestCellsOfCropsThatAreNotMultiples(t *testing.T) {
+	d := FeatureDistance{Classes: []int{1}, Ratio: 0.75, Labels: 3}
+	for _, size := range [][2]int{{96, 128}, {96, 104}, {104, 96}, {160, 104}, {33, 64}, {720, 1280}} {
+		height, width := size[0], size[1]
+		h, w := (height+31)/32, (width+31)/32
+		rng := rand.New(rand.NewPCG(uint64(height), uint64(width)))
+		labels := make([]uint8, height*width)
+		for i := range labels { // blocks of one class, with some noise
+			class := []uint8{0, 1, 2, 255}[(i/width/44*3+i%width/44)%4]
+			if rng.IntN(12) == 0 {
+				class = uint8(rng.IntN(3))
+			}
+			labels[i] = class
+		}
+		side := width / w
+		want, known := make([]int64, h*w), 0
+		for i := range want {
+			want[i] = 255
+			y, x := i/w, i%w
+			if (y+1)*side > height || (x+1)*side > width {
+				continue
+			}
+			var count [256]int
+			for p := range side * side {
+				count[labels[(y*side+p/side)*width+x*side+p%side]]++
+			}
+			for class := range 3 {
+				if count[class]*4 >= side*side*3 {
+					want[i] = int64(class)
+					known++
+				}
+			}
+		}
+		if known == 0 {
+			t.Errorf("%dx%d: no cell shows one class", height, width)
+		}
+		torchtest.Run(t, func(s *torch.Scope) {
+			label := s.FromUint8(labels, 1, height, width).To(torch.Int64)
+			if got := d.CellLabel(label, h, w); !slices.Equal(got.Int64s(), want) {
+				t.Errorf("%dx%d: cells %v, want %v", height, width, got.Int64s(), want)
+			}
+			student, frozen := s.Zeros(torch.Float32, 1, 2, h, w).Add(1), s.Zeros(torch.Float32, 1, 2, h, w)
+			if l := d.Loss(student, frozen, label).Item(); math.IsNaN(l) {
+				t.Errorf("%dx%d: loss %v", height, width, l)
+			}
+		})
+	}
 }

@@ -196,9 +196,12 @@ func TestBadInputIsAnError(t *testing.T) {
 		"features of other channels": {func(s *torch.Scope) {
 			FeatureDistance{Classes: []int{0}, Ratio: 0.5, Labels: 3}.Loss(s.Zeros(torch.Float32, 1, 4, 2, 2), s.Zeros(torch.Float32, 1, 5, 2, 2), s.FromInt64(make([]int64, 16), 1, 4, 4))
 		}, "[1 5 2 2]"},
-		"label that does not fold": {func(s *torch.Scope) {
-			FeatureDistance{Classes: []int{0}, Ratio: 0.5, Labels: 3}.Loss(s.Zeros(torch.Float32, 1, 4, 2, 2), s.Zeros(torch.Float32, 1, 4, 2, 2), s.FromInt64(make([]int64, 15), 1, 3, 5))
-		}, "3x5"},
+		"label that does not lie over the map": {func(s *torch.Scope) {
+			FeatureDistance{Classes: []int{0}, Ratio: 0.5, Labels: 3}.Loss(s.Zeros(torch.Float32, 1, 4, 2, 2), s.Zeros(torch.Float32, 1, 4, 2, 2), s.FromInt64(make([]int64, 36), 1, 9, 4))
+		}, "9x4"},
+		"label smaller than the map": {func(s *torch.Scope) {
+			FeatureDistance{Classes: []int{0}, Ratio: 0.5, Labels: 3}.Loss(s.Zeros(torch.Float32, 1, 4, 2, 2), s.Zeros(torch.Float32, 1, 4, 2, 2), s.FromInt64(make([]int64, 1), 1, 1, 1))
+		}, "1x1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := lib.Run(torch.CPU, func(s *torch.Scope) error { c.f(s); return nil })

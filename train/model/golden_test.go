@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,18 +13,16 @@ import (
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
 )
 
-// load sets every tensor of a store from the "weight.*" tensors of a case, or
-// from its byte-coded "q8.*" and "step.*". It is strict about names.
-func load(t *testing.T, s *torch.Scope, store *nn.Store, prefix string, weights []*golden.Case) {
+// load sets every tensor of a store from the "weight.*" tensors of cases, or
+// from their byte-coded "q8.*" and "step.*". It is strict about names.
+func load(t *testing.T, s *torch.Scope, store *nn.Store, weights ...*golden.Case) {
 	t.Helper()
-	used := map[string]bool{}
 	err := s.NoGrad(func(s *torch.Scope) error {
 		for _, e := range store.Entries() {
-			value := weight(s, prefix+e.Name, weights)
+			value := weight(s, e.Name, weights)
 			if value == nil {
 				t.Fatalf("no golden weight for %s", e.Name)
 			}
-			used[prefix+e.Name] = true
 			e.Tensor.In(s).CopyInPlace(value)
 		}
 		return nil
@@ -35,7 +32,7 @@ func load(t *testing.T, s *torch.Scope, store *nn.Store, prefix string, weights 
 	}
 	for _, w := range weights {
 		for _, name := range w.Names() {
-			if bare, ok := strings.CutPrefix(name, "weight."+prefix); ok && !used[prefix+bare] && prefix == "" {
+			if bare, ok := strings.CutPrefix(name, "weight."); ok && store.Get(bare) == nil {
 				t.Errorf("golden weight %s has no place in the network", name)
 			}
 		}
@@ -76,43 +73,50 @@ func checkGrads(t *testing.T, s *torch.Scope, store *nn.Store, c *golden.Case, p
 	return n
 }
 
-func checkMiT(t *testing.T, path string, config MiTConfig, parts func(c *golden.Case) (weights, cotangents []*golden.Case)) {
-	c := golden.Load(t, path)
-	weights, cotangents := parts(c)
-	torchtest.Run(t, func(s *torch.Scope) {
-		store := nn.NewStore(s)
-		net, err := NewMixTransformer(store.Root(), config)
-		if err != nil {
+// mitConfig is the encoder that a case was made with, without drop path.
+func mitConfig(c *golden.Case) MiTConfig {
+	golden.Fixed(c, "num_heads", mitHeads)
+	golden.Fixed(c, "sr_ratios", mitReduction)
+	golden.Fixed(c, "mlp_ratios", [4]int{mitExpansion, mitExpansion, mitExpansion, mitExpansion})
+	return MiTConfig{Dims: golden.Param[[4]int](c, "embed_dims"), Depths: golden.Param[[4]int](c, "depths")}
+}
+
+func checkMiT(t *testing.T, s *torch.Scope, c, cotangents *golden.Case, config MiTConfig, weights ...*golden.Case) {
+	golden.Fixed(c, "qkv_bias", true)
+	golden.Fixed(c, "patch_sizes", [4]int{7, 3, 3, 3})
+	golden.Fixed(c, "strides", [4]int{4, 2, 2, 2})
+	store := nn.NewStore(s)
+	net, err := NewMixTransformer(store.Root(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	load(t, s, store, weights...)
+	x := torchtest.Tensor(s, c, "input").SetRequiresGrad(true)
+	features := net.Forward(x, nn.Training) // drop path 0
+	total := s.Zeros(torch.Float32)
+	for i, f := range features {
+		name := fmt.Sprintf("stage%d", i+1)
+		golden.Near(t, "out."+name, f.Float32s(), c.Floats("out."+name), 3e-5+1e-5*norm(c.Floats("out."+name)))
+		total = total.Add(f.Mul(torchtest.Tensor(s, cotangents, "cot."+name)).Sum())
+	}
+	total.Backward()
+	golden.NearRelative(t, "grad.input", x.Grad(s).Float32s(), c.Floats("grad.input"), 2e-5)
+	if n := checkGrads(t, s, store, c, "grad.", 4e-5); n == 0 {
+		t.Error("no gradient was compared")
+	}
+	if text := c.Metadata["gradnorm_names"]; text != "" {
+		var names []string
+		if err := json.Unmarshal([]byte(text), &names); err != nil {
 			t.Fatal(err)
 		}
-		load(t, s, store, "", weights)
-		x := torchtest.Tensor(s, c, "input").SetRequiresGrad(true)
-		features := net.Forward(x, nn.Training) // drop path 0
-		total := s.Zeros(torch.Float32)
-		for i, f := range features {
-			name := fmt.Sprintf("stage%d", i+1)
-			golden.Near(t, "out."+name, f.Float32s(), c.Floats("out."+name), 3e-5+1e-5*norm(c.Floats("out."+name)))
-			total = total.Add(f.Mul(torchtest.Tensor(s, cotangents[0], "cot."+name)).Sum())
-		}
-		total.Backward()
-		golden.NearRelative(t, "grad.input", x.Grad(s).Float32s(), c.Floats("grad.input"), 2e-5)
-		if n := checkGrads(t, s, store, c, "grad.", 4e-5); n == 0 {
-			t.Error("no gradient was compared")
-		}
-		if text := c.Metadata["gradnorm_names"]; text != "" {
-			var names []string
-			if err := json.Unmarshal([]byte(text), &names); err != nil {
-				t.Fatal(err)
-			}
-			want := c.Floats("gradnorm")
-			for i, name := range names {
-				got := norm2(store.Get(name).Grad(s).Float32s())
-				if math.Abs(got-float64(want[i])) > 1e-4*float64(want[i])+1e-3 {
-					t.Errorf("gradient norm of %s: %v, want %v", name, got, want[i])
-				}
+		want := c.Floats("gradnorm")
+		for i, name := range names {
+			got := norm2(store.Get(name).Grad(s).Float32s())
+			if math.Abs(got-float64(want[i])) > 1e-4*float64(want[i])+1e-3 {
+				t.Errorf("gradient norm of %s: %v, want %v", name, got, want[i])
 			}
 		}
-	})
+	}
 }
 
 func norm(v []float32) float64 {
@@ -132,66 +136,68 @@ func norm2(v []float32) float64 {
 }
 
 func TestMiTMatchesThePublishedEncoder(t *testing.T) {
-	for _, path := range golden.Files(t, "mit_tiny") {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			checkMiT(t, path, MiTConfig{Dims: [4]int{16, 32, 40, 64}, Depths: [4]int{1, 2, 2, 1}}, func(c *golden.Case) (w, cot []*golden.Case) {
-				return c.Weights(), []*golden.Case{c}
-			})
-		})
-	}
-	for _, path := range golden.FilesIfAny(t, "mit_b0") {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			config, err := MiT("mit-b0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			config.DropPath = 0
-			checkMiT(t, path, config, func(c *golden.Case) (w, cot []*golden.Case) {
-				return []*golden.Case{c.Part("weights-1-of-2"), c.Part("weights-2-of-2")}, []*golden.Case{c.Part("cot")}
-			})
-		})
-	}
+	torchtest.Golden(t, "mit_tiny", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+		checkMiT(t, s, c, c, mitConfig(c), c.Weights())
+	})
+	torchtest.Golden(t, "mit_b0", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+		config, err := MiT("mit-b0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.DropPath = 0
+		if want := mitConfig(c); config != want {
+			t.Errorf("MiT-B0 is %+v, want %+v", config, want)
+		}
+		checkMiT(t, s, c, c.Part("cot"), config, c.Part("weights-1-of-2"), c.Part("weights-2-of-2"))
+	})
+}
+
+// fixedHead fails unless a case of the DAFormer decoder has its constants.
+func fixedHead(c *golden.Case) {
+	golden.Fixed(c, "dilations", asppDilations)
+	golden.Fixed(c, "aspp_separable", true)
+	golden.Fixed(c, "aspp_pool", false)
+	golden.Fixed(c, "align_corners", false)
+	golden.Fixed(c, "batch_norm_eps", 1e-5)
+	golden.Fixed(c, "batch_norm_momentum", 0.1)
 }
 
 func TestDAFormerHeadMatchesThePublishedDecoder(t *testing.T) {
-	for _, path := range golden.Files(t, "daformer_head") {
-		c := golden.Load(t, path)
-		for mode, m := range map[string]nn.Mode{"eval": nn.Scoring, "train": nn.Teaching} {
-			t.Run(filepath.Base(path)+"/"+mode, func(t *testing.T) {
-				torchtest.Run(t, func(s *torch.Scope) {
-					store := nn.NewStore(s)
-					var features [4]*torch.Tensor
-					var dims [4]int
-					for i := range features {
-						features[i] = torchtest.Tensor(s, c, fmt.Sprintf("feat%d", i+1)).SetRequiresGrad(true)
-						dims[i] = features[i].Dim(1)
+	for mode, m := range map[string]nn.Mode{"eval": nn.Scoring, "train": nn.Teaching} {
+		t.Run(mode, func(t *testing.T) {
+			torchtest.Golden(t, "daformer_head", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+				fixedHead(c)
+				store := nn.NewStore(s)
+				dims, channels := golden.Param[[4]int](c, "in_channels"), golden.Param[int](c, "head_channels")
+				golden.Fixed(c, "head_embed_dim", channels)
+				var features [4]*torch.Tensor
+				for i := range features {
+					features[i] = torchtest.Tensor(s, c, fmt.Sprintf("feat%d", i+1)).SetRequiresGrad(true)
+				}
+				head := NewDAFormerHead(store.Root(), dims, DAFormerConfig{Classes: golden.Param[int](c, "num_classes"), Channels: channels, Dropout: golden.Param[float64](c, "dropout")})
+				load(t, s, store, c.Weights())
+				logits, fused := head.Forward(features, m)
+				golden.NearRelative(t, "logits", logits.Float32s(), c.Floats(mode+".logits"), 8e-6)
+				golden.NearRelative(t, "fused", fused.Float32s(), c.Floats(mode+".fused"), 8e-6)
+				logits.Mul(torchtest.Tensor(s, c, "cot.logits")).Sum().Add(fused.Mul(torchtest.Tensor(s, c, "cot.fused")).Sum()).Backward()
+				compared := checkGrads(t, s, store, c, mode+".grad.", 1e-5)
+				for i, f := range features {
+					if name := fmt.Sprintf("%s.grad.feat%d", mode, i+1); c.Has(name) {
+						golden.NearRelative(t, name, f.Grad(s).Float32s(), c.Floats(name), 1e-5)
+						compared++
 					}
-					channels := c.Must("cot.fused").Shape[1]
-					head := NewDAFormerHead(store.Root(), dims, DAFormerConfig{Classes: c.Must("cot.logits").Shape[1], Channels: channels, Dropout: 0.1})
-					load(t, s, store, "", c.Weights())
-					logits, fused := head.Forward(features, m)
-					golden.NearRelative(t, "logits", logits.Float32s(), c.Floats(mode+".logits"), 8e-6)
-					golden.NearRelative(t, "fused", fused.Float32s(), c.Floats(mode+".fused"), 8e-6)
-					logits.Mul(torchtest.Tensor(s, c, "cot.logits")).Sum().Add(fused.Mul(torchtest.Tensor(s, c, "cot.fused")).Sum()).Backward()
-					compared := checkGrads(t, s, store, c, mode+".grad.", 1e-5)
-					for i, f := range features {
-						if name := fmt.Sprintf("%s.grad.feat%d", mode, i+1); c.Has(name) {
-							golden.NearRelative(t, name, f.Grad(s).Float32s(), c.Floats(name), 1e-5)
-							compared++
+				}
+				if compared == 0 {
+					t.Error("no gradient was compared")
+				}
+				if m.BatchStatistics {
+					for _, e := range store.Entries() {
+						if name := "train.after." + e.Name; e.Buffer && c.Has(name) {
+							golden.NearRelative(t, name, e.Tensor.Float32s(), c.Floats(name), 2e-6)
 						}
 					}
-					if compared == 0 {
-						t.Error("no gradient was compared")
-					}
-					if m.BatchStatistics {
-						for _, e := range store.Entries() {
-							if name := "train.after." + e.Name; e.Buffer && c.Has(name) {
-								golden.NearRelative(t, name, e.Tensor.Float32s(), c.Floats(name), 2e-6)
-							}
-						}
-					}
-				})
+				}
 			})
-		}
+		})
 	}
 }

@@ -4,10 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"reflect"
-	"strings"
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures/golden"
@@ -18,53 +16,50 @@ import (
 )
 
 func TestAdamW(t *testing.T) {
-	for _, path := range golden.Files(t, "adamw") {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			c := golden.Load(t, path)
-			torchtest.Run(t, func(s *torch.Scope) {
-				store := nn.NewStore(s)
-				groups := map[string]Group{}
-				for i := 0; c.Has(fmt.Sprintf("p%d", i)); i++ {
-					name := fmt.Sprintf("p%d", i)
-					store.Root().Param(name, func(p *torch.Tensor) { p.CopyInPlace(torchtest.Tensor(s, c, name)) }, c.Must(name).Shape...)
-					groups[name] = Group{float64(c.Ints("lr_mult")[i]), float64(c.Ints("decay_mult")[i])}
-				}
-				make := func() *AdamW {
-					return NewAdamW(s, store.Entries(), func(n string) Group { return groups[n] }, Options{Betas: [2]float64{0.9, 0.999}, WeightDecay: 0.01})
-				}
-				opt := make()
-				for step, lr := range c.Floats("lr") {
-					for _, e := range store.Parameters() {
-						e.Tensor.SetGrad(torchtest.Tensor(s, c, fmt.Sprintf("grad%d.%s", step+1, e.Name)))
-					}
-					if err := opt.Step(float64(lr)); err != nil {
-						t.Fatal(err)
-					}
-					for _, e := range store.Parameters() {
-						name := fmt.Sprintf("after%d.%s", step+1, e.Name)
-						golden.NearRelative(t, name, e.Tensor.Float32s(), c.Floats(name), 2e-6)
-					}
-					// Half way, the state moves to a new optimizer.
-					tensors, err := opt.Tensors()
-					if err != nil {
-						t.Fatal(err)
-					}
-					file := filepath.Join(t.TempDir(), "optimizer.safetensors")
-					if err := safetensors.WriteFile(file, nil, tensors); err != nil {
-						t.Fatal(err)
-					}
-					saved, err := safetensors.Open(file)
-					if err != nil {
-						t.Fatal(err)
-					}
-					opt = make()
-					if err := opt.Load(saved); err != nil {
-						t.Fatal(err)
-					}
-				}
-			})
-		})
-	}
+	torchtest.Golden(t, "adamw", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+		golden.Fixed(c, "eps", epsilon)
+		store := nn.NewStore(s)
+		groups := map[string]Group{}
+		rates, decays := golden.Param[[]float64](c, "lr_mult"), golden.Param[[]float64](c, "decay_mult")
+		for i, name := range golden.Param[[]string](c, "parameters") {
+			store.Root().Param(name, func(p *torch.Tensor) { p.CopyInPlace(torchtest.Tensor(s, c, name)) }, c.Must(name).Shape...)
+			groups[name] = Group{rates[i], decays[i]}
+		}
+		options := Options{Betas: golden.Param[[2]float64](c, "betas"), WeightDecay: golden.Param[float64](c, "weight_decay")}
+		make := func() *AdamW {
+			return NewAdamW(s, store.Entries(), func(n string) Group { return groups[n] }, options)
+		}
+		opt := make()
+		for step, lr := range golden.Param[[]float64](c, "lr_per_step") {
+			for _, e := range store.Parameters() {
+				e.Tensor.SetGrad(torchtest.Tensor(s, c, fmt.Sprintf("grad%d.%s", step+1, e.Name)))
+			}
+			if err := opt.Step(lr); err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range store.Parameters() {
+				name := fmt.Sprintf("after%d.%s", step+1, e.Name)
+				golden.NearRelative(t, name, e.Tensor.Float32s(), c.Floats(name), 2e-6)
+			}
+			// Half way, the state moves to a new optimizer.
+			tensors, err := opt.Tensors()
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "optimizer.safetensors")
+			if err := safetensors.WriteFile(file, nil, tensors); err != nil {
+				t.Fatal(err)
+			}
+			saved, err := safetensors.Open(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opt = make()
+			if err := opt.Load(saved); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }
 
 func TestParametersWithoutGradientStandStill(t *testing.T) {
@@ -86,10 +81,6 @@ func TestParametersWithoutGradientStandStill(t *testing.T) {
 }
 
 func TestGroupsFollowThePublishedConfiguration(t *testing.T) {
-	text, err := os.ReadFile(golden.Path(t, "param_groups_daf.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var table struct {
 		Params []struct {
 			Name      string  `json:"name"`
@@ -97,7 +88,7 @@ func TestGroupsFollowThePublishedConfiguration(t *testing.T) {
 			DecayMult float64 `json:"decay_mult"`
 		} `json:"params"`
 	}
-	if err := json.Unmarshal(text, &table); err != nil {
+	if err := json.Unmarshal(golden.Table(t, "param_groups_daf.json"), &table); err != nil {
 		t.Fatal(err)
 	}
 	if len(table.Params) == 0 {
@@ -114,25 +105,23 @@ func TestSchedule(t *testing.T) {
 	for _, path := range golden.Files(t, "lr_schedule") {
 		c := golden.Load(t, path)
 		compared := 0
-		for _, name := range c.Names() {
-			kind, ok := strings.CutPrefix(name, "lr.")
-			if !ok || !c.Has("iters."+kind) {
-				continue
-			}
-			base, schedule := 6e-5, Schedule{Iterations: 60000, Warmup: 1500, WarmupRatio: 1e-6, Power: 1}
-			switch {
-			case strings.HasSuffix(kind, "_head"):
-				base *= 10
-			case strings.HasPrefix(kind, "40k"):
-				schedule.Iterations = 40000
-			case kind != "60k":
-				continue // another optimizer's schedule
+		for name, p := range golden.Param[map[string]struct {
+			Power       float64 `json:"power"`
+			Warmup      int     `json:"warmup_iters"`
+			WarmupRatio float64 `json:"warmup_ratio"`
+			LR          float64 `json:"lr"`
+			Iterations  int     `json:"max_steps"`
+			Least       float64 `json:"min_lr"`
+		}](c, "schedules") {
+			if p.Least != 0 {
+				continue // the SGD of another recipe, whose rate does not end at 0
 			}
 			compared++
-			want := c.Floats(name)
-			for i, iteration := range c.Ints("iters." + kind) {
-				if got := base * schedule.Factor(int(iteration)); math.Abs(got-float64(want[i])) > 1e-6*float64(want[i])+1e-16 {
-					t.Errorf("%s at %d: %v, want %v", kind, iteration, got, want[i])
+			schedule := Schedule{Iterations: p.Iterations, Warmup: p.Warmup, WarmupRatio: p.WarmupRatio, Power: p.Power}
+			want := c.Floats("lr." + name)
+			for i, iteration := range c.Ints("iters." + name) {
+				if got := p.LR * schedule.Factor(int(iteration)); math.Abs(got-float64(want[i])) > 1e-6*float64(want[i])+1e-16 {
+					t.Errorf("%s at %d: %v, want %v", name, iteration, got, want[i])
 				}
 			}
 		}

@@ -43,27 +43,23 @@ type functions struct {
 // ErrNotFound is wrapped by Load's error where no backend library was found.
 var ErrNotFound = errors.New("libtorch backend not found")
 
-// Find is the path of the adapter library that is to be loaded from path. With an
-// empty path it looks at $PIPA_TORCH, beside the executable, in ../lib and ../build
-// from there, and in build/ of the working directory and the folders above it.
-func Find(path string) (string, error) {
+// Load opens the adapter library at path. With an empty path it looks at
+// $PIPA_TORCH, beside the executable, in ../lib and ../build from there, and in
+// build/ of the working directory and the folders above it.
+func Load(path string) (*Lib, error) {
 	candidates := []string{path}
 	if path == "" {
 		candidates = searchPath()
 	}
+	var found string
 	for _, c := range candidates {
 		if info, err := os.Stat(c); err == nil && !info.IsDir() {
-			return filepath.Abs(c)
+			found = c
+			break
 		}
 	}
-	return "", fmt.Errorf("%w (looked at %q): build it with \"make torch\" (needs libtorch: Debian's libtorch-dev, or PyTorch for Python 3), or point PIPA_TORCH at %s", ErrNotFound, candidates, libraryName)
-}
-
-// Load opens the adapter library that Find finds.
-func Load(path string) (*Lib, error) {
-	found, err := Find(path)
-	if err != nil {
-		return nil, err
+	if found == "" {
+		return nil, fmt.Errorf("%w (looked at %q): build it with \"make torch\" (needs libtorch: Debian's libtorch-dev, or PyTorch for Python 3), or point PIPA_TORCH at %s", ErrNotFound, candidates, libraryName)
 	}
 	handle, err := purego.Dlopen(found, purego.RTLD_NOW|purego.RTLD_GLOBAL)
 	if err != nil {

@@ -3,7 +3,6 @@ package uda
 import (
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -14,22 +13,12 @@ import (
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
 )
 
-func each(t *testing.T, kind string, f func(t *testing.T, s *torch.Scope, c *golden.Case)) {
-	t.Helper()
-	for _, path := range golden.Files(t, kind) {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			c := golden.Load(t, path)
-			torchtest.Run(t, func(s *torch.Scope) { f(t, s, c) })
-		})
-	}
-}
-
 func TestTeacherFollowsParametersOnly(t *testing.T) {
-	each(t, "ema", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+	torchtest.Golden(t, "ema", func(t *testing.T, s *torch.Scope, c *golden.Case) {
 		build := func() *nn.Store {
 			store := nn.NewStore(s)
-			for i := 0; c.Has(fmt.Sprintf("ema.init.p%d", i)); i++ {
-				store.Root().Param(fmt.Sprintf("p%d", i), nn.Constant(0), c.Must(fmt.Sprintf("ema.init.p%d", i)).Shape...)
+			for _, name := range golden.Param[[]string](c, "parameters") {
+				store.Root().Param(name, nn.Constant(0), c.Must("ema.init."+name).Shape...)
 			}
 			store.Root().Buffer("buffer", 0, torch.Float32, 1)
 			return store
@@ -46,7 +35,7 @@ func TestTeacherFollowsParametersOnly(t *testing.T) {
 		}
 		teacher, student := build(), build()
 		student.Get("buffer").FillInPlace(5)
-		rule, err := NewTeacher(s, teacher, student, float64(c.Floats("alpha")[0]))
+		rule, err := NewTeacher(s, teacher, student, golden.Param[float64](c, "ema_alpha"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,23 +47,13 @@ func TestTeacherFollowsParametersOnly(t *testing.T) {
 			t.Error("at iteration 0 the teacher is no copy")
 		}
 		set(teacher, "ema.init.")
-		start := int(c.Ints("start_iter")[0])
-		last := 1
-		for c.Has(fmt.Sprintf("model.step%d.p0", last+1)) {
-			last++
-		}
-		for i := 1; i <= last; i++ {
-			set(student, fmt.Sprintf("model.step%d.", i))
-			if err := rule.Update(start + i - 1); err != nil {
+		for i, iteration := range golden.Param[[]int](c, "local_iters") {
+			set(student, fmt.Sprintf("model.step%d.", i+1))
+			if err := rule.Update(iteration); err != nil {
 				t.Fatal(err)
 			}
 			for _, e := range teacher.Parameters() {
-				name := fmt.Sprintf("ema.after%d.%s", i, e.Name)
-				// Some recordings hold the last step's values under every step's
-				// name; only the last is compared then.
-				if i < last && slices.Equal(c.Floats(name), c.Floats(fmt.Sprintf("ema.after%d.%s", last, e.Name))) {
-					continue
-				}
+				name := fmt.Sprintf("ema.after%d.%s", i+1, e.Name)
 				golden.NearRelative(t, name, e.Tensor.Float32s(), c.Floats(name), 2e-6)
 			}
 		}
@@ -85,9 +64,8 @@ func TestTeacherFollowsParametersOnly(t *testing.T) {
 }
 
 func TestPseudoLabels(t *testing.T) {
-	each(t, "pseudo_label", func(t *testing.T, s *torch.Scope, c *golden.Case) {
-		margins := c.Ints("ignore_top_bottom")
-		p := Label(torchtest.Tensor(s, c, "logits"), float64(c.Floats("threshold")[0]), int(margins[0]), int(margins[1]), nil)
+	torchtest.Golden(t, "pseudo_label", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+		p := Label(torchtest.Tensor(s, c, "logits"), golden.Param[float64](c, "pseudo_threshold"), golden.Param[int](c, "ignore_rows_top"), golden.Param[int](c, "ignore_rows_bottom"), nil)
 		if !slices.Equal(p.Label.Int64s(), c.Ints("pseudo_label")) {
 			t.Error("the labels differ")
 		}
@@ -97,10 +75,12 @@ func TestPseudoLabels(t *testing.T) {
 }
 
 func TestClassMix(t *testing.T) {
-	each(t, "class_mix", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+	torchtest.Golden(t, "class_mix", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+		golden.Fixed(c, "source_weight_valid", 1)
+		golden.Fixed(c, "source_weight_ignored", 1)
 		label := torchtest.Tensor(s, c, "label").Squeeze(1)
 		var classes [][]raster.TrainID
-		for i := 0; c.Has(fmt.Sprintf("chosen%d", i)); i++ {
+		for i := range golden.Param[int](c, "batch") {
 			var chosen []raster.TrainID
 			for _, v := range c.Ints(fmt.Sprintf("chosen%d", i)) {
 				chosen = append(chosen, raster.TrainID(v))
@@ -122,7 +102,7 @@ func TestClassMix(t *testing.T) {
 		}
 
 		present := bytesOf(c.Ints("label"))
-		want := (len(c.Ints("classes_in_batch")) + 1) / 2
+		want := golden.Param[int](c, "chosen_per_image")
 		for i, chosen := range ChooseClasses(present, 3, rand.New(rand.NewPCG(1, 2))) {
 			if len(chosen) != want || len(slices.Compact(slices.Clone(chosen))) != want {
 				t.Errorf("image %d pastes %v, want %d different classes", i, chosen, want)
@@ -145,19 +125,16 @@ func bytesOf(v []int64) []uint8 {
 }
 
 func TestStrongAugmentation(t *testing.T) {
-	each(t, "strong_aug", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+	torchtest.Golden(t, "strong_aug", func(t *testing.T, s *torch.Scope, c *golden.Case) {
 		image := torchtest.Tensor(s, c, "image")
-		size := c.Ints("kernel_size_yx")
-		if ky, kx := KernelSize(image.Dim(2)), KernelSize(image.Dim(3)); int64(ky) != size[0] || int64(kx) != size[1] {
+		golden.Fixed(c, "mean", Mean)
+		golden.Fixed(c, "std", Std)
+		size := golden.Param[[2]int](c, "kernel_size")
+		if ky, kx := KernelSize(image.Dim(2)), KernelSize(image.Dim(3)); ky != size[0] || kx != size[1] {
 			t.Errorf("kernel of %dx%d, want %v", ky, kx, size)
 		}
-		golden.Near(t, "blurred", Blur(image, float64(c.Floats("sigma")[0])).Float32s(), c.Floats("blurred"), 7e-6)
-		var factors [4]float64
-		var order [4]int
-		for i := range factors {
-			factors[i], order[i] = float64(c.Floats("factors")[i]), int(c.Ints("order")[i])
-		}
-		golden.Near(t, "jittered", Jitter(image, factors, order).Float32s(), c.Floats("jittered"), 3e-5)
+		golden.Near(t, "blurred", Blur(image, golden.Param[float64](c, "sigma")).Float32s(), c.Floats("blurred"), 7e-6)
+		golden.Near(t, "jittered", Jitter(image, golden.Param[[4]float64](c, "factors"), golden.Param[[4]int](c, "order")).Float32s(), c.Floats("jittered"), 3e-5)
 	})
 }
 

@@ -24,7 +24,6 @@ import (
 
 	"github.com/pipa-uda/pipa/fixtures/faultfs"
 	"github.com/pipa-uda/pipa/fixtures/shared"
-	"github.com/pipa-uda/pipa/train/torch"
 )
 
 var full = flag.Bool("full", false, "every fault and 50 kills of each kind, rather than some")
@@ -54,7 +53,7 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	backend, err := torch.Find("")
+	backend, err := shared.Backend()
 	if err != nil {
 		return 1, err
 	}

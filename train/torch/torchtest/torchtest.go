@@ -4,6 +4,7 @@ package torchtest
 import (
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +38,17 @@ func Run(t testing.TB, f func(s *torch.Scope)) {
 	}
 	if n := lib.LiveTensors(); n != 0 {
 		t.Errorf("%d tensors are left over", n)
+	}
+}
+
+// Golden runs f, with a scope, on every golden case of a kind.
+func Golden(t *testing.T, kind string, f func(t *testing.T, s *torch.Scope, c *golden.Case)) {
+	t.Helper()
+	for _, path := range golden.Files(t, kind) {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			c := golden.Load(t, path)
+			Run(t, func(s *torch.Scope) { f(t, s, c) })
+		})
 	}
 }
 
