@@ -28,11 +28,14 @@ var mayImport = map[string][]string{
 	"pipeline/view":         {"pipeline/raster", "pipeline"},
 	"pipeline/pipelinetest": {"pipeline/raster", "pipeline"},
 
-	"formats":         {"internal", "pipeline/raster", "pipeline", "formats"},
-	"formats/folder":  {"internal", "pipeline/raster"},
-	"formats/open":    {"internal/files", "pipeline", "formats/parquet"},
-	"formats/parquet": {"internal/files", "pipeline/raster", "pipeline", "pipeline/shards", "formats/png"},
-	"formats/png":     {"pipeline/raster"},
+	"formats":          {"internal", "pipeline/raster", "pipeline", "formats/classmap", "formats/labels", "formats/layout", "formats/png"},
+	"formats/classmap": {"internal", "pipeline/raster", "formats/labels", "formats/layout"},
+	"formats/labels":   {"pipeline/raster", "formats/png"},
+	"formats/layout":   {"internal", "pipeline/raster", "formats/labels"},
+	"formats/open":     {"internal/files", "pipeline", "formats/parquet"},
+	"formats/parquet":  {"internal/files", "pipeline/raster", "pipeline", "pipeline/shards", "formats/png"},
+	"formats/png":      {"pipeline/raster"},
+	"formats/stats":    {"internal/files", "pipeline/raster", "pipeline", "formats"},
 
 	"augment":  {"internal/nearest", "pipeline/raster", "pipeline", "augment/internal"},
 	"classmix": {"pipeline/raster", "pipeline"},
@@ -52,7 +55,7 @@ var mayImport = map[string][]string{
 // withoutArrow are the packages that link no part of Arrow, however far away: a
 // loss needs no record batches.
 var withoutArrow = []string{
-	"internal", "pipeline/raster", "formats/folder", "formats/png",
+	"internal", "pipeline/raster", "formats/classmap", "formats/labels", "formats/layout", "formats/png",
 	"train/eval", "train/loss", "train/model", "train/nn", "train/optim", "train/torch", "train/uda", "train/weights",
 }
 

@@ -9,22 +9,18 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pipa-uda/pipa/formats/folder"
+	"github.com/pipa-uda/pipa/formats/labels"
+	"github.com/pipa-uda/pipa/formats/layout"
 	"github.com/pipa-uda/pipa/formats/png"
-	"github.com/pipa-uda/pipa/internal/nearest"
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/zeebo/xxh3"
 )
 
-// Names are the published formats that Open knows, and [Own].
-func Names() []string { return []string{"gta", "synthia", "cityscapes", Own} }
-
 // Options says what of a dataset to read.
 type Options struct {
-	// Split is train (the empty string's meaning), val or test, or one of a class
-	// map's.
-	Split string
+	Split string // one of the layout's; the empty string means train
 	// Unlabelled reads images alone: a target's labels need not exist.
 	Unlabelled bool
 	// MaxPixels bounds an image's declared size; 0 means raster.MaxPixels.
@@ -32,13 +28,11 @@ type Options struct {
 	// Files is the dataset's folder where it does not lie on this machine; dir is
 	// then its name in messages alone.
 	Files fs.FS
-	// Map is the class map of own data; nil reads the file that the format names.
-	Map *folder.Map
 }
 
 // An Entry is one sample's files.
 type Entry struct {
-	ID    string // dataset/split/stem
+	ID    string // dataset/split/sample
 	Image string
 	Label string // empty for an unlabelled dataset
 }
@@ -46,18 +40,17 @@ type Entry struct {
 // A Dataset is a folder of images, matched with their labels. It is safe for
 // concurrent use.
 type Dataset struct {
-	Name    string // the format's, or the class map's
+	Layout  Layout // none of loose images
+	Name    string // the layout's
 	Split   string
 	Classes []string
 	Colors  [][3]uint8 // of the classes
 	Entries []Entry    // sorted by id
 
-	format    string // as it was opened
 	files     tree
-	missing   []Problem
-	own       *ownLabels // of own data; the next two are those of other formats
-	kind      labelKind
-	ids       *labelMap
+	unmatched []Problem
+	problemOf map[string]int // of unmatched, by id
+	labels    *labels.Decoder
 	maxPixels int
 }
 
@@ -66,157 +59,108 @@ type Problem struct {
 	ID   string
 	File string
 	Err  error
+	// Missing is the file that should be there, where that is what is wrong.
+	Missing string
 }
 
 func (p Problem) Error() string {
-	if p.File != "" && !strings.Contains(p.Err.Error(), p.File) {
-		return fmt.Sprintf("%s: %v", p.File, p.Err)
+	text := p.Err.Error()
+	if p.File != "" && !strings.Contains(text, p.File) {
+		text = p.File + ": " + text
 	}
-	return p.Err.Error()
+	if p.Missing != "" {
+		text += ": " + p.Missing + " is missing"
+	}
+	return text
 }
 
 // Unwrap is the reason.
 func (p Problem) Unwrap() error { return p.Err }
 
-// Open lists a dataset. Images and labels are matched by name; one without the
-// other is no error yet, but its Read is, and Check reports it.
-//
-// Format is one of Names. Own data are "folder:MAP.yaml", with the path of their
-// class map; their dir may be empty where the map's own root is meant.
-func Open(format, dir string, o Options) (*Dataset, error) {
+// An EmptyError is a folder in which a split has no images.
+type EmptyError struct {
+	Layout, Split, Dir string
+	Images             string // what was looked for
+}
+
+func (e *EmptyError) Error() string {
+	return fmt.Sprintf("no images of split %s: nothing under %s is %s", e.Split, e.Dir, e.Images)
+}
+
+// Open lists a dataset of a layout in a folder. Images and labels are matched by
+// name; one without the other is no error yet, but its Read is, and Check reports
+// it. dir may be empty where the layout's class map says where its data lie.
+func Open(l Layout, dir string, o Options) (*Dataset, error) {
 	if o.Split == "" {
 		o.Split = "train"
 	}
 	if o.MaxPixels == 0 {
 		o.MaxPixels = raster.MaxPixels
 	}
-	if name, mapFile, _ := strings.Cut(format, ":"); name == Own {
-		return openOwn(mapFile, dir, o)
-	}
-	if !slices.Contains([]string{"train", "val", "test"}, o.Split) {
-		return nil, fmt.Errorf("open %s: no split %q: want train, val or test", format, o.Split)
-	}
-	if !slices.Contains(Names(), format) {
-		return nil, fmt.Errorf("no dataset format %q: did you mean %q? (all: %s)", format, nearest.Word(format, Names()), strings.Join(Names(), ", "))
-	}
-	files := tree{dir, o.Files}
-	if err := files.exists(); err != nil {
-		return nil, fmt.Errorf("open %s dataset: %w", format, err)
-	}
-	d := &Dataset{files: files, Name: format, Split: o.Split, Classes: raster.CityscapesClasses(), Colors: raster.CityscapesColors(), format: format, maxPixels: o.MaxPixels}
-	var images, labels map[string]string
-	var err error
-	switch format {
-	case "gta":
-		d.kind, d.ids = paletteLabel, cityscapesMap(35)
-		images, labels, err = flat(files, "images", "labels", o)
-	case "synthia":
-		d.kind, d.ids = redLabel, synthiaMap()
-		images, labels, err = flat(files, "RGB", "GT/LABELS", o)
-	case "cityscapes":
-		d.kind, d.ids = grayLabel, cityscapesMap(34)
-		images, labels, err = d.cityscapes(o)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open %s dataset: %w", format, err)
-	}
-	d.match(images, labels, o.Unlabelled)
-	if len(d.Entries) == 0 {
-		return nil, fmt.Errorf("open %s dataset: no images of split %s under %s: is this the folder that holds %s?", format, o.Split, dir, layout(format))
+	d := &Dataset{Layout: l, Name: l.Name, Split: o.Split, Classes: l.Classes, Colors: l.Colors, maxPixels: o.MaxPixels}
+	if err := d.open(dir, o); err != nil {
+		return nil, fmt.Errorf("open %s dataset: %w", l.Name, err)
 	}
 	return d, nil
 }
 
-func layout(format string) string {
-	return map[string]string{"gta": "images/ and labels/", "synthia": "RGB/ and GT/LABELS/", "cityscapes": "leftImg8bit/ and gtFine/"}[format]
+func (d *Dataset) open(dir string, o Options) (err error) {
+	if err := d.Layout.Validate(); err != nil {
+		return err
+	}
+	if dir == "" && d.Layout.Map.Root != "" {
+		if dir, err = root(d.Layout.Map); err != nil {
+			return err
+		}
+	}
+	if d.files, err = newTree(dir, o.Files, d.Layout); err != nil {
+		return err
+	}
+	listing, err := d.Layout.List(d.files.FS, d.Split, o.Unlabelled)
+	if err != nil {
+		return err
+	}
+	if len(listing.Pairs) == 0 {
+		s, err := d.Layout.Split(d.Split)
+		return errors.Join(err, &EmptyError{d.Name, d.Split, dir, s.Images})
+	}
+	d.labels = labels.New(listing.Labels)
+	d.take(listing)
+	return nil
 }
 
-// match pairs images and labels by stem.
-func (d *Dataset) match(images, labels map[string]string, unlabelled bool) {
-	for stem, image := range images {
-		e := Entry{ID: d.Name + "/" + d.Split + "/" + stem, Image: image}
-		if !unlabelled {
-			e.Label = labels[stem]
-			if e.Label == "" {
-				d.missing = append(d.missing, Problem{e.ID, image, errors.New("the image has no label")})
-			}
+// root is the folder that a class map says, which no link leads out of the map's
+// to.
+func root(m layout.Map) (string, error) {
+	base := filepath.Dir(m.File)
+	f, err := files.OpenIn(base, m.Root)
+	if err != nil {
+		return "", fmt.Errorf("root %s of class map %s: %w", m.Root, m.File, err)
+	}
+	return filepath.Join(base, m.Root), f.Close()
+}
+
+// take makes the listed files entries, and problems.
+func (d *Dataset) take(l layout.Listing) {
+	id := func(sample string) string { return d.Name + "/" + d.Split + "/" + sample }
+	for _, p := range l.Pairs {
+		e := Entry{ID: id(p.Sample), Image: d.files.path(p.Image)}
+		if p.Missing {
+			d.unmatched = append(d.unmatched, Problem{ID: e.ID, File: e.Image, Err: errors.New("the image has no label"), Missing: d.files.path(p.Label)})
+		} else if p.Label != "" {
+			e.Label = d.files.path(p.Label)
 		}
 		d.Entries = append(d.Entries, e)
 	}
-	if !unlabelled {
-		for stem, label := range labels {
-			if images[stem] == "" {
-				d.missing = append(d.missing, Problem{d.Name + "/" + d.Split + "/" + stem, label, errors.New("the label has no image")})
-			}
-		}
+	for _, s := range l.Strays {
+		d.unmatched = append(d.unmatched, Problem{ID: id(s.Sample), File: d.files.path(s.Label), Err: errors.New("the label has no image")})
 	}
-	d.sort()
-}
-
-func (d *Dataset) sort() {
 	slices.SortFunc(d.Entries, func(a, b Entry) int { return strings.Compare(a.ID, b.ID) })
-	slices.SortFunc(d.missing, func(a, b Problem) int { return strings.Compare(a.File, b.File) })
-}
-
-// flat lists two folders of PNGs with equal names. GTA5 and SYNTHIA publish no
-// split of the frames into folders: a file splits/SPLIT.txt or SPLIT.txt with
-// one stem a line selects, and without one everything is train.
-func flat(files tree, imageDir, labelDir string, o Options) (images, labels map[string]string, err error) {
-	if images, err = files.pngs(imageDir, ".png"); err != nil {
-		return nil, nil, err
+	slices.SortFunc(d.unmatched, func(a, b Problem) int { return strings.Compare(a.File, b.File) })
+	d.problemOf = map[string]int{}
+	for i, p := range d.unmatched {
+		d.problemOf[p.ID] = i
 	}
-	if !o.Unlabelled {
-		if labels, err = files.pngs(labelDir, ".png"); err != nil {
-			return nil, nil, err
-		}
-	}
-	var list []byte
-	for _, name := range []string{"splits/" + o.Split + ".txt", o.Split + ".txt"} {
-		if list, err = files.readFile(files.path(name)); err == nil {
-			break
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return nil, nil, err
-		}
-	}
-	if err != nil {
-		if o.Split == "train" {
-			return images, labels, nil
-		}
-		return nil, nil, fmt.Errorf("no split %s: %s has no splits/%s.txt", o.Split, files.dir, o.Split)
-	}
-	chosen := map[string]bool{}
-	for _, line := range strings.Fields(string(list)) {
-		chosen[strings.TrimSuffix(filepath.Base(line), ".png")] = true
-	}
-	keep := func(m map[string]string) {
-		for stem := range m {
-			if !chosen[stem] {
-				delete(m, stem)
-			}
-		}
-	}
-	keep(images)
-	keep(labels)
-	return images, labels, nil
-}
-
-// cityscapes lists leftImg8bit/SPLIT/CITY/*_leftImg8bit.png and
-// gtFine/SPLIT/CITY/*_gtFine_labelTrainIds.png, or _labelIds.png where a split
-// has none of the former.
-func (d *Dataset) cityscapes(o Options) (images, labels map[string]string, err error) {
-	if images, err = d.files.cities("leftImg8bit/"+o.Split, "_leftImg8bit.png"); err != nil || o.Unlabelled {
-		return images, nil, err
-	}
-	root := "gtFine/" + o.Split
-	if labels, err = d.files.cities(root, "_gtFine_labelTrainIds.png"); err != nil {
-		return nil, nil, err
-	}
-	if len(labels) > 0 {
-		d.ids = trainIDMap()
-		return images, labels, nil
-	}
-	labels, err = d.files.cities(root, "_gtFine_labelIds.png")
-	return images, labels, err
 }
 
 // Len is the number of samples.
@@ -225,20 +169,10 @@ func (d *Dataset) Len() int { return len(d.Entries) }
 // Dir is the folder of the dataset, or its name where it lies elsewhere.
 func (d *Dataset) Dir() string { return d.files.dir }
 
-// Map is the class map of own data, nil for other formats.
-func (d *Dataset) Map() *folder.Map {
-	if d.own == nil {
-		return nil
-	}
-	return d.own.Map
-}
+// Unmatched are the images without a label, and the labels without an image.
+func (d *Dataset) Unmatched() []Problem { return d.unmatched }
 
-// command is how a user calls a command on the dataset.
-func (d *Dataset) command(name string) string {
-	return strings.TrimSpace("pipa " + name + " " + d.format + " " + d.files.dir)
-}
-
-// Labelled tells whether samples have labels.
+// Labelled reports whether samples have labels.
 func (d *Dataset) Labelled() bool {
 	return slices.ContainsFunc(d.Entries, func(e Entry) bool { return e.Label != "" })
 }
@@ -260,16 +194,16 @@ func (d *Dataset) Load(ctx context.Context, i int) (Encoded, error) {
 	if err := ctx.Err(); err != nil {
 		return e, err
 	}
-	if err := d.unmatched(e.ID); err != nil {
-		return e, err
+	if i, bad := d.problemOf[e.ID]; bad {
+		return e, d.unmatched[i]
 	}
 	var err error
 	if e.ImageBytes, err = d.files.readFile(e.Image); err != nil {
-		return e, Problem{e.ID, e.Image, err}
+		return e, Problem{ID: e.ID, File: e.Image, Err: err}
 	}
 	if e.Label != "" {
 		if e.LabelBytes, err = d.files.readFile(e.Label); err != nil {
-			return e, Problem{e.ID, e.Label, err}
+			return e, Problem{ID: e.ID, File: e.Label, Err: err}
 		}
 	}
 	return e, nil
@@ -280,20 +214,62 @@ func (d *Dataset) Decode(e Encoded) (pipeline.Sample, error) {
 	s := pipeline.Sample{ID: e.ID, Dataset: d.Name, Split: d.Split}
 	p := decoders.Get().(*png.Decoder)
 	defer decoders.Put(p)
-	var err error
-	if s.Image, err = decodeImage(p, nil, e.Image, e.ImageBytes, png.Rows{}, d.maxPixels); err != nil {
-		return s, Problem{e.ID, e.Image, err}
+	m, err := openImage(e.Image, e.ImageBytes, d.maxPixels)
+	if err == nil {
+		s.Image, err = m.decode(p, nil, png.Rows{})
+	}
+	if err != nil {
+		return s, Problem{ID: e.ID, File: e.Image, Err: err}
 	}
 	if e.Label == "" {
 		return s, nil
 	}
 	if s.Label, err = d.decodeLabel(p, nil, e.Label, e.LabelBytes); err == nil {
-		err = sameSize(s.Label, s.Image.Height(), s.Image.Width())
+		err = sameSize(s.Label, m.height, m.width)
 	}
 	if err != nil {
-		return s, Problem{e.ID, e.Label, err}
+		return s, Problem{ID: e.ID, File: e.Label, Err: err}
 	}
 	return s, nil
+}
+
+// decodeLabel decodes a label as train IDs, [H,W,1], into buf, which grows where
+// it is too small.
+func (d *Dataset) decodeLabel(p *png.Decoder, buf []byte, path string, data []byte) (raster.Raster, error) {
+	label, err := d.labels.Decode(p, buf, data, d.maxPixels)
+	if err != nil {
+		return label, fmt.Errorf("decode %s: %w", path, err)
+	}
+	return label, nil
+}
+
+// sameSize checks a label's size against its image's.
+func sameSize(label raster.Raster, height, width int) error {
+	if label.Height() != height || label.Width() != width {
+		return fmt.Errorf("label is %dx%d, image is %dx%d", label.Width(), label.Height(), width, height)
+	}
+	return nil
+}
+
+// Label reads sample i's label alone, as train IDs. The raster is the caller's.
+func (d *Dataset) Label(ctx context.Context, i int) (raster.Raster, error) {
+	e := d.Entries[i]
+	if err := ctx.Err(); err != nil {
+		return raster.Raster{}, err
+	}
+	if e.Label == "" {
+		return raster.Raster{}, Problem{ID: e.ID, File: e.Image, Err: errors.New("the image has no label")}
+	}
+	p := decoders.Get().(*png.Decoder)
+	defer decoders.Put(p)
+	data, err := d.files.readFile(e.Label)
+	if err == nil {
+		var label raster.Raster
+		if label, err = d.decodeLabel(p, nil, e.Label, data); err == nil {
+			return label, nil
+		}
+	}
+	return raster.Raster{}, Problem{ID: e.ID, File: e.Label, Err: err}
 }
 
 // Read is Load and Decode of sample i.
@@ -316,11 +292,9 @@ type Counts struct {
 // is called after each sample; nil is silent.
 func (d *Dataset) Check(ctx context.Context, workers int, report func(Problem), progress func(done int)) (Counts, error) {
 	c := Counts{Samples: len(d.Entries)}
-	unmatched := map[string]bool{}
-	for _, p := range d.missing {
+	for _, p := range d.unmatched {
 		report(p)
 		c.Problems++
-		unmatched[p.ID] = true
 	}
 	indices := func(yield func(int, error) bool) {
 		for i := range d.Entries {
@@ -339,11 +313,12 @@ func (d *Dataset) Check(ctx context.Context, workers int, report func(Problem), 
 			return c, err
 		}
 		var p Problem
-		if errors.As(verdict, &p) && !unmatched[p.ID] {
+		if verdict != nil && !errors.As(verdict, &p) {
+			return c, verdict
+		}
+		if _, known := d.problemOf[p.ID]; verdict != nil && !known {
 			report(p)
 			c.Problems++
-		} else if verdict != nil && !errors.As(verdict, &p) {
-			return c, verdict
 		}
 		if done++; progress != nil {
 			progress(done)
@@ -352,12 +327,12 @@ func (d *Dataset) Check(ctx context.Context, workers int, report func(Problem), 
 	return c, nil
 }
 
-// Digest identifies the dataset by its ids and its files' sizes, and own data by
-// what their class map means.
+// Digest identifies the dataset by its ids and its files' sizes, and by what its
+// layout means where that is not one of those that ship.
 func (d *Dataset) Digest() (string, error) {
 	h := xxh3.New()
-	if d.own != nil {
-		fmt.Fprintln(h, d.own.Digest())
+	if len(d.Layout.Splits) > 0 && !ships(d.Layout) {
+		fmt.Fprintln(h, d.Layout.Digest())
 	}
 	for _, e := range d.Entries {
 		fmt.Fprintln(h, e.ID)

@@ -21,7 +21,7 @@ func ExampleOpen() {
 	if err := fixtures.Write(ctx, dir, fixtures.Options{Width: 64, GTA: 2, Domains: []fixtures.Domain{fixtures.GTA}}); err != nil {
 		log.Fatal(err)
 	}
-	d, err := formats.Open("gta", filepath.Join(dir, "gta"), formats.Options{Split: "train"})
+	d, err := formats.Open(formats.GTA(), filepath.Join(dir, "gta"), formats.Options{Split: "train"})
 	if err != nil {
 		log.Fatal(err)
 	}

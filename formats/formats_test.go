@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures"
@@ -19,11 +20,26 @@ import (
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
-// tree writes small fixtures in all three layouts.
+var scenesDir string
+
+// scenes are small fixtures in the layouts that package fixtures draws, rendered once.
+var scenes = sync.OnceValues(func() (string, error) {
+	var err error
+	if scenesDir, err = os.MkdirTemp("", "pipa-formats"); err != nil {
+		return "", err
+	}
+	return scenesDir, fixtures.Write(context.Background(), scenesDir, fixtures.Options{Seed: 3, GTA: 3, SYNTHIA: 3, Train: 3, Val: 2, Width: 128})
+})
+
+// tree is a copy of the scenes for a test to change.
 func tree(t testing.TB) string {
 	t.Helper()
+	from, err := scenes()
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
-	if err := fixtures.Write(context.Background(), dir, fixtures.Options{Seed: 3, GTA: 3, SYNTHIA: 3, Train: 3, Val: 2, Width: 128}); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -37,7 +53,7 @@ func TestEveryFormatReads(t *testing.T) {
 		samples       int
 	}{{"gta", "", false, 3}, {"synthia", "train", false, 3}, {"cityscapes", "train", false, 3}, {"cityscapes", "val", false, 2}, {"cityscapes", "train", true, 3}} {
 		t.Run(c.format+c.split, func(t *testing.T) {
-			d, err := formats.Open(c.format, filepath.Join(dir, c.format), formats.Options{Split: c.split, Unlabelled: c.unlabelled})
+			d, err := formats.Open(read(t, c.format), filepath.Join(dir, c.format), formats.Options{Split: c.split, Unlabelled: c.unlabelled})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +102,7 @@ func TestLinksAreFollowed(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			d, err := formats.Open("cityscapes", dir, formats.Options{})
+			d, err := formats.Open(formats.Cityscapes(), dir, formats.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +121,7 @@ func TestACityThatIsAwayIsMissed(t *testing.T) {
 	if err := os.Symlink("away", filepath.Join(dir, "leftImg8bit", "train", "zurich")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := formats.Open("cityscapes", dir, formats.Options{}); err == nil || !strings.Contains(err.Error(), "zurich: no such file") {
+	if _, err := formats.Open(formats.Cityscapes(), dir, formats.Options{}); err == nil || !strings.Contains(err.Error(), "zurich: no such file") {
 		t.Errorf("opened with %v", err)
 	}
 }
@@ -121,7 +137,7 @@ func TestRealCityscapes(t *testing.T) {
 		t.Skip("the sample of real images is not here")
 	}
 	for _, split := range []string{"train", "val"} {
-		byTrainID, err := formats.Open("cityscapes", real, formats.Options{Split: split})
+		byTrainID, err := formats.Open(formats.Cityscapes(), real, formats.Options{Split: split})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +162,7 @@ func TestRealCityscapes(t *testing.T) {
 				}
 			}
 		}
-		byID, err := formats.Open("cityscapes", copied, formats.Options{Split: split})
+		byID, err := formats.Open(formats.Cityscapes(), copied, formats.Options{Split: split})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +227,7 @@ func TestProblemsNameTheFileAndTheReason(t *testing.T) {
 		}, "label is 5x4, image is 128x"},
 		{"unknown id", "gta", func(t *testing.T, dir string) string {
 			return replace(t, dir, "labels", encode(t, gray(128, height, 77)))
-		}, "pixel x 0 y 0 has id 77"},
+		}, "pixel x 0 y 0 has id 77, which is neither"},
 		{"unknown 16-bit id", "synthia", func(t *testing.T, dir string) string {
 			m := image.NewNRGBA64(image.Rect(0, 0, 128, 64))
 			m.SetNRGBA64(3, 2, color.NRGBA64{R: 300, A: 0xffff})
@@ -233,7 +249,7 @@ func TestProblemsNameTheFileAndTheReason(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := filepath.Join(tree(t), c.format)
 			file := c.damage(t, dir)
-			d, err := formats.Open(c.format, dir, formats.Options{})
+			d, err := formats.Open(read(t, c.format), dir, formats.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -270,14 +286,13 @@ func replace(t *testing.T, dir, sub string, data []byte) string {
 func TestOpenExplains(t *testing.T) {
 	dir := tree(t)
 	for _, c := range []struct{ name, format, dir, split, want string }{
-		{"format", "gtav", dir, "", `did you mean "gta"`},
 		{"folder", "gta", filepath.Join(dir, "nowhere"), "", "no such file"},
 		{"layout", "cityscapes", filepath.Join(dir, "gta"), "", "leftImg8bit"},
-		{"split", "cityscapes", filepath.Join(dir, "cityscapes"), "trian", "want train, val or test"},
+		{"split", "cityscapes", filepath.Join(dir, "cityscapes"), "trian", `did you mean "train"? (all: train, val, test)`},
 		{"split without a list", "gta", filepath.Join(dir, "gta"), "val", "splits/val.txt"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := formats.Open(c.format, c.dir, formats.Options{Split: c.split}); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := formats.Open(read(t, c.format), c.dir, formats.Options{Split: c.split}); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
 		})
@@ -290,7 +305,7 @@ func TestSplitLists(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "val.txt"), []byte(stem+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	d, err := formats.Open("gta", dir, formats.Options{Split: "val"})
+	d, err := formats.Open(formats.GTA(), dir, formats.Options{Split: "val"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,16 +3,12 @@ package formats
 import (
 	"bytes"
 	"image"
-	"image/color"
 	"image/jpeg"
-	stdpng "image/png"
 	"path/filepath"
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures"
-	"github.com/pipa-uda/pipa/formats/folder"
 	"github.com/pipa-uda/pipa/formats/png"
-	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // FuzzDecode reads damaged images and labels of every layout, PNG and JPEG: each
@@ -23,8 +19,8 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	var sets []*Dataset
-	for i, name := range []string{"gta", "synthia", "cityscapes"} {
-		d, err := Open(name, filepath.Join(dir, name), Options{Split: "train", MaxPixels: 1 << 16})
+	for i, l := range Layouts() {
+		d, err := Open(l, filepath.Join(dir, l.Name), Options{Split: "train", MaxPixels: 1 << 16})
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -55,54 +51,6 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzOwnLabels decodes damaged labels of own data, by ids and by colours: each
-// gives an error, or train IDs of its declared size.
-func FuzzOwnLabels(f *testing.F) {
-	var sets []*ownLabels
-	for _, text := range []string{
-		`{name: a, labels: ids, classes: [{name: b, id: 3}, {name: c, ids: [4, 65535]}], ignore: others, splits: {t: {images: "*.png"}}}`,
-		`{name: a, labels: colours, classes: [{name: b, colour: [1, 2, 3]}], ignore: [[0, 0, 0]], splits: {t: {images: "*.png"}}}`,
-	} {
-		m, err := folder.Parse([]byte(text))
-		if err != nil {
-			f.Fatal(err)
-		}
-		sets = append(sets, newOwnLabels(m))
-	}
-	for _, m := range []image.Image{
-		&image.Gray{Pix: []byte{3, 4, 9, 3}, Stride: 2, Rect: image.Rect(0, 0, 2, 2)},
-		&image.Gray16{Pix: []byte{0, 3, 255, 255}, Stride: 4, Rect: image.Rect(0, 0, 2, 1)},
-		&image.NRGBA{Pix: []byte{1, 2, 3, 255, 0, 0, 0, 255}, Stride: 8, Rect: image.Rect(0, 0, 2, 1)},
-		&image.Paletted{Pix: []byte{0, 1}, Stride: 2, Rect: image.Rect(0, 0, 2, 1), Palette: color.Palette{color.NRGBA{1, 2, 3, 255}, color.Black}},
-	} {
-		var data bytes.Buffer
-		if err := stdpng.Encode(&data, m); err != nil {
-			f.Fatal(err)
-		}
-		f.Add(false, data.Bytes())
-		f.Add(true, data.Bytes())
-	}
-	f.Fuzz(func(t *testing.T, colours bool, data []byte) {
-		o := sets[0]
-		if colours {
-			o = sets[1]
-		}
-		label, err := o.decode(new(png.Decoder), nil, "label.png", data, 1<<16)
-		if err != nil {
-			return
-		}
-		h, err := png.ReadHeader(data)
-		if err == nil && (h.Width != label.Width() || h.Height != label.Height()) {
-			t.Fatalf("a %dx%d label of a file of %dx%d", label.Width(), label.Height(), h.Width, h.Height)
-		}
-		for _, id := range label.Pix() {
-			if raster.TrainID(id) != raster.Ignore && int(id) >= len(o.Classes) {
-				t.Fatalf("label %d of %d classes", id, len(o.Classes))
-			}
-		}
-	})
-}
-
 // FuzzJPEG compares the rasters of JPEGs with what image/jpeg's pixels say, and
 // refuses what declares more than the limit.
 func FuzzJPEG(f *testing.F) {
@@ -128,7 +76,11 @@ func FuzzJPEG(f *testing.F) {
 		if !isJPEG(data) {
 			return
 		}
-		got, err := decodeImage(new(png.Decoder), nil, "image.jpg", data, png.Rows{}, limit)
+		m, err := openImage("image.jpg", data, limit)
+		if err != nil {
+			return
+		}
+		got, err := m.decode(nil, nil, png.Rows{})
 		if err != nil {
 			return
 		}

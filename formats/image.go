@@ -2,7 +2,6 @@ package formats
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"image"
 	"image/jpeg"
@@ -11,15 +10,6 @@ import (
 	"github.com/pipa-uda/pipa/formats/png"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline/raster"
-)
-
-// labelKind is how a format stores its ids in a PNG.
-type labelKind int
-
-const (
-	grayLabel    labelKind = iota // 8-bit grey (Cityscapes)
-	paletteLabel                  // palette indices (GTA5)
-	redLabel                      // the red channel of 16-bit RGB (SYNTHIA)
 )
 
 // decoders are lent to calls that have no Reader of their own.
@@ -31,52 +21,62 @@ func ReadImage(path string, maxPixels int) (raster.Raster, error) {
 	if err != nil {
 		return raster.Raster{}, err
 	}
-	d := decoders.Get().(*png.Decoder)
-	defer decoders.Put(d)
-	return decodeImage(d, nil, path, data, png.Rows{}, maxPixels)
-}
-
-// decodeImage decodes a file's bytes into buf, which grows where it is too
-// small. Rows that are not asked for may hold anything.
-func decodeImage(d *png.Decoder, buf []byte, path string, data []byte, rows png.Rows, maxPixels int) (raster.Raster, error) {
-	height, width, err := imageSize(path, data, maxPixels)
+	m, err := openImage(path, data, maxPixels)
 	if err != nil {
 		return raster.Raster{}, err
 	}
-	if isJPEG(data) {
-		return decodeJPEG(path, data)
-	}
-	row := 3 * width
-	if cap(buf) < height*row {
-		buf = make([]byte, height*row)
-	}
-	d.MaxPixels = maxPixels
-	if _, err := d.AppendRGB(buf[:rows.First*row], data, rows); err != nil {
-		return raster.Raster{}, fmt.Errorf("decode %s: %w", path, err)
-	}
-	return raster.Wrap(height, width, 3, buf[:height*row])
+	d := decoders.Get().(*png.Decoder)
+	defer decoders.Put(d)
+	return m.decode(d, nil, png.Rows{})
 }
 
-// imageSize is the declared size, refused above maxPixels before anything is
-// allocated.
-func imageSize(path string, data []byte, maxPixels int) (height, width int, err error) {
+// An imageFile is an image in memory whose header has been read.
+type imageFile struct {
+	path          string // for messages
+	data          []byte
+	png           png.File // of a PNG; other files are JPEGs
+	height, width int
+}
+
+// openImage reads an image's header. A declared size above maxPixels is refused
+// before anything is allocated by it.
+func openImage(path string, data []byte, maxPixels int) (m imageFile, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("decode %s: %w", path, err)
+		}
+	}()
+	m = imageFile{path: path, data: data}
 	if isJPEG(data) {
 		c, err := jpeg.DecodeConfig(bytes.NewReader(data))
 		if err != nil {
-			return 0, 0, fmt.Errorf("decode %s: %w", path, err)
+			return m, err
 		}
-		height, width = c.Height, c.Width
+		m.height, m.width = c.Height, c.Width
 	} else {
-		h, err := png.ReadHeader(data)
-		if err != nil {
-			return 0, 0, fmt.Errorf("decode %s: %w", path, err)
+		if m.png, err = png.Open(data); err != nil {
+			return m, err
 		}
-		height, width = h.Height, h.Width
+		m.height, m.width = m.png.Height, m.png.Width
 	}
-	if width <= 0 || height <= 0 || height > maxPixels/width {
-		return 0, 0, fmt.Errorf("decode %s: it declares %dx%d pixels, the limit is %d", path, width, height, maxPixels)
+	return m, raster.CheckPixels(m.height, m.width, maxPixels)
+}
+
+// decode decodes the image into buf, which grows where it is too small. Rows that
+// are not asked for may hold anything.
+func (m imageFile) decode(d *png.Decoder, buf []byte, rows png.Rows) (raster.Raster, error) {
+	if isJPEG(m.data) {
+		return decodeJPEG(m.path, m.data)
 	}
-	return height, width, nil
+	row := 3 * m.width
+	if cap(buf) < m.height*row {
+		buf = make([]byte, m.height*row)
+	}
+	d.MaxPixels = m.height * m.width // which openImage has taken
+	if _, err := d.AppendRGB(buf[:rows.First*row], m.png, rows); err != nil {
+		return raster.Raster{}, fmt.Errorf("decode %s: %w", m.path, err)
+	}
+	return raster.Wrap(m.height, m.width, 3, buf[:m.height*row])
 }
 
 func isJPEG(data []byte) bool { return len(data) > 2 && data[0] == 0xFF && data[1] == 0xD8 }
@@ -111,39 +111,4 @@ func decodeJPEG(path string, data []byte) (raster.Raster, error) {
 		}
 	}
 	return out, nil
-}
-
-// decodeLabel decodes a PNG's ids, [H,W,1], into buf, which grows where it is
-// too small.
-func decodeLabel(d *png.Decoder, buf []byte, path string, data []byte, kind labelKind, maxPixels int) (raster.Raster, error) {
-	h, err := png.ReadHeader(data)
-	if err != nil {
-		return raster.Raster{}, fmt.Errorf("decode %s: %w", path, err)
-	}
-	if h.Width <= 0 || h.Height <= 0 || h.Height > maxPixels/h.Width {
-		return raster.Raster{}, fmt.Errorf("decode %s: it declares %dx%d pixels, the limit is %d", path, h.Width, h.Height, maxPixels)
-	}
-	gray := h.BitDepth <= 8 && (h.Color == png.Gray || h.Color == png.Palette)
-	red := h.BitDepth == 16 && (h.Color == png.RGB || h.Color == png.RGBA)
-	if kind == redLabel && !red || kind != redLabel && !gray {
-		want := map[labelKind]string{grayLabel: "8-bit grey or palette", paletteLabel: "palette or 8-bit grey", redLabel: "16-bit RGB"}[kind]
-		return raster.Raster{}, fmt.Errorf("decode %s: its pixels are %d-bit %s, labels of this format are %s", path, h.BitDepth, h.Color, want)
-	}
-	d.MaxPixels = maxPixels
-	if n := h.Width * h.Height; cap(buf) < n {
-		buf = make([]byte, n)
-	}
-	if kind == redLabel {
-		buf, err = d.AppendChannel16(buf[:0], data, 0, png.Rows{})
-	} else {
-		buf, err = d.AppendIndices(buf[:0], data, png.Rows{})
-	}
-	var value *png.ValueError
-	if errors.As(err, &value) {
-		return raster.Raster{}, fmt.Errorf("decode %s: pixel x %d y %d has id %d, which the format does not have", path, value.X, value.Y, value.Value)
-	}
-	if err != nil {
-		return raster.Raster{}, fmt.Errorf("decode %s: %w", path, err)
-	}
-	return raster.Wrap(h.Height, h.Width, 1, buf)
 }

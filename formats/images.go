@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pipa-uda/pipa/formats/layout"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
@@ -25,7 +26,7 @@ func OpenImages(paths []string, maxPixels int) (*Dataset, error) {
 	if maxPixels == 0 {
 		maxPixels = raster.MaxPixels
 	}
-	d := &Dataset{Name: imagesName, Split: "test", maxPixels: maxPixels}
+	d := &Dataset{Name: imagesName, Split: "test", files: tree{FS: layout.Linked("")}, maxPixels: maxPixels}
 	for _, path := range paths {
 		matches := []string{path}
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +61,7 @@ func (d *Dataset) addImages(path string) error {
 	}
 	if !info.IsDir() {
 		if !isImage(path) {
-			return fmt.Errorf("look for images: %s is no .png, .jpg or .jpeg file", path)
+			return fmt.Errorf("look for images: %s is not a .png, .jpg or .jpeg file", path)
 		}
 		d.addImage(path, filepath.Base(path))
 		return nil

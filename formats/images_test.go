@@ -60,7 +60,7 @@ func TestOpenImages(t *testing.T) {
 		"several":                {in("city", "a.png"), []string{"images/test/a", "images/test/b_leftImg8bit", "images/test/c"}, ""},
 		"one name twice":         {in("a.png", "a.png"), nil, "have the same name"},
 		"a pattern of nothing":   {in("*.bmp"), nil, "no PNG or JPEG file is at"},
-		"a file of another kind": {in("notes.txt"), nil, "notes.txt is no .png"},
+		"a file of another kind": {in("notes.txt"), nil, "notes.txt is not a .png"},
 		"a missing file":         {in("b.png"), nil, "no PNG or JPEG file is at"},
 	} {
 		t.Run(name, func(t *testing.T) {

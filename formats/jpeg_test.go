@@ -16,15 +16,15 @@ import (
 
 // TestJPEGImages: what image/jpeg decodes is what comes, grey as RGB.
 func TestJPEGImages(t *testing.T) {
-	colour := image.NewRGBA(image.Rect(0, 0, 37, 23))
-	gray := image.NewGray(colour.Bounds())
+	rgb := image.NewRGBA(image.Rect(0, 0, 37, 23))
+	gray := image.NewGray(rgb.Bounds())
 	for y := range 23 {
 		for x := range 37 {
-			colour.Set(x, y, color.RGBA{uint8(6 * x), uint8(11 * y), uint8(3 * (x + y)), 255})
+			rgb.Set(x, y, color.RGBA{uint8(6 * x), uint8(11 * y), uint8(3 * (x + y)), 255})
 			gray.Set(x, y, color.Gray{uint8(5*x + y)})
 		}
 	}
-	for name, m := range map[string]image.Image{"colour": colour, "gray": gray} {
+	for name, m := range map[string]image.Image{"color": rgb, "gray": gray} {
 		var file bytes.Buffer
 		if err := jpeg.Encode(&file, m, nil); err != nil {
 			t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"context"
 
 	"github.com/pipa-uda/pipa/augment"
-	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/formats/stats"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
@@ -13,7 +13,7 @@ import (
 // A RareDraw draws classes, and samples that have them, by rare class sampling
 // (docs/method.md, Rare class sampling).
 type RareDraw struct {
-	Classes *formats.RareClasses
+	Classes *stats.RareClasses
 	Seed    uint64
 }
 

@@ -14,7 +14,7 @@ import (
 
 // InputOptions name a dataset of a job.
 type InputOptions struct {
-	Format, Dir, Split string // as formats.Open takes them
+	Format, Dir, Split string // Format is one of formats.Named
 	Unlabelled         bool
 	// Report are the problems that a check of the same dataset has found. With
 	// it the plan hashes the files and trusts the report; without it (nil) it
@@ -99,15 +99,21 @@ func New(ctx context.Context, job Job, o Options) (*Plan, error) {
 // survey lists an input's good samples with their seals, and its bad ones.
 // bytes is what the largest sample's pixels take.
 func survey(ctx context.Context, in InputOptions, o Options, maxBad int) (out Input, bytes int64, err error) {
-	d, err := OpenSet(ctx, in.Format, in.Dir, formats.Options{Split: in.Split, Unlabelled: in.Unlabelled, MaxPixels: o.MaxPixels})
+	l, err := formats.Named(in.Format)
+	if err != nil {
+		return out, 0, err
+	}
+	d, err := OpenSet(ctx, l, in.Dir, formats.Options{Split: in.Split, Unlabelled: in.Unlabelled, MaxPixels: o.MaxPixels})
 	if err != nil {
 		return out, 0, err
 	}
 	out = Input{Format: in.Format, Dir: in.Dir, Split: d.Split, Unlabelled: in.Unlabelled, Items: []Item{}, Quarantined: []Quarantined{}}
-	if m := d.Map(); m != nil {
+	if text := d.Layout.Map.Text; text != "" {
 		// The plan has the map inside, and its root as it is now.
-		out.Format, out.Map, out.Dir = formats.Own, m.Text(), d.Dir()
-		out.Unlabelled = in.Unlabelled || m.Splits[d.Split].Labels == ""
+		out.Format, out.Map, out.Dir = formats.Own, text, d.Dir()
+	}
+	if s, err := d.Layout.Split(d.Split); err == nil && !s.Labeled() {
+		out.Unlabelled = true
 	}
 	reported := map[string]Quarantined{}
 	for _, q := range in.Report {

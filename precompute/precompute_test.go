@@ -180,7 +180,7 @@ func TestRowsAreThoseOfTheStages(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	set, err := formats.Open("cityscapes", p.Source.Dir, formats.Options{Unlabelled: true})
+	set, err := formats.Open(formats.Cityscapes(), p.Source.Dir, formats.Options{Unlabelled: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,11 @@ func TestMixedPairsAreThoseOfTraining(t *testing.T) {
 	}
 	defer d.Close()
 	side := func(in precompute.Input, o *augment.Options) loader.Side {
-		set, err := formats.Open(in.Format, in.Dir, formats.Options{Unlabelled: in.Unlabelled})
+		l, err := formats.Named(in.Format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, err := formats.Open(l, in.Dir, formats.Options{Unlabelled: in.Unlabelled})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/pipa-uda/pipa/formats"
-	"github.com/pipa-uda/pipa/formats/folder"
+	"github.com/pipa-uda/pipa/formats/classmap"
 	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/storage"
@@ -39,14 +39,11 @@ func openInput(ctx context.Context, in Input, dir string, maxPixels int) (*input
 	// A split's list of samples may need labels that are gone; those that the
 	// plan wants are checked by name.
 	options := formats.Options{Split: in.Split, Unlabelled: in.Unlabelled, MaxPixels: maxPixels}
-	if in.Map != "" {
-		m, err := folder.Parse([]byte(in.Map))
-		if err != nil {
-			return nil, fmt.Errorf("the plan's class map: %w", err)
-		}
-		options.Map = m
+	l, err := in.layout()
+	if err != nil {
+		return nil, err
 	}
-	set, err := OpenSet(ctx, in.Format, in.Dir, options)
+	set, err := OpenSet(ctx, l, in.Dir, options)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +59,20 @@ func openInput(ctx context.Context, in Input, dir string, maxPixels int) (*input
 	return o, nil
 }
 
+// layout is how the input lies in its folder.
+func (in Input) layout() (formats.Layout, error) {
+	if in.Map == "" {
+		return formats.Named(in.Format)
+	}
+	l, err := classmap.Parse([]byte(in.Map))
+	if err != nil {
+		return l, fmt.Errorf("the plan's class map: %w", err)
+	}
+	return l, nil
+}
+
 // OpenSet is formats.Open for a folder given by its path or URL.
-func OpenSet(ctx context.Context, format, dir string, o formats.Options) (*formats.Dataset, error) {
+func OpenSet(ctx context.Context, l formats.Layout, dir string, o formats.Options) (*formats.Dataset, error) {
 	if storage.IsURL(dir) {
 		files, err := storage.Open(ctx, dir)
 		if err != nil {
@@ -72,11 +81,11 @@ func OpenSet(ctx context.Context, format, dir string, o formats.Options) (*forma
 		// A folder on this machine is better known by its path: links that lead
 		// out of own data are refused there.
 		if path, local := storage.Local(files); local {
-			return formats.Open(format, path, o)
+			return formats.Open(l, path, o)
 		}
 		o.Files = files
 	}
-	return formats.Open(format, dir, o)
+	return formats.Open(l, dir, o)
 }
 
 // sample reads item k and checks that its files are those of the plan.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pipa-uda/pipa/formats/folder"
+	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/train/eval"
@@ -37,7 +37,7 @@ func (t *trainer) setClasses() error {
 	return nil
 }
 
-// describe tells a side's classes, and whether the samples of a split have
+// describe says a side's classes, and whether the samples of a split have
 // labels, without reading any.
 func (c DataConfig) describe(split string) (classes []string, labelled bool, err error) {
 	if c.precomputed() {
@@ -47,15 +47,12 @@ func (c DataConfig) describe(split string) (classes []string, labelled bool, err
 		}
 		return d.Header().Classes, d.Header().Labelled, d.Close()
 	}
-	mapFile, own := ownMap(c.Format)
-	if !own {
-		return raster.CityscapesClasses(), true, nil
-	}
-	m, err := folder.Read(mapFile)
+	l, err := formats.Named(c.Format)
 	if err != nil {
 		return nil, false, err
 	}
-	return m.Classes, m.Splits[split].Labels != "", nil
+	s, err := l.Split(split)
+	return l.Classes, err == nil && s.Labeled(), nil
 }
 
 // plannedClasses are the source's, or Cityscapes' where it is not there yet or

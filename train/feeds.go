@@ -10,6 +10,7 @@ import (
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/formats/open"
+	"github.com/pipa-uda/pipa/formats/stats"
 	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
@@ -54,7 +55,11 @@ func openSide(c DataConfig, unlabelled bool, maxPixels int) (*side, error) {
 		}
 		return &side{images, nil, d, d.Close}, nil
 	}
-	set, err := formats.Open(c.Format, c.Dir, formats.Options{Split: c.Split, Unlabelled: unlabelled, MaxPixels: maxPixels})
+	l, err := formats.Named(c.Format)
+	if err != nil {
+		return nil, err
+	}
+	set, err := formats.Open(l, c.Dir, formats.Options{Split: c.Split, Unlabelled: unlabelled, MaxPixels: maxPixels})
 	if err != nil {
 		return nil, err
 	}
@@ -137,18 +142,18 @@ func sourceFeed(ctx context.Context, cfg Config, o Options, closers *[]func() er
 }
 
 // openRareClasses reads the source's class statistics.
-func openRareClasses(cfg Config, side *side) (*formats.RareClasses, error) {
+func openRareClasses(cfg Config, side *side) (*stats.RareClasses, error) {
 	if side.set == nil {
 		return nil, fmt.Errorf("rare class sampling needs a dataset's folder with its statistics, and %s is precomputed: set rare_classes.temperature=0", cfg.Source.Dir)
 	}
-	stats, err := formats.ReadClassStats(side.set.Dir())
+	labels, err := stats.Read(side.set.Dir())
 	if err != nil {
 		return nil, err
 	}
-	if stats, err = side.set.AlignStats(stats); err != nil {
+	if labels, err = stats.Align(side.set, labels); err != nil {
 		return nil, err
 	}
-	rare, err := formats.NewRareClasses(stats, cfg.RareClasses.Temperature, cfg.RareClasses.MinPixels)
+	rare, err := stats.NewRareClasses(labels, cfg.RareClasses.Temperature, cfg.RareClasses.MinPixels)
 	if err != nil {
 		return nil, err
 	}

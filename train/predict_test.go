@@ -45,7 +45,7 @@ func shortRun(t *testing.T) Trained {
 // valImages are the target's labelled split.
 func valImages(t *testing.T, trained Trained) *formats.Dataset {
 	t.Helper()
-	d, err := formats.Open("cityscapes", trained.Config.Target.Dir, formats.Options{Split: "val"})
+	d, err := formats.Open(formats.Cityscapes(), trained.Config.Target.Dir, formats.Options{Split: "val"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
-	"github.com/pipa-uda/pipa/formats/folder"
+	"github.com/pipa-uda/pipa/formats/classmap"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/internal/nearest"
 )
@@ -76,7 +76,7 @@ func resolve(preset, file string, text []byte, set []string) (Config, error) {
 	}
 	if file != "" {
 		var over document
-		if err = folder.PlainYAML(text); err == nil {
+		if err = classmap.PlainYAML(text); err == nil {
 			over, err = parse(text)
 		}
 		if err != nil {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/formats/stats"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/precompute"
@@ -584,15 +585,15 @@ func TestEveryRecipeTrains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := formats.Open("gta", filepath.Join(dir, "gta"), formats.Options{})
+	d, err := formats.Open(formats.GTA(), filepath.Join(dir, "gta"), formats.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	stats, err := d.ClassStats(t.Context(), 2, nil)
+	labels, err := stats.Count(t.Context(), d, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := formats.WriteClassStats(filepath.Join(dir, "gta"), stats, false); err != nil {
+	if err := stats.Write(filepath.Join(dir, "gta"), labels, false); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {

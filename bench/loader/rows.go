@@ -48,8 +48,20 @@ func (b *bench) rows() ([]row, error) {
 		}
 		var d ourpng.Decoder
 		var pix []byte
-		decode := func() (err error) { pix, err = d.AppendRGB(pix[:0], text, ourpng.Rows{}); return err }
-		indices := func() (err error) { pix, err = d.AppendIndices(pix[:0], ids, ourpng.Rows{}); return err }
+		decode := func() error {
+			f, err := ourpng.Open(text)
+			if err == nil {
+				pix, err = d.AppendRGB(pix[:0], f, ourpng.Rows{})
+			}
+			return err
+		}
+		indices := func() error {
+			f, err := ourpng.Open(ids)
+			if err == nil {
+				pix, err = d.AppendIndices(pix[:0], f, ourpng.Rows{})
+			}
+			return err
+		}
 		standard := func() error { _, err := png.Decode(bytes.NewReader(text)); return err }
 		rows = append(rows,
 			row{"PNG " + set + ", RGB", seconds(3, decode), func() (float64, error) { return b.ask("decode", image) }, "OpenCV", false, 2.8},
@@ -107,7 +119,7 @@ func seconds(n int, f func() error) func() (float64, error) {
 // loader returns, for a number of cores, a run over the samples of a set: from
 // files to batches of two.
 func (b *bench) loader(set string, of func(loader.Images) (*loader.Rows, error)) (func(cores int) func() (float64, error), error) {
-	d, err := formats.Open("cityscapes", filepath.Join(b.data, "layout", set), formats.Options{})
+	d, err := formats.Open(formats.Cityscapes(), filepath.Join(b.data, "layout", set), formats.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +285,7 @@ const shardRows = 240
 
 // writeShards stores samples of one size, as a dataset and as a stream.
 func (b *bench) writeShards(dir string) error {
-	d, err := formats.Open("cityscapes", filepath.Join(b.data, "layout", "gta"), formats.Options{})
+	d, err := formats.Open(formats.Cityscapes(), filepath.Join(b.data, "layout", "gta"), formats.Options{})
 	if err != nil {
 		return err
 	}

@@ -141,10 +141,10 @@ func soakStreams(ctx context.Context, length, every time.Duration, data, dir, pr
 type inputs struct{ source, target *formats.Dataset }
 
 func open(dir string) (in inputs, err error) {
-	if in.source, err = formats.Open("gta", filepath.Join(dir, "gta"), formats.Options{}); err != nil {
+	if in.source, err = formats.Open(formats.GTA(), filepath.Join(dir, "gta"), formats.Options{}); err != nil {
 		return in, err
 	}
-	in.target, err = formats.Open("cityscapes", filepath.Join(dir, "cityscapes"), formats.Options{Unlabelled: true})
+	in.target, err = formats.Open(formats.Cityscapes(), filepath.Join(dir, "cityscapes"), formats.Options{Unlabelled: true})
 	return in, err
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pipa-uda/pipa/fixtures"
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/formats/stats"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/pipa-uda/pipa/precompute"
@@ -106,7 +107,11 @@ func openDataset(c *cli.Context) (*formats.Dataset, error) {
 // openFormat opens a dataset on this machine or in an object store.
 func openFormat(c *cli.Context, format, dir string, unlabelled bool) (*formats.Dataset, error) {
 	o := formats.Options{Split: c.String("split"), Unlabelled: unlabelled, MaxPixels: c.Int("max-pixels")}
-	return precompute.OpenSet(c.Context, format, dir, o)
+	l, err := formats.Named(format)
+	if err != nil {
+		return nil, err
+	}
+	return precompute.OpenSet(c.Context, l, dir, o)
 }
 
 func checkCommand() *cli.Command {
@@ -174,8 +179,8 @@ type readParams struct {
 
 func readParamsOf(c *cli.Context, d *formats.Dataset) readParams {
 	p := readParams{Format: d.Name, Split: d.Split, Unlabelled: c.Bool("unlabelled"), Shuffle: c.Bool("shuffle"), Epoch: c.Uint64("epoch"), Shard: c.String("shard")}
-	if m := d.Map(); m != nil {
-		p.Format, p.Map = formats.Own, m.Digest()
+	if m := d.Layout.Map; m.Text != "" {
+		p.Format, p.Map = formats.Own, m.Digest
 	}
 	return p
 }
@@ -238,7 +243,7 @@ func statsCommand() *cli.Command {
 		Name:      "stats",
 		Usage:     "count the class pixels of every label, for rare class sampling",
 		ArgsUsage: formatUsage,
-		Description: "Writes DAFormer's " + formats.StatsFile + " and its two companions into the dataset's folder, or reads\n" +
+		Description: "Writes DAFormer's " + stats.File + " and its two companions into the dataset's folder, or reads\n" +
 			"them where they are there, and prints each class's frequency, probability and eligible files.\n" + formatHelp +
 			"   pipa stats gta data/gta",
 		Flags: []cli.Flag{
@@ -260,19 +265,19 @@ func statsCommand() *cli.Command {
 			if storage.IsURL(dir) {
 				return usagef("%s is not on this machine: give a folder for the statistics, --out DIR", dir)
 			}
-			if _, err := os.Stat(filepath.Join(dir, formats.StatsFile)); err != nil || c.Bool("force") {
+			if _, err := os.Stat(filepath.Join(dir, stats.File)); err != nil || c.Bool("force") {
 				if err := writeStats(c, d, dir); err != nil {
 					return err
 				}
 			}
-			stats, err := formats.ReadClassStats(dir)
+			labels, err := stats.Read(dir)
 			if err != nil {
 				return err
 			}
-			if stats, err = d.AlignStats(stats); err != nil {
+			if labels, err = stats.Align(d, labels); err != nil {
 				return err
 			}
-			rare, err := formats.NewRareClasses(stats, c.Float64("temperature"), c.Int64("min-pixels"))
+			rare, err := stats.NewRareClasses(labels, c.Float64("temperature"), c.Int64("min-pixels"))
 			if err != nil {
 				return usageError{err}
 			}
@@ -286,15 +291,15 @@ func writeStats(c *cli.Context, d *formats.Dataset, dir string) error {
 	if err != nil {
 		return err
 	}
-	stats, err := d.ClassStats(c.Context, c.Int("workers"), bar.set)
+	labels, err := stats.Count(c.Context, d, c.Int("workers"), bar.set)
 	bar.close()
 	if err != nil {
 		return badDataError{err}
 	}
-	return formats.WriteClassStats(dir, stats, c.Bool("force"))
+	return stats.Write(dir, labels, c.Bool("force"))
 }
 
-func printRareClasses(c *cli.Context, d *formats.Dataset, r *formats.RareClasses) error {
+func printRareClasses(c *cli.Context, d *formats.Dataset, r *stats.RareClasses) error {
 	type row struct {
 		Class       string  `json:"class"`
 		ID          int     `json:"id"`

@@ -188,6 +188,6 @@ func exitCode(err, cause error) int {
 		slog.Error(err.Error())
 		return exitBadData
 	}
-	slog.Error(err.Error())
+	slog.Error(err.Error() + datasetAdvice(err))
 	return exitFailed
 }

@@ -104,7 +104,9 @@ func inProcess(ts *testscript.TestScript, _ bool, args []string) {
 	const seed = 5
 	ctx := context.Background()
 	read := func(format, dir string, unlabelled bool) pipeline.Stream {
-		d, err := formats.Open(format, ts.MkAbs(dir), formats.Options{Unlabelled: unlabelled})
+		l, err := formats.Named(format)
+		ts.Check(err)
+		d, err := formats.Open(l, ts.MkAbs(dir), formats.Options{Unlabelled: unlabelled})
 		ts.Check(err)
 		header := d.Header()
 		header.Seed = seed
@@ -138,7 +140,7 @@ func inProcess(ts *testscript.TestScript, _ bool, args []string) {
 // score counts the confusion of predicted label files with a dataset's labels
 // and compares it with what pipa eval --json printed.
 func score(ts *testscript.TestScript, _ bool, args []string) {
-	d, err := formats.Open("cityscapes", ts.MkAbs(args[1]), formats.Options{Split: "val"})
+	d, err := formats.Open(formats.Cityscapes(), ts.MkAbs(args[1]), formats.Options{Split: "val"})
 	ts.Check(err)
 	got := make([]int64, 19*19)
 	for i, e := range d.Entries {

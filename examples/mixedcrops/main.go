@@ -17,8 +17,8 @@ import (
 
 func main() {
 	ctx := context.Background()
-	source := squares(ctx, "gta", formats.Options{Split: "train"}, os.Args[1])
-	target := squares(ctx, "cityscapes", formats.Options{Split: "train", Unlabelled: true}, os.Args[2])
+	source := squares(ctx, formats.GTA(), formats.Options{Split: "train"}, os.Args[1])
+	target := squares(ctx, formats.Cityscapes(), formats.Options{Split: "train", Unlabelled: true}, os.Args[2])
 	mixed := must(classmix.Streams(ctx, source, target, classmix.Options{Weight: 1}, 4))
 	cut := crops.Default()
 	cut.Base = 512
@@ -27,8 +27,8 @@ func main() {
 }
 
 // squares streams a random square of each image, of one size as mixing wants it.
-func squares(ctx context.Context, format string, o formats.Options, dir string) pipeline.Stream {
-	d := must(formats.Open(format, dir, o))
+func squares(ctx context.Context, l formats.Layout, o formats.Options, dir string) pipeline.Stream {
+	d := must(formats.Open(l, dir, o))
 	images := pipeline.Generate(ctx, d.Header(), d.Len(), 1, 4, d.Read, nil)
 	return must(pipeline.Run(ctx, images, must(augment.New(augment.Options{Crop: [2]int{512, 512}}, 1, 0)), 4))
 }

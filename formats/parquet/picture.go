@@ -81,7 +81,7 @@ func (p *picture) decode(height, width, channels int) error {
 	if p.png == nil {
 		return nil
 	}
-	h, err := png.ReadHeader(p.png)
+	f, err := png.Open(p.png)
 	if err != nil {
 		return err
 	}
@@ -89,11 +89,11 @@ func (p *picture) decode(height, width, channels int) error {
 	if channels == 3 {
 		color = png.RGB
 	}
-	if h.Color != color || h.BitDepth != 8 {
-		return fmt.Errorf("PNG is %v, want 8-bit %v", h, color)
+	if f.Color != color || f.BitDepth != 8 {
+		return fmt.Errorf("PNG is %v, want 8-bit %v", f, color)
 	}
-	if h.Height != height || h.Width != width {
-		return fmt.Errorf("PNG is %dx%d, want %dx%d", h.Width, h.Height, width, height)
+	if f.Height != height || f.Width != width {
+		return fmt.Errorf("PNG is %dx%d, want %dx%d", f.Width, f.Height, width, height)
 	}
 	if height > raster.MaxPixels/width || height*width*channels/maxDeflate > len(p.png) {
 		return fmt.Errorf("PNG of %d bytes declares %dx%d pixels", len(p.png), width, height)
@@ -104,7 +104,7 @@ func (p *picture) decode(height, width, channels int) error {
 	if channels == 3 {
 		read = d.AppendRGB
 	}
-	pix, err := read(make([]byte, 0, height*width*channels), p.png, png.Rows{})
+	pix, err := read(make([]byte, 0, height*width*channels), f, png.Rows{})
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func (p *picture) adam7Pass(a pass, width, height int) error {
 			if p.out.convert == nil {
 				pixels = row
 			} else {
-				p.out.convert(pixels, row, &p.d.file)
+				p.out.convert(pixels, row, &p.d.parts)
 			}
 			p.scatter(pixels, a, at)
 		}

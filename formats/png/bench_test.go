@@ -89,12 +89,12 @@ func run(b *testing.B, data []byte, decode func(dst []byte) ([]byte, error)) {
 }
 
 func BenchmarkDecodeRGB(b *testing.B) {
-	data, d := photo(b), new(Decoder)
+	data, d := photo(b), new(bytesDecoder)
 	run(b, data, func(dst []byte) ([]byte, error) { return d.AppendRGB(dst, data, Rows{}) })
 }
 
 func BenchmarkDecodeHalf(b *testing.B) {
-	data, d := photo(b), new(Decoder)
+	data, d := photo(b), new(bytesDecoder)
 	run(b, data, func(dst []byte) ([]byte, error) { return d.AppendRGB(dst, data, Rows{Count: 512}) })
 }
 
@@ -112,19 +112,23 @@ func BenchmarkImagePNG(b *testing.B) {
 }
 
 func BenchmarkLabel8(b *testing.B) {
-	data, d := stdEncoded(b, label8()), new(Decoder)
+	data, d := stdEncoded(b, label8()), new(bytesDecoder)
 	run(b, data, func(dst []byte) ([]byte, error) { return d.AppendIndices(dst, data, Rows{}) })
 }
 
 func BenchmarkLabel16(b *testing.B) {
-	data, d := stdEncoded(b, label16()), new(Decoder)
+	data, d := stdEncoded(b, label16()), new(bytesDecoder)
 	run(b, data, func(dst []byte) ([]byte, error) { return d.AppendChannel16(dst, data, 0, Rows{}) })
 }
 
 // BenchmarkInflate is the photo's deflate stream alone, in bands as decoding has it.
 func BenchmarkInflate(b *testing.B) {
-	var f file
-	if err := f.parse(photo(b)); err != nil {
+	file, err := Open(photo(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var f parts
+	if err := f.parse(file); err != nil {
 		b.Fatal(err)
 	}
 	const line, rows = 1 + 3*2048, 1024

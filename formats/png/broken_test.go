@@ -11,7 +11,7 @@ import (
 
 // compareDecode holds AppendRGB to image/png on any bytes: both fail, or both
 // give the same pixels.
-func compareDecode(t *testing.T, d *Decoder, data []byte) {
+func compareDecode(t *testing.T, d *bytesDecoder, data []byte) {
 	t.Helper()
 	got, err := d.AppendRGB(nil, data, Rows{})
 	m, wantErr := stdpng.Decode(bytes.NewReader(data))
@@ -31,10 +31,8 @@ func compareDecode(t *testing.T, d *Decoder, data []byte) {
 		return
 	}
 	wide, wideErr := d.AppendGray16(nil, data, Rows{})
-	if h, _ := ReadHeader(data); (wideErr == nil) != (h.Color == Gray && h.BitDepth == 16) {
+	if h, _ := Open(data); (wideErr == nil) != (h.Color == Gray && h.BitDepth == 16) {
 		t.Fatalf("16-bit samples of %v: %v", h, wideErr)
-	} else if _, err := ReadPalette(data); err != nil && h.Color == Palette {
-		t.Fatalf("the palette: %v", err)
 	}
 	for i := range len(wide) / 2 {
 		if wide[2*i] != got[3*i] {
@@ -45,8 +43,12 @@ func compareDecode(t *testing.T, d *Decoder, data []byte) {
 
 // streamEndOf is what follows the deflate stream of a file.
 func streamEndOf(t *testing.T, data []byte) []byte {
-	var f file
-	if err := f.parse(data); err != nil {
+	file, err := Open(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f parts
+	if err := f.parse(file); err != nil {
 		t.Fatal(err)
 	}
 	z := new(inflater)
@@ -71,7 +73,7 @@ func small() map[string][]byte {
 
 // TestTruncated: no beginning of a file is a file.
 func TestTruncated(t *testing.T) {
-	var d Decoder
+	var d bytesDecoder
 	for name, data := range small() {
 		for n := range data {
 			if _, err := d.AppendRGB(nil, data[:n], Rows{}); err == nil {
@@ -84,7 +86,7 @@ func TestTruncated(t *testing.T) {
 // TestFlipped: a changed byte is an error or, with its CRC corrected, whatever
 // image/png makes of it.
 func TestFlipped(t *testing.T) {
-	var d Decoder
+	var d bytesDecoder
 	for name, data := range small() {
 		t.Run(name, func(t *testing.T) {
 			for i := range data {
@@ -95,7 +97,7 @@ func TestFlipped(t *testing.T) {
 						t.Fatalf("byte %d changed: decoded", i)
 					}
 					if bad = fixCRCs(bad); len(bad) > 0 {
-						if h, err := ReadHeader(bad); err != nil || h.Width*h.Height > 1<<20 {
+						if h, err := Open(bad); err != nil || h.Width*h.Height > 1<<20 {
 							continue
 						}
 						compareDecode(t, &d, bad)
@@ -159,7 +161,7 @@ func TestErrors(t *testing.T) {
 		{"no Adler-32", of("IDAT", good[:len(good)-2], "IEND", none), "IDAT: the stream ends before its Adler-32"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var d Decoder
+			var d bytesDecoder
 			_, err := d.AppendRGB(nil, c.data, Rows{})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
@@ -200,7 +202,7 @@ func TestLenient(t *testing.T) {
 		{"many bytes after the stream", build("IHDR", none, "IDAT", append(ends, make([]byte, 9999)...), "IEND", none), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var d Decoder
+			var d bytesDecoder
 			got, err := d.AppendRGB(nil, c.data, Rows{})
 			if err != nil {
 				t.Fatal(err)
@@ -225,7 +227,7 @@ func TestPartialIsNotVerified(t *testing.T) {
 	raw := s.scanlines()
 	raw[9*40] = 77 // a filter that does not exist
 	data := appendChunk(appendChunk(appendIHDR([]byte(magic), h), "IDAT", deflated(raw, 6)), "IEND", nil)
-	var d Decoder
+	var d bytesDecoder
 	if got, err := d.AppendIndices(nil, data, Rows{Count: 40}); err != nil || !bytes.Equal(got, s.channel(0)[:8*40]) {
 		t.Errorf("rows before the bad one: %v", err)
 	}
@@ -248,10 +250,10 @@ func FuzzDecode(f *testing.F) {
 		if fix {
 			data = fixCRCs(data)
 		}
-		if h, err := ReadHeader(data); err == nil && h.Width*h.Height > 1<<18 {
+		if h, err := Open(data); err == nil && h.Width*h.Height > 1<<18 {
 			t.Skip()
 		}
-		compareDecode(t, new(Decoder), data)
+		compareDecode(t, new(bytesDecoder), data)
 	})
 }
 
@@ -268,6 +270,6 @@ func FuzzRows(f *testing.F) {
 			data = appendChunk(data, "PLTE", []byte{1, 2, 3, 4, 5, 6})
 		}
 		data = appendChunk(data, "IDAT", deflated(raw, int(level)%12-2))
-		compareDecode(t, new(Decoder), appendChunk(data, "IEND", nil))
+		compareDecode(t, new(bytesDecoder), appendChunk(data, "IEND", nil))
 	})
 }

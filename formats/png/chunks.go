@@ -68,10 +68,11 @@ func readChunk(data []byte, at int) (chunk, error) {
 	return c, nil
 }
 
-// file is a PNG taken apart into what decoding needs.
-type file struct {
+// parts are what decoding needs of a file.
+type parts struct {
 	Header
 	palette [3 * 256]byte // RGB; black where PLTE has no entry, as libpng and image/png do
+	colors  int           // how many PLTE has, of a palette image
 	idat    []byte        // the zlib stream
 	gather  []byte        // idat's bytes when they come from several chunks
 }
@@ -80,25 +81,21 @@ type file struct {
 type stage int
 
 const (
-	atStart stage = iota
-	afterIHDR
+	afterIHDR stage = iota
 	afterPLTE
 	afterTRNS
 	inIDAT    // the chunk before was IDAT
 	afterIDAT // the run of IDAT chunks is over
 )
 
-// parse walks all chunks up to IEND, verifying CRCs and order. What follows
-// IEND is not looked at. f.idat refers to data or to f.gather.
-func (f *file) parse(data []byte) error {
-	at, err := signature(data)
-	if err != nil {
-		return err
-	}
-	f.idat = nil
-	clear(f.palette[:])
-	for st := atStart; ; {
-		c, err := readChunk(data, at)
+// parse walks all chunks from the one after IHDR up to IEND, verifying CRCs and
+// order. What follows IEND is not looked at. p.idat refers to the file or to
+// p.gather.
+func (p *parts) parse(f File) error {
+	p.Header, p.idat, p.colors = f.Header, nil, 0
+	clear(p.palette[:])
+	for st, at := afterIHDR, f.body; ; {
+		c, err := readChunk(f.data, at)
 		if err != nil {
 			return err
 		}
@@ -111,46 +108,41 @@ func (f *file) parse(data []byte) error {
 			}
 			return nil
 		}
-		if st, err = f.take(c, st); err != nil {
+		if st, err = p.take(c, st); err != nil {
 			return err
 		}
 		at = c.next()
 	}
 }
 
-// take reads one chunk that is not IEND.
-func (f *file) take(c chunk, st stage) (stage, error) {
-	var err error
+// take reads one chunk that is neither IHDR nor IEND.
+func (p *parts) take(c chunk, st stage) (stage, error) {
 	switch c.name {
 	case nameIHDR:
-		if st != atStart {
-			return st, c.errorf("comes twice")
-		}
-		f.Header, err = parseIHDR(c)
-		return afterIHDR, err
+		return st, c.errorf("comes twice")
 	case namePLTE:
 		if st != afterIHDR {
 			return st, c.errorf("is out of order")
 		}
-		return afterPLTE, f.takePLTE(c)
+		return afterPLTE, p.takePLTE(c)
 	case nameTRNS:
-		if st != afterPLTE && (st != afterIHDR || f.Color == Palette) {
+		if st != afterPLTE && (st != afterIHDR || p.Color == Palette) {
 			return st, c.errorf("is out of order")
 		}
-		return afterTRNS, f.checkTRNS(c)
+		return afterTRNS, p.checkTRNS(c)
 	case nameIDAT:
 		switch {
-		case st == atStart || st == afterIHDR && f.Color == Palette:
+		case st == afterIHDR && p.Color == Palette:
 			return st, c.errorf("is out of order")
 		case st == inIDAT:
 			// The first chunk of several is copied when the second comes.
-			if len(f.idat) > 0 && len(f.gather) == 0 {
-				f.gather = append(f.gather, f.idat...)
+			if len(p.idat) > 0 && len(p.gather) == 0 {
+				p.gather = append(p.gather, p.idat...)
 			}
-			f.gather = append(f.gather, c.data...)
-			f.idat = f.gather
+			p.gather = append(p.gather, c.data...)
+			p.idat = p.gather
 		case st < inIDAT:
-			f.idat, f.gather = c.data, f.gather[:0]
+			p.idat, p.gather = c.data, p.gather[:0]
 		default: // IDAT after another chunk: not part of the picture
 			return st, nil
 		}
@@ -162,24 +154,24 @@ func (f *file) take(c chunk, st stage) (stage, error) {
 	return st, nil
 }
 
-func (f *file) takePLTE(c chunk) error {
+func (p *parts) takePLTE(c chunk) error {
 	n := len(c.data)
-	if n == 0 || n%3 != 0 || n > 3*256 || n > 3<<f.BitDepth {
-		return c.errorf("is %d bytes for a bit depth of %d", n, f.BitDepth)
+	if n == 0 || n%3 != 0 || n > 3*256 || n > 3<<p.BitDepth {
+		return c.errorf("is %d bytes for a bit depth of %d", n, p.BitDepth)
 	}
-	switch f.Color {
+	switch p.Color {
 	case Palette:
-		copy(f.palette[:], c.data)
+		p.colors = copy(p.palette[:], c.data) / 3
 	case Gray, GrayAlpha:
-		return c.errorf("in an image that is %v", f.Color)
+		return c.errorf("in an image that is %v", p.Color)
 	}
 	return nil // a suggested palette of an RGB image
 }
 
 // checkTRNS validates a transparency chunk, whose content is not used.
-func (f *file) checkTRNS(c chunk) error {
+func (p *parts) checkTRNS(c chunk) error {
 	n, ok := len(c.data), false
-	switch f.Color {
+	switch p.Color {
 	case Gray:
 		ok = n == 2
 	case RGB:
@@ -188,7 +180,7 @@ func (f *file) checkTRNS(c chunk) error {
 		ok = n <= 256
 	}
 	if !ok {
-		return c.errorf("is %d bytes in an image that is %v", n, f.Color)
+		return c.errorf("is %d bytes in an image that is %v", n, p.Color)
 	}
 	return nil
 }

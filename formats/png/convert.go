@@ -12,7 +12,7 @@ type output struct {
 	offset   int  // bytes
 	// convert makes len(dst)/channels pixels of an unfiltered row; nil when
 	// the row is what is wanted.
-	convert func(dst, row []byte, f *file)
+	convert func(dst, row []byte, f *parts)
 }
 
 func rgbOutput(h Header) output {
@@ -58,7 +58,7 @@ func gray16Output(h Header) (output, error) {
 
 // colorToRGB takes the high byte of red, green and blue from pixels of 4, 6 or
 // 8 bytes.
-func colorToRGB(dst, row []byte, f *file) {
+func colorToRGB(dst, row []byte, f *parts) {
 	pixel, sample := f.filterUnit(), f.BitDepth/8
 	for len(dst) >= 3 && len(row) >= pixel {
 		dst[0], dst[1], dst[2] = row[0], row[sample], row[2*sample]
@@ -67,7 +67,7 @@ func colorToRGB(dst, row []byte, f *file) {
 }
 
 // grayToRGB repeats the high byte of grey from pixels of 1, 2 or 4 bytes.
-func grayToRGB(dst, row []byte, f *file) {
+func grayToRGB(dst, row []byte, f *parts) {
 	pixel := f.filterUnit()
 	for len(dst) >= 3 && len(row) >= pixel {
 		dst[0], dst[1], dst[2] = row[0], row[0], row[0]
@@ -76,7 +76,7 @@ func grayToRGB(dst, row []byte, f *file) {
 }
 
 // lowGrayToRGB scales and repeats grey of 1, 2 or 4 bits.
-func lowGrayToRGB(dst, row []byte, f *file) {
+func lowGrayToRGB(dst, row []byte, f *parts) {
 	scale := byte(255 / (1<<f.BitDepth - 1))
 	for x := 0; 3*x+2 < len(dst); x++ {
 		v := sampleAt(row, x, f.BitDepth) * scale
@@ -84,7 +84,7 @@ func lowGrayToRGB(dst, row []byte, f *file) {
 	}
 }
 
-func paletteToRGB(dst, row []byte, f *file) {
+func paletteToRGB(dst, row []byte, f *parts) {
 	if f.BitDepth < 8 {
 		for x := 0; 3*x+2 < len(dst); x++ {
 			i := 3 * int(sampleAt(row, x, f.BitDepth))
@@ -100,7 +100,7 @@ func paletteToRGB(dst, row []byte, f *file) {
 }
 
 // unpack gives every sample of 1, 2 or 4 bits a byte.
-func unpack(dst, row []byte, f *file) {
+func unpack(dst, row []byte, f *parts) {
 	for x := range dst {
 		dst[x] = sampleAt(row, x, f.BitDepth)
 	}
@@ -113,7 +113,7 @@ func sampleAt(row []byte, x, depth int) byte {
 }
 
 // lowBytes takes the low byte of big-endian 16-bit samples.
-func lowBytes(dst, row []byte, _ *file) {
+func lowBytes(dst, row []byte, _ *parts) {
 	for len(dst) >= 4 && len(row) >= 8 {
 		v := binary.LittleEndian.Uint64(row) >> 8 & 0x00ff00ff00ff00ff
 		v = (v | v>>8) & 0x0000ffff0000ffff

@@ -5,20 +5,19 @@ import (
 	"fmt"
 	"math"
 	"slices"
-)
 
-// defaultMaxPixels is what a Decoder accepts when MaxPixels is 0.
-const defaultMaxPixels = 100_000_000
+	"github.com/pipa-uda/pipa/pipeline/raster"
+)
 
 // Decoder decodes PNG files one after the other. The zero value is ready. It
 // holds all scratch, a few hundred KiB for photographs, and allocates only
 // when an image needs more than those before. It is not for concurrent use.
 type Decoder struct {
-	// MaxPixels is the largest Width*Height that is accepted; 0 means 100
-	// million. It bounds what a file can make the decoder allocate.
+	// MaxPixels is the largest Width*Height that is accepted; 0 means
+	// raster.MaxPixels. It bounds what a file can make the decoder allocate.
 	MaxPixels int
 
-	file  file
+	parts parts
 	lines scanlines
 	zeros []byte // the row above the first
 	rows  []byte // unfiltered rows that have yet to be converted
@@ -50,30 +49,40 @@ func (r Rows) span(height int) (first, end int, err error) {
 // of less than 8 bits are scaled to 0..255. Alpha and tRNS are dropped; the
 // colours under them are as the file has them. On an error dst is returned as
 // it was, though bytes beyond its length may be overwritten.
-func (d *Decoder) AppendRGB(dst, data []byte, rows Rows) ([]byte, error) {
-	return d.decode(dst, data, rows, func(h Header) (output, error) { return rgbOutput(h), nil })
+func (d *Decoder) AppendRGB(dst []byte, f File, rows Rows) ([]byte, error) {
+	return d.decode(dst, f, rows, func(h Header) (output, error) { return rgbOutput(h), nil })
 }
 
 // AppendIndices decodes the wanted rows of a palette or grey PNG of at most
 // 8 bits as [rows,W,1] bytes, the samples as the file has them and not scaled,
 // and appends them to dst. Errors are as those of AppendRGB.
-func (d *Decoder) AppendIndices(dst, data []byte, rows Rows) ([]byte, error) {
-	return d.decode(dst, data, rows, indexOutput)
+func (d *Decoder) AppendIndices(dst []byte, f File, rows Rows) ([]byte, error) {
+	return d.decode(dst, f, rows, indexOutput)
 }
 
 // AppendChannel16 decodes one channel, from 0, of a 16-bit PNG whose samples
 // are ids that fit in a byte, as SYNTHIA's labels have them in the red channel,
 // and appends the wanted rows as [rows,W,1] bytes to dst. A sample above 255
 // is a *ValueError. Other errors are as those of AppendRGB.
-func (d *Decoder) AppendChannel16(dst, data []byte, channel int, rows Rows) ([]byte, error) {
-	return d.decode(dst, data, rows, func(h Header) (output, error) { return channelOutput(h, channel) })
+func (d *Decoder) AppendChannel16(dst []byte, f File, channel int, rows Rows) ([]byte, error) {
+	return d.decode(dst, f, rows, func(h Header) (output, error) { return channelOutput(h, channel) })
 }
 
 // AppendGray16 decodes the wanted rows of a 16-bit grey PNG as [rows,W,2] bytes,
 // big-endian samples as the file has them, and appends them to dst. Errors are
 // as those of AppendRGB.
-func (d *Decoder) AppendGray16(dst, data []byte, rows Rows) ([]byte, error) {
-	return d.decode(dst, data, rows, gray16Output)
+func (d *Decoder) AppendGray16(dst []byte, f File, rows Rows) ([]byte, error) {
+	return d.decode(dst, f, rows, gray16Output)
+}
+
+// Palette is the colours of the palette image that was decoded last, 1 to 256 of
+// them.
+func (d *Decoder) Palette() [][3]uint8 {
+	colors := make([][3]uint8, d.parts.colors)
+	for i := range colors {
+		colors[i] = [3]uint8(d.parts.palette[3*i:])
+	}
+	return colors
 }
 
 // ValueError is a sample that does not fit in a byte.
@@ -87,12 +96,9 @@ func (e *ValueError) Error() string {
 }
 
 // decode appends what out makes of the rows.
-func (d *Decoder) decode(dst, data []byte, rows Rows, choose func(Header) (output, error)) ([]byte, error) {
+func (d *Decoder) decode(dst []byte, f File, rows Rows, choose func(Header) (output, error)) ([]byte, error) {
+	h := f.Header
 	// Nothing is allocated by the size that the file declares before it is checked.
-	h, err := ReadHeader(data)
-	if err != nil {
-		return dst, err
-	}
 	if err := d.checkSize(h); err != nil {
 		return dst, err
 	}
@@ -105,7 +111,7 @@ func (d *Decoder) decode(dst, data []byte, rows Rows, choose func(Header) (outpu
 		return dst, err
 	}
 	defer d.release()
-	if err := d.file.parse(data); err != nil {
+	if err := d.parts.parse(f); err != nil {
 		return dst, err
 	}
 	p := picture{d: d, Header: h, out: out, first: first, end: end}
@@ -128,7 +134,7 @@ func (d *Decoder) decode(dst, data []byte, rows Rows, choose func(Header) (outpu
 
 // release drops the references to the caller's data.
 func (d *Decoder) release() {
-	d.file.idat = nil
+	d.parts.idat = nil
 	d.lines.in = nil
 }
 
@@ -138,14 +144,11 @@ func (d *Decoder) checkSize(h Header) error {
 		return errors.New("MaxPixels is negative")
 	}
 	if limit == 0 {
-		limit = defaultMaxPixels
+		limit = raster.MaxPixels
 	}
 	// A pixel is at most 8 bytes and a filter byte.
 	limit = min(limit, math.MaxInt/16)
-	if h.Height > limit/h.Width {
-		return fmt.Errorf("it declares %dx%d pixels, the limit is %d", h.Width, h.Height, limit)
-	}
-	return nil
+	return raster.CheckPixels(h.Height, h.Width, limit)
 }
 
 // scratch returns a slice of n bytes that uses *b where it is large enough.

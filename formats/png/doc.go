@@ -3,10 +3,10 @@
 // scratch, so that a decode allocates nothing once it has seen the largest
 // image of a set:
 //
-//	h, err := png.ReadHeader(data)
-//	pix := make([]byte, 0, 3*h.Width*h.Height)
+//	f, err := png.Open(data) // the header: size and kind of pixels
+//	pix := make([]byte, 0, 3*f.Width*f.Height)
 //	var d png.Decoder
-//	pix, err = d.AppendRGB(pix, data, png.Rows{})       // [H,W,3]
+//	pix, err = d.AppendRGB(pix, f, png.Rows{})             // [H,W,3]
 //	ids, err = d.AppendIndices(ids[:0], label, png.Rows{}) // [H,W,1]
 //
 // It reads every colour type, bit depth and interlace method of the PNG

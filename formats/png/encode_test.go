@@ -208,3 +208,38 @@ func rgbOf(m image.Image) []byte {
 	}
 	return out
 }
+
+// bytesDecoder decodes files that nothing has looked into before.
+type bytesDecoder struct{ Decoder }
+
+func (d *bytesDecoder) AppendRGB(dst, data []byte, rows Rows) ([]byte, error) {
+	f, err := Open(data)
+	if err != nil {
+		return dst, err
+	}
+	return d.Decoder.AppendRGB(dst, f, rows)
+}
+
+func (d *bytesDecoder) AppendIndices(dst, data []byte, rows Rows) ([]byte, error) {
+	f, err := Open(data)
+	if err != nil {
+		return dst, err
+	}
+	return d.Decoder.AppendIndices(dst, f, rows)
+}
+
+func (d *bytesDecoder) AppendChannel16(dst, data []byte, channel int, rows Rows) ([]byte, error) {
+	f, err := Open(data)
+	if err != nil {
+		return dst, err
+	}
+	return d.Decoder.AppendChannel16(dst, f, channel, rows)
+}
+
+func (d *bytesDecoder) AppendGray16(dst, data []byte, rows Rows) ([]byte, error) {
+	f, err := Open(data)
+	if err != nil {
+		return dst, err
+	}
+	return d.Decoder.AppendGray16(dst, f, rows)
+}

@@ -39,7 +39,7 @@ func TestNoOverread(t *testing.T) {
 			stream := guarded(t, len(file))
 			copy(stream, file)
 			dst := guarded(t, 3*h.Width*h.Height)
-			got, err := new(Decoder).AppendRGB(dst[:0], stream, Rows{})
+			got, err := new(bytesDecoder).AppendRGB(dst[:0], stream, Rows{})
 			if err != nil || !bytes.Equal(got, dst) {
 				t.Fatalf("%s: %v", h.testName(), err)
 			}

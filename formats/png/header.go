@@ -83,10 +83,17 @@ func (h Header) filterUnit() int { return max(1, h.pixelBits()/8) }
 // lineBytes is the size of width pixels as a scanline, without the filter byte.
 func (h Header) lineBytes(width int) int { return (h.pixelBits()*width + 7) / 8 }
 
-// ReadHeader returns the header of a PNG file. It reads up to the end of IHDR
-// and nothing after, so that a caller can refuse an image by its size before
-// anything is allocated.
-func ReadHeader(data []byte) (Header, error) {
+// A File is a PNG file in memory whose header has been read: what a Decoder
+// decodes. The bytes are the caller's and are to stay as they are.
+type File struct {
+	Header
+	data []byte
+	body int // where the chunk after IHDR begins
+}
+
+// Open reads a file's header. It reads up to the end of IHDR and nothing after,
+// so that a caller can refuse an image by its size before anything is allocated.
+func Open(data []byte) (File, error) {
 	at, err := signature(data)
 	for err == nil {
 		var c chunk
@@ -95,44 +102,14 @@ func ReadHeader(data []byte) (Header, error) {
 		}
 		switch c.name {
 		case nameIHDR:
-			return parseIHDR(c)
+			h, err := parseIHDR(c)
+			return File{h, data, c.next()}, err
 		case namePLTE, nameTRNS, nameIDAT, nameIEND:
-			return Header{}, c.errorf("comes before IHDR")
+			return File{}, c.errorf("comes before IHDR")
 		}
 		at = c.next()
 	}
-	return Header{}, err
-}
-
-// ReadPalette returns the colours of a palette PNG, 1 to 256 of them. It reads
-// up to the end of PLTE and nothing after.
-func ReadPalette(data []byte) ([][3]uint8, error) {
-	at, err := signature(data)
-	var f file
-	for st := atStart; err == nil; {
-		var c chunk
-		if c, err = readChunk(data, at); err != nil {
-			break
-		}
-		if c.name == nameIDAT || c.name == nameIEND {
-			return nil, c.errorf("comes before PLTE")
-		}
-		if st, err = f.take(c, st); err != nil {
-			break
-		}
-		if c.name == namePLTE {
-			if f.Color != Palette {
-				return nil, fmt.Errorf("its pixels are %v, not a palette's", f.Header)
-			}
-			colors := make([][3]uint8, len(c.data)/3)
-			for i := range colors {
-				colors[i] = [3]uint8(c.data[3*i:])
-			}
-			return colors, nil
-		}
-		at = c.next()
-	}
-	return nil, err
+	return File{}, err
 }
 
 // parseIHDR reads a header from its chunk.

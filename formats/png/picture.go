@@ -35,7 +35,7 @@ func (p *picture) start() error {
 		}
 		wanted = total
 	}
-	return p.d.lines.start(p.d.file.idat, line, total, wanted)
+	return p.d.lines.start(p.d.parts.idat, line, total, wanted)
 }
 
 // progressive decodes an image that is not interlaced.
@@ -82,7 +82,7 @@ func (p *picture) put(raw, prev []byte, y int) ([]byte, error) {
 		if err := p.check(row, 0, 1, y+i); err != nil {
 			return nil, err
 		}
-		p.out.convert(p.dst[at:at+stride], row, &p.d.file)
+		p.out.convert(p.dst[at:at+stride], row, &p.d.parts)
 	}
 	return p.d.keep(rows[(n-1)*size:]), nil
 }

@@ -59,7 +59,7 @@ func (s *sample) channel(c int) []byte {
 // all, gives image/png's colours and the samples that were encoded.
 func TestDecode(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	var d Decoder
+	var d bytesDecoder
 	for _, h := range headers() {
 		t.Run(h.testName(), func(t *testing.T) {
 			for _, size := range [][2]int{{1, 1}, {2, 3}, {3, 1}, {5, 9}, {8, 8}, {13, 40}, {64, 5}, {77, 31}, {301, 22}} {
@@ -89,7 +89,7 @@ func TestDecode(t *testing.T) {
 // else's.
 func TestGray16(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
-	var d Decoder
+	var d bytesDecoder
 	for _, h := range headers() {
 		t.Run(h.testName(), func(t *testing.T) {
 			h.Width, h.Height = 37, 23
@@ -119,22 +119,24 @@ func TestGray16(t *testing.T) {
 	}
 }
 
-// TestReadPalette: the palette that image/png sees.
-func TestReadPalette(t *testing.T) {
+// TestPalette: the palette that image/png sees.
+func TestPalette(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	for _, h := range headers() {
 		t.Run(h.testName(), func(t *testing.T) {
 			h.Width, h.Height = 9, 5
 			s := random(r, h)
 			data := s.encode()
-			got, err := ReadPalette(data)
+			var d bytesDecoder
+			_, err := d.AppendRGB(nil, data, Rows{})
+			got := d.Palette()
 			m, stdErr := stdpng.Decode(bytes.NewReader(data))
 			if stdErr != nil {
 				t.Fatal(stdErr)
 			}
 			p, ok := m.(*image.Paletted)
 			if !ok {
-				if err == nil {
+				if len(got) > 0 {
 					t.Errorf("%d colours", len(got))
 				}
 				return
@@ -148,11 +150,6 @@ func TestReadPalette(t *testing.T) {
 					t.Errorf("colour %d is %v, want %v", i, c, want)
 				}
 			}
-			for n := range at + 4 + 3*len(got) + 4 {
-				if _, err := ReadPalette(data[:n]); err == nil {
-					t.Fatalf("the first %d bytes have a palette", n)
-				}
-			}
 		})
 	}
 }
@@ -160,7 +157,7 @@ func TestReadPalette(t *testing.T) {
 // TestChannel16: a channel of a 16-bit image, and where it does not fit.
 func TestChannel16(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	var d Decoder
+	var d bytesDecoder
 	for _, h := range headers() {
 		if h.BitDepth != 16 {
 			continue
@@ -200,7 +197,7 @@ func TestChannel16(t *testing.T) {
 // TestTransparency: tRNS is read and changes no colour.
 func TestTransparency(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
-	var d Decoder
+	var d bytesDecoder
 	for _, h := range headers() {
 		h.Width, h.Height = 20, 20
 		s := random(r, h)
@@ -230,7 +227,7 @@ func TestTransparency(t *testing.T) {
 // TestRows: any span of rows is that part of the whole image.
 func TestRows(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
-	var d Decoder
+	var d bytesDecoder
 	for _, h := range headers() {
 		t.Run(h.testName(), func(t *testing.T) {
 			h.Width, h.Height = 90, 33
@@ -266,7 +263,7 @@ func TestRows(t *testing.T) {
 // TestLargeRows: scanlines longer than the band, and images of many bands.
 func TestLargeRows(t *testing.T) {
 	r := rand.New(rand.NewPCG(13, 14))
-	var d Decoder
+	var d bytesDecoder
 	for _, h := range []Header{
 		{Width: 70_000, Height: 3, BitDepth: 16, Color: RGBA},
 		{Width: 900, Height: 700, BitDepth: 8, Color: RGB},
@@ -292,7 +289,7 @@ func TestAllocations(t *testing.T) {
 		s := random(r, h)
 		s.split = 500
 		data := s.encode()
-		var d Decoder
+		var d bytesDecoder
 		var dst []byte
 		if n := testing.AllocsPerRun(10, func() {
 			var err error
@@ -309,7 +306,7 @@ func TestAllocations(t *testing.T) {
 		s.values[i] &= 0xff
 	}
 	data := s.encode()
-	var d Decoder
+	var d bytesDecoder
 	var dst []byte
 	if n := testing.AllocsPerRun(10, func() { dst, _ = d.AppendChannel16(dst[:0], data, 0, Rows{}) }); n != 0 {
 		t.Errorf("channel: %v allocations", n)
@@ -337,7 +334,7 @@ func TestPixelLimit(t *testing.T) {
 		{"negative", bomb(1, 1), -1, "MaxPixels is negative"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := Decoder{MaxPixels: c.limit}
+			d := bytesDecoder{Decoder{MaxPixels: c.limit}}
 			if n := testing.AllocsPerRun(1, func() {
 				_, err := d.AppendRGB(nil, c.data, Rows{})
 				if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -353,11 +350,11 @@ func TestPixelLimit(t *testing.T) {
 	}
 }
 
-func TestReadHeader(t *testing.T) {
+func TestOpen(t *testing.T) {
 	for _, h := range headers() {
 		h.Width, h.Height = 19, 1<<31-1
 		data := appendIHDR([]byte(magic), h)
-		if got, err := ReadHeader(data); err != nil || got != h {
+		if got, err := Open(data); err != nil || got.Header != h {
 			t.Errorf("%+v, %v, want %+v", got, err, h)
 		}
 	}
@@ -367,12 +364,15 @@ func ExampleDecoder() {
 	s := sample{Header: Header{Width: 2, Height: 1, BitDepth: 4, Color: Palette}, values: []uint16{1, 0}, palette: []byte{10, 20, 30, 128, 64, 128}, filter: func(int) byte { return 0 }}
 	label := s.encode()
 
+	f, err := Open(label)
+	fmt.Println(f.Width, f.Height, f, err)
 	var d Decoder
-	rgb, err := d.AppendRGB(nil, label, Rows{})
+	rgb, err := d.AppendRGB(nil, f, Rows{})
 	fmt.Println(rgb, err)
-	ids, err := d.AppendIndices(nil, label, Rows{})
-	fmt.Println(ids, err)
+	ids, err := d.AppendIndices(nil, f, Rows{})
+	fmt.Println(ids, d.Palette(), err)
 	// Output:
+	// 2 1 4-bit palette <nil>
 	// [128 64 128 10 20 30] <nil>
-	// [1 0] <nil>
+	// [1 0] [[10 20 30] [128 64 128]] <nil>
 }

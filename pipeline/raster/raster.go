@@ -13,6 +13,22 @@ type TrainID uint8
 // of its own: 100 megapixels.
 const MaxPixels = 100_000_000
 
+// TooLargeError says that an image declares more pixels than its reader takes.
+type TooLargeError struct{ Width, Height, Limit int }
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("it declares %dx%d pixels, the limit is %d", e.Width, e.Height, e.Limit)
+}
+
+// CheckPixels refuses a declared size of more than limit pixels, or of none,
+// before anything is allocated by it.
+func CheckPixels(height, width, limit int) error {
+	if width <= 0 || height <= 0 || height > limit/width {
+		return &TooLargeError{width, height, limit}
+	}
+	return nil
+}
+
 // A Raster is an uint8 image: row-major, channels interleaved ([H,W,C]), rows
 // without padding. Images have 3 channels (RGB), labels and masks have 1. The
 // zero Raster is empty and stands for "no raster".

@@ -1,0 +1,36 @@
+package formats
+
+import (
+	"github.com/pipa-uda/pipa/formats/labels"
+	"github.com/pipa-uda/pipa/pipeline/raster"
+)
+
+// GTA is GTA5 (Richter et al., Playing for Data, 2016). Its labels are palette
+// indices: Cityscapes' ids, 0 to 34 (lhoyer/DAFormer tools/convert_datasets/gta.py).
+func GTA() Layout {
+	ids := labels.Encoding{Codec: labels.Bytes, IDs: idsBelow(35, cityscapesIDs())}
+	return Layout{
+		Name:           "gta",
+		Splits:         listedSplits(Split{Images: "images/*.png", Sample: "{1}", Labels: []Labels{{Files: "labels/{1}.png", Encoding: ids}}}),
+		Classes:        raster.CityscapesClasses(),
+		Colors:         raster.CityscapesColors(),
+		FollowLinks:    true,
+		Folders:        []string{"images", "labels"},
+		ConvertedStats: true,
+		License:        "research and education, non-commercial",
+		URL:            "https://download.visinf.tu-darmstadt.de/data/from_games/",
+	}
+}
+
+// listedSplits are train, val and test of a dataset whose frames all lie in one
+// folder: a file splits/SPLIT.txt or SPLIT.txt with one name a line selects, and
+// without one everything is train.
+func listedSplits(all Split) []Split {
+	var splits []Split
+	for _, name := range []string{"train", "val", "test"} {
+		s := all
+		s.Name, s.Lists, s.Unlisted = name, []string{"splits/" + name + ".txt", name + ".txt"}, name == "train"
+		splits = append(splits, s)
+	}
+	return splits
+}

@@ -1,0 +1,97 @@
+package labels
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pipa-uda/pipa/formats/png"
+	"github.com/pipa-uda/pipa/pipeline/raster"
+)
+
+// A Codec is how a PNG holds the values that say classes.
+type Codec string
+
+// The codecs. Class maps name IDs and Colors by these words.
+const (
+	Bytes  Codec = "bytes"   // a palette's indices, or grey of at most 8 bits
+	IDs    Codec = "ids"     // these, or grey of 16 bits
+	Colors Codec = "colours" // of a palette, RGB or grey, of at most 8 bits
+	Red16  Codec = "red16"   // the red channel of RGB of 16 bits
+)
+
+// pixels are those that a codec reads, in words too, and the largest id they hold.
+func (c Codec) pixels(h png.Header) (reads bool, want string, largest int) {
+	single := h.Color == png.Gray || h.Color == png.Palette
+	switch c {
+	case Bytes:
+		return single && h.BitDepth <= 8, "palette or 8-bit grey", 1<<8 - 1
+	case IDs:
+		return single, "palette, or grey of at most 16 bits", 1<<16 - 1
+	case Colors:
+		return h.BitDepth <= 8, "colors of at most 8 bits", -1
+	case Red16:
+		return h.BitDepth == 16 && (h.Color == png.RGB || h.Color == png.RGBA), "16-bit RGB", 1<<8 - 1
+	}
+	return false, "", -1
+}
+
+// An Encoding says what the values of a label's pixels mean.
+type Encoding struct {
+	Codec  Codec
+	IDs    map[int]raster.TrainID      // what ids mean, for all codecs but Colors
+	Colors map[[3]uint8]raster.TrainID // what colors mean, for Colors
+	// OthersIgnored says that values which the encoding does not have are ignored,
+	// rather than an error.
+	OthersIgnored bool
+}
+
+// Validate checks an encoding, whose train IDs are to be those of a number of
+// classes. Errors name the field.
+func (e Encoding) Validate(classes int) error {
+	_, want, largest := e.Codec.pixels(png.Header{})
+	switch {
+	case want == "":
+		return fmt.Errorf("codec is %q, want %s, %s, %s or %s", e.Codec, Bytes, IDs, Colors, Red16)
+	case e.Codec == Colors && e.IDs != nil || e.Codec != Colors && e.Colors != nil:
+		return fmt.Errorf("it has ids and colors, or those of another codec than %s", e.Codec)
+	case len(e.IDs)+len(e.Colors) == 0:
+		return errors.New("it has neither ids nor colors")
+	}
+	check := func(value any, t raster.TrainID) error {
+		if t != raster.Ignore && int(t) >= classes {
+			return fmt.Errorf("%v means class %d, and there are %d", value, t, classes)
+		}
+		return nil
+	}
+	for id, t := range e.IDs {
+		if id < 0 || id > largest {
+			return fmt.Errorf("id %d, want 0 to %d", id, largest)
+		}
+		if err := check(id, t); err != nil {
+			return err
+		}
+	}
+	for c, t := range e.Colors {
+		if err := check(c, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// OfID is what an id means. An id that the encoding does not have, and does not
+// ignore, is not ok.
+func (e Encoding) OfID(id int) (t raster.TrainID, ok bool) {
+	if t, ok = e.IDs[id]; !ok && e.OthersIgnored {
+		return raster.Ignore, true
+	}
+	return t, ok
+}
+
+// OfColor is [Encoding.OfID] for a color.
+func (e Encoding) OfColor(c [3]uint8) (t raster.TrainID, ok bool) {
+	if t, ok = e.Colors[c]; !ok && e.OthersIgnored {
+		return raster.Ignore, true
+	}
+	return t, ok
+}

@@ -1,0 +1,358 @@
+package layout
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/pipa-uda/pipa/formats/labels"
+	"github.com/pipa-uda/pipa/pipeline/raster"
+)
+
+func mapFiles(names ...string) fstest.MapFS {
+	m := fstest.MapFS{}
+	for _, n := range names {
+		m[n] = &fstest.MapFile{}
+	}
+	return m
+}
+
+// of is a layout of one split, train; without labels where that is empty.
+func of(images, template string) Layout {
+	l := Layout{Name: "m", Splits: []Split{{Name: "train", Images: images}}}
+	if template != "" {
+		l.Classes, l.Colors = []string{"lawn"}, [][3]uint8{{10, 200, 20}}
+		l.Splits[0].Labels = []Labels{{Files: template, Encoding: labels.Encoding{Codec: labels.Bytes, IDs: map[int]raster.TrainID{1: 0}}}}
+	}
+	return l
+}
+
+func TestList(t *testing.T) {
+	for _, c := range []struct {
+		name, images, labels string
+		files                []string
+		want                 []string // stem image label, with a ? before a label that is missing
+		strays               []string
+		fails                string
+	}{
+		{name: "two folders", images: "train/*.png", labels: "annot/{stem}.png",
+			files: []string{"train/1.png", "train/2.png", "train/.3.png", "train/4.txt", "train/d/5.png", "annot/1.png", "annot/3.png"},
+			want:  []string{"1 train/1.png annot/1.png", "2 train/2.png ?annot/2.png"}, strays: []string{"annot/3.png"}},
+		{name: "one folder", images: "*.jpg", labels: "{stem}_label.png", files: []string{"a.jpg", "a_label.png"}, want: []string{"a a.jpg a_label.png"}},
+		{name: "wildcards by number", images: "img/*/*_left.png", labels: "gt/{1}/{2}_ids.png",
+			files: []string{"img/ulm/7_left.png", "img/bonn/7_left.png", "img/README", "gt/ulm/7_ids.png", "gt/bonn/7_ids.png"},
+			want:  []string{"bonn/7_left img/bonn/7_left.png gt/bonn/7_ids.png", "ulm/7_left img/ulm/7_left.png gt/ulm/7_ids.png"}},
+		{name: "a wildcard twice", images: "*/*.png", labels: "{1}/{1}_{2}.gt", files: []string{"a_b/c.png", "a_b/a_b_c.gt"}, want: []string{"a_b/c a_b/c.png a_b/a_b_c.gt"}},
+		{name: "any folders", images: "img/**/*.png", labels: "gt/{1}/{2}.png",
+			files: []string{"img/0.png", "img/a/1.png", "img/a/b/2.png", "img/.a/3.png", "gt/0.png", "gt/a/b/2.png", "gt/a/b/9.png"},
+			want:  []string{"0 img/0.png gt/0.png", "a/1 img/a/1.png ?gt/a/1.png", "a/b/2 img/a/b/2.png gt/a/b/2.png"}, strays: []string{"gt/a/b/9.png"}},
+		{name: "an extension of any kind", images: "p/*.*", labels: "l/{1}.png", files: []string{"p/1.jpg", "p/2.png", "l/1.png", "l/2.png"}, want: []string{"1 p/1.jpg l/1.png", "2 p/2.png l/2.png"}},
+		{name: "a folder in some folders", images: "*/img/*.png", labels: "{1}/gt/{2}.png", files: []string{"a/img/1.png", "a/gt/1.png", "b/img/2.png", "c/d/3.png"},
+			want: []string{"a/img/1 a/img/1.png a/gt/1.png", "b/img/2 b/img/2.png ?b/gt/2.png"}},
+		{name: "no labels", images: "*.png", files: []string{"1.png"}, want: []string{"1 1.png "}},
+		{name: "one name twice", images: "*.*", files: []string{"1.jpg", "1.png"}, fails: "1.jpg and 1.png have the same name"},
+		{name: "one label twice", images: "*/*.png", labels: "l/{stem}.gt", files: []string{"a/1.png", "b/1.png", "l/1.gt"}, fails: "have the same label, l/1.gt"},
+		{name: "a folder that is not there", images: "train/*.png", files: []string{"1.png"}, fails: "images train/*.png: "},
+		{name: "labels' folder that is not there", images: "*.png", labels: "l/{stem}.png", files: []string{"1.png"}, fails: "labels l/{stem}.png: "},
+		{name: "a name that would lead out", images: "x*y*.png", labels: "{1}{2}/{stem}", files: []string{"x.y..png"}, fails: "leads out of the folder"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := of(c.images, c.labels)
+			if err := l.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			listing, err := l.List(mapFiles(c.files...), "train", false)
+			if c.fails != "" {
+				if err == nil || !strings.Contains(err.Error(), c.fails) {
+					t.Fatalf("error %v, want %q", err, c.fails)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range listing.Pairs {
+				label := p.Label
+				if p.Missing {
+					label = "?" + label
+				}
+				got = append(got, p.Sample+" "+p.Image+" "+label)
+			}
+			var strays []string
+			for _, s := range listing.Strays {
+				strays = append(strays, s.Sample)
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, c.want) || !slices.Equal(strays, c.strays) {
+				t.Errorf("got %q, strays %q", got, strays)
+			}
+			// Unlabelled, no label is looked for.
+			listing, err = l.List(mapFiles(c.files...), "train", true)
+			if err != nil || len(listing.Strays) > 0 || len(listing.Pairs) != len(c.want) || slices.ContainsFunc(listing.Pairs, func(p Pair) bool { return p.Label != "" }) {
+				t.Errorf("unlabelled: %+v, %v", listing, err)
+			}
+		})
+	}
+}
+
+func TestUnknownSplit(t *testing.T) {
+	l := of("*.png", "")
+	l.Splits = append(l.Splits, Split{Name: "target", Images: "*.jpg"})
+	_, err := l.List(mapFiles(), "trian", false)
+	var unknown *SplitError
+	if !errors.As(err, &unknown) || !strings.Contains(err.Error(), `no split "trian": did you mean "train"? (all: train, target)`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A folder with a secret beside it.
+func yard(t *testing.T) (root string) {
+	t.Helper()
+	dir := t.TempDir()
+	root = filepath.Join(dir, "yard")
+	for _, d := range []string{"in", "real"} {
+		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{"secret.png": "secret", "yard/real/1.png": "one"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, to := range map[string]string{
+		"in/out.png": "../../secret.png", "in/absolute.png": filepath.Join(dir, "secret.png"), "in/inside.png": "../real/1.png",
+		"up": "..", "in/loop": "../in", "elsewhere": dir,
+	} {
+		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func TestNothingLeadsOutOfAClosedFolder(t *testing.T) {
+	root := yard(t)
+	for _, name := range []string{"../secret.png", "in/../../secret.png", "/etc/passwd", "in/out.png", "in/absolute.png", "up/secret.png", "elsewhere/secret.png", ""} {
+		if data, err := fs.ReadFile(Closed(root), name); err == nil {
+			t.Errorf("%q was read: %q", name, data)
+		}
+	}
+	for _, name := range []string{"up", "elsewhere", ".."} {
+		if entries, err := fs.ReadDir(Closed(root), name); err == nil {
+			t.Errorf("%q was listed: %v", name, entries)
+		}
+	}
+	if _, err := Closed(root).Open("in/out.png"); err == nil || !strings.Contains(err.Error(), "a link leads out of "+root) {
+		t.Errorf("error %v", err)
+	}
+	if data, err := fs.ReadFile(Closed(root), "in/inside.png"); err != nil || string(data) != "one" {
+		t.Errorf("a link inside: %q, %v", data, err)
+	}
+}
+
+func TestListingLeavesLinksToFoldersAlone(t *testing.T) {
+	root := yard(t)
+	listing, err := of("**/*.png", "").List(Closed(root), "train", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range listing.Pairs {
+		got = append(got, p.Image)
+	}
+	slices.Sort(got)
+	// Links to files are listed: one that leads out is an error of its sample.
+	if want := []string{"in/absolute.png", "in/inside.png", "in/out.png", "real/1.png"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if _, err := of("up/*.png", "").List(Closed(root), "train", true); err == nil || !strings.Contains(err.Error(), "a link leads out of") {
+		t.Errorf("a folder above: %v", err)
+	}
+}
+
+// A file where a wildcard's folder would have a folder is no match.
+func TestFilesAreNoFolders(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"a/img/1.png", "b/img"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listing, err := of("*/img/*.png", "").List(Closed(root), "train", true)
+	if err != nil || len(listing.Pairs) != 1 || listing.Pairs[0].Image != "a/img/1.png" {
+		t.Errorf("%+v, %v", listing, err)
+	}
+}
+
+// TestLinkedFolders: a linked layout follows links to folders where * stands for
+// them, and misses those that lead nowhere.
+func TestLinkedFolders(t *testing.T) {
+	root := yard(t)
+	l := of("*/*.png", "")
+	l.FollowLinks = true
+	listing, err := l.List(l.Open(root), "train", true)
+	var got []string
+	for _, p := range listing.Pairs {
+		got = append(got, p.Image)
+	}
+	slices.Sort(got)
+	if want := []string{"elsewhere/secret.png", "in/absolute.png", "in/inside.png", "in/out.png", "real/1.png", "up/secret.png"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q, %v", got, want, err)
+	}
+	if err := os.Symlink("nowhere", filepath.Join(root, "away")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.List(l.Open(root), "train", true); err == nil || !strings.Contains(err.Error(), "away: no such file") {
+		t.Errorf("a folder that is away: %v", err)
+	}
+}
+
+// TestSampleNames: a layout may name its samples by the images' wildcards; labels
+// without an image are named alike where they say them.
+func TestSampleNames(t *testing.T) {
+	files := mapFiles("img/ulm/7_left.png", "img/bonn/8_left.png", "gt/ulm/7_ids.png", "gt/bonn/9_ids.png")
+	for _, c := range []struct{ sample, template, want, stray string }{
+		{"{2}", "gt/{1}/{2}_ids.png", "7 8", "9"},
+		{"{1}_{2}", "gt/{1}/{2}_ids.png", "bonn_8 ulm_7", "bonn_9"},
+		{"", "gt/{1}/{2}_ids.png", "bonn/8_left ulm/7_left", "gt/bonn/9_ids.png"},
+	} {
+		l := of("img/*/*_left.png", c.template)
+		l.Splits[0].Sample = c.sample
+		listing, err := l.List(files, "train", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, p := range listing.Pairs {
+			got = append(got, p.Sample)
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != c.want || len(listing.Strays) != 1 || listing.Strays[0] != (Stray{c.stray, "gt/bonn/9_ids.png"}) {
+			t.Errorf("sample %q: %q, strays %v", c.sample, got, listing.Strays)
+		}
+	}
+	l := of("img/*/*_left.png", "")
+	l.Splits[0].Sample = "x"
+	if _, err := l.List(files, "train", false); err == nil || !strings.Contains(err.Error(), "have the same name") {
+		t.Errorf("two samples of one name: %v", err)
+	}
+}
+
+// TestLabelsByPreference: the first kind of which there is any file.
+func TestLabelsByPreference(t *testing.T) {
+	l := of("*.png", "{1}.a")
+	l.Splits[0].Labels = append(l.Splits[0].Labels, Labels{Files: "{1}.b", Encoding: labels.Encoding{Codec: labels.Red16, IDs: map[int]raster.TrainID{2: 0}}})
+	for want, files := range map[string]fstest.MapFS{
+		"1.a": mapFiles("1.png", "1.a", "1.b"),
+		"1.b": mapFiles("1.png", "1.b", "2.b"),
+	} {
+		listing, err := l.List(files, "train", false)
+		if err != nil || len(listing.Pairs) != 1 || listing.Pairs[0].Label != want || listing.Pairs[0].Missing || (listing.Labels.Codec == labels.Red16) != (want == "1.b") {
+			t.Errorf("%+v, %v, want %s", listing, err, want)
+		}
+	}
+	if listing, err := l.List(mapFiles("1.png"), "train", false); err != nil || !listing.Pairs[0].Missing || listing.Pairs[0].Label != "1.b" {
+		t.Errorf("no label: %+v, %v", listing, err)
+	}
+}
+
+// TestSplitLists: of the files that may list a split's samples the first is read;
+// without any, only an unlisted split has all.
+func TestSplitLists(t *testing.T) {
+	l := of("img/*.png", "gt/{1}.png")
+	l.Splits[0].Sample, l.Splits[0].Lists = "{1}", []string{"splits/train.txt", "train.txt"}
+	files := mapFiles("img/1.png", "img/2.png", "img/3.png", "gt/1.png", "gt/2.png", "gt/4.png", "gt/5.png")
+	_, err := l.List(files, "train", false)
+	var unknown *SplitError
+	if !errors.As(err, &unknown) || !strings.Contains(err.Error(), "there is no splits/train.txt or train.txt") {
+		t.Errorf("no list: %v", err)
+	}
+	files["train.txt"] = &fstest.MapFile{Data: []byte("img/2.png\n3\n5\n")}
+	listing, err := l.List(files, "train", false)
+	if err != nil || len(listing.Pairs) != 2 || listing.Pairs[0].Sample != "2" || listing.Pairs[1].Sample != "3" || len(listing.Strays) != 1 || listing.Strays[0].Sample != "5" {
+		t.Errorf("train.txt: %+v, %v", listing, err)
+	}
+	files["splits/train.txt"] = &fstest.MapFile{Data: []byte("1")}
+	if listing, err = l.List(files, "train", false); err != nil || len(listing.Pairs) != 1 || listing.Pairs[0].Sample != "1" {
+		t.Errorf("splits/train.txt: %+v, %v", listing, err)
+	}
+	delete(files, "splits/train.txt")
+	delete(files, "train.txt")
+	l.Splits[0].Unlisted = true
+	if listing, err = l.List(files, "train", false); err != nil || len(listing.Pairs) != 3 || len(listing.Strays) != 2 {
+		t.Errorf("unlisted: %+v, %v", listing, err)
+	}
+}
+
+func TestValidateNamesTheField(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*Layout)
+		want   string
+	}{
+		{"nothing", func(*Layout) {}, ""},
+		{"a name", func(l *Layout) { l.Name = "a/b" }, `name is "a/b"`},
+		{"colors", func(l *Layout) { l.Colors = nil }, "1 classes with 0 colors"},
+		{"no split", func(l *Layout) { l.Splits = nil }, "splits is empty"},
+		{"a split's name", func(l *Layout) { l.Splits[0].Name = "../x" }, `splits: the name "../x"`},
+		{"a split twice", func(l *Layout) { l.Splits = append(l.Splits, l.Splits[0]) }, "splits: train comes twice"},
+		{"images", func(l *Layout) { l.Splits[0].Images = "../*.png" }, "splits.train.images: "},
+		{"a sample's name", func(l *Layout) { l.Splits[0].Sample = "{2}" }, "splits.train.sample: "},
+		{"labels", func(l *Layout) { l.Splits[0].Labels[0].Files = "{name}" }, "splits.train.labels: "},
+		{"a codec", func(l *Layout) { l.Splits[0].Labels[0].Encoding.Codec = "idz" }, `codec is "idz", want bytes, ids, colours or red16`},
+		{"an id", func(l *Layout) { l.Splits[0].Labels[0].Encoding.IDs = map[int]raster.TrainID{256: 0} }, "id 256, want 0 to 255"},
+		{"a class", func(l *Layout) { l.Splits[0].Labels[0].Encoding.IDs = map[int]raster.TrainID{1: 1} }, "1 means class 1, and there are 1"},
+		{"no ids", func(l *Layout) { l.Splits[0].Labels[0].Encoding.IDs = nil }, "neither ids nor colors"},
+		{"colors of ids", func(l *Layout) {
+			l.Splits[0].Labels[0].Encoding.Colors = map[[3]uint8]raster.TrainID{{}: 0}
+		}, "it has ids and colors"},
+		{"a list", func(l *Layout) { l.Splits[0].Lists = []string{"../x"} }, `lists: "../x" leads out`},
+	} {
+		l := of("*.png", "l/{stem}.png")
+		c.change(&l)
+		if err := l.Validate(); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestDigestIsOfWhatALayoutMeans, not of how it is shown, found and licensed.
+func TestDigestIsOfWhatALayoutMeans(t *testing.T) {
+	make := func(change func(*Layout)) string {
+		l := of("*.png", "l/{stem}.png")
+		change(&l)
+		return l.Digest()
+	}
+	same := make(func(*Layout) {})
+	for name, change := range map[string]func(*Layout){
+		"colors":  func(l *Layout) { l.Colors[0] = [3]uint8{1, 1, 1} },
+		"license": func(l *Layout) { l.License, l.URL, l.Folders = "x", "y", []string{"z"} },
+	} {
+		if make(change) != same {
+			t.Errorf("%s change the digest", name)
+		}
+	}
+	for name, change := range map[string]func(*Layout){
+		"a class":  func(l *Layout) { l.Classes[0] = "grass" },
+		"an id":    func(l *Layout) { l.Splits[0].Labels[0].Encoding.IDs[2] = 0 },
+		"a codec":  func(l *Layout) { l.Splits[0].Labels[0].Encoding.Codec = labels.IDs },
+		"others":   func(l *Layout) { l.Splits[0].Labels[0].Encoding.OthersIgnored = true },
+		"images":   func(l *Layout) { l.Splits[0].Images = "*.jpg" },
+		"a sample": func(l *Layout) { l.Splits[0].Sample = "{1}" },
+		"a map":    func(l *Layout) { l.Map.Digest = "x" },
+	} {
+		if make(change) == same {
+			t.Errorf("%s does not change the digest", name)
+		}
+	}
+}

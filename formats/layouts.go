@@ -1,0 +1,178 @@
+package formats
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pipa-uda/pipa/formats/classmap"
+	"github.com/pipa-uda/pipa/formats/layout"
+	"github.com/pipa-uda/pipa/internal/nearest"
+)
+
+// A Layout is how a dataset lies in its folder, a value that Open takes: one that
+// ships, one that a class map was read as, or a program's own.
+type Layout = layout.Layout
+
+// A Split is one part of a dataset.
+type Split = layout.Split
+
+// Labels are files of labels, and what is in them.
+type Labels = layout.Labels
+
+// Layouts are those that ship, each in a file of its own.
+func Layouts() []Layout { return []Layout{GTA(), SYNTHIA(), Cityscapes()} }
+
+// Own is what a class map's file is spelled after: "folder:MAP.yaml".
+const Own = layout.ClassMap
+
+// Names are what Named knows: the layouts that ship, and Own.
+func Names() []string {
+	var names []string
+	for _, l := range Layouts() {
+		names = append(names, l.Name)
+	}
+	return append(names, Own)
+}
+
+// An UnknownError is a name that no layout has.
+type UnknownError struct {
+	Name string
+	All  []string
+}
+
+func (e *UnknownError) Error() string {
+	if e.Name == Own {
+		return "the format folder needs a class map: folder:MAP.yaml"
+	}
+	return fmt.Sprintf("no dataset format %q: did you mean %q? (all: %s)", e.Name, nearest.Word(e.Name, e.All), strings.Join(e.All, ", "))
+}
+
+// Named is a layout by its spelling: the name of one that ships, or a class map's
+// file, "folder:MAP.yaml" or "MAP.yaml", which is read.
+func Named(spelling string) (Layout, error) {
+	for _, l := range Layouts() {
+		if l.Name == spelling {
+			return l, nil
+		}
+	}
+	file, prefixed := strings.CutPrefix(spelling, Own+":")
+	switch {
+	case spelling == Own || prefixed && file == "":
+		return Layout{}, &UnknownError{Own, Names()}
+	case prefixed || isMap(spelling):
+		return classmap.Read(file)
+	}
+	return Layout{}, &UnknownError{spelling, Names()}
+}
+
+func isMap(name string) bool { return slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(name)) }
+
+// ships reports whether a layout is one of Layouts, unchanged: its name then says
+// what it means.
+func ships(l Layout) bool {
+	return slices.ContainsFunc(Layouts(), func(s Layout) bool { return s.Name == l.Name && reflect.DeepEqual(s, l) })
+}
+
+// A Place is a dataset as a user names it.
+type Place struct {
+	Layout Layout
+	Dir    string // empty where a class map says it
+	// Recognized says that the user named the folder alone: the layout is what it
+	// looks like, which a user is to be told.
+	Recognized bool
+}
+
+// spelledMap is a class map's file, with a folder after it or not.
+var spelledMap = regexp.MustCompile(`^(.*?\.ya?ml)(?::(.*))?$`)
+
+// Locate reads how a user names a dataset:
+//
+//	NAME:DIR        a layout that ships, and the dataset's folder or URL
+//	DIR             the folder, whose layout is recognized
+//	MAP.yaml        a class map, which says where the data lie
+//	MAP.yaml:DIR    a class map, and the folder or URL
+//	folder:…        either of the last two
+func Locate(text string) (Place, error) {
+	for _, l := range Layouts() {
+		if dir, ok := strings.CutPrefix(text, l.Name+":"); ok && dir != "" {
+			return Place{Layout: l, Dir: dir}, nil
+		} else if ok {
+			return Place{}, &RecognizeError{Dir: text, Err: errors.New("the folder after the colon is missing")}
+		}
+	}
+	file, prefixed := strings.CutPrefix(text, Own+":")
+	if m := spelledMap.FindStringSubmatch(file); m != nil {
+		l, err := classmap.Read(m[1])
+		return Place{Layout: l, Dir: m[2]}, err
+	}
+	if prefixed {
+		l, err := Named(text)
+		return Place{Layout: l}, err
+	}
+	if name, _, named := strings.Cut(text, ":"); named && !strings.ContainsAny(name, `/\`) && !strings.Contains(text, "://") {
+		if _, err := os.Stat(text); err != nil {
+			return Place{}, &UnknownError{name, Names()}
+		}
+	}
+	l, err := Recognize(text)
+	return Place{Layout: l, Dir: text, Recognized: true}, err
+}
+
+// Recognize is the layout of a folder on this machine, by the folders in it. Its
+// error is a *RecognizeError.
+func Recognize(dir string) (Layout, error) {
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = errors.New("it is not a folder")
+	}
+	if err != nil {
+		return Layout{}, &RecognizeError{Dir: dir, Err: err}
+	}
+	var fits []Layout
+	for _, l := range Layouts() {
+		if !slices.ContainsFunc(l.Folders, func(name string) bool {
+			info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name)))
+			return err != nil || !info.IsDir()
+		}) {
+			fits = append(fits, l)
+		}
+	}
+	if len(fits) == 1 {
+		return fits[0], nil
+	}
+	e := &RecognizeError{Dir: dir}
+	for _, l := range fits {
+		e.Fits = append(e.Fits, l.Name)
+	}
+	return Layout{}, e
+}
+
+// A RecognizeError is a folder whose layout is not to be seen.
+type RecognizeError struct {
+	Dir  string
+	Fits []string // the layouts that it may have, where these are several
+	Err  error    // why it cannot be looked at
+}
+
+func (e *RecognizeError) Error() string {
+	switch {
+	case e.Err != nil:
+		return fmt.Sprintf("%s is not a dataset's folder: %v", e.Dir, e.Err)
+	case len(e.Fits) > 0:
+		return fmt.Sprintf("%s looks like %s: say which it is, as in %s:%s", e.Dir, strings.Join(e.Fits, " and like "), e.Fits[0], e.Dir)
+	}
+	var looks []string
+	for _, l := range Layouts() {
+		looks = append(looks, fmt.Sprintf("%s/ for %s", strings.Join(l.Folders, "/ and "), l.Name))
+	}
+	return fmt.Sprintf("%s does not look like a dataset that is known: want %s; or a class map, MAP.yaml:DIR", e.Dir, strings.Join(looks, ", "))
+}
+
+// Unwrap is why the folder cannot be looked at.
+func (e *RecognizeError) Unwrap() error { return e.Err }
