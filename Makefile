@@ -35,7 +35,7 @@ check: torch ## race detector on the data packages, adapter under sanitizers, po
 
 test-all: torch ## all tests under the race detector, the long ones too; about half an hour
 	@scripts/setup test
-	go test -race -timeout 2h ./train ./cmd/pipa ./...
+	CGO_ENABLED=1 go test -race -timeout 2h ./train ./cmd/pipa ./...
 
 processors: torch ## golden and rank tests with the kernels of other processors, a table; about a quarter of an hour
 	@scripts/test-processors
