@@ -188,6 +188,6 @@ func TestWhatIsLinked(t *testing.T) {
 		}
 	}
 	if found < len(withoutArrow) {
-		t.Errorf("%d packages are known to link no Arrow, of at least %d: a name in withoutArrow is no package", found, len(withoutArrow))
+		t.Errorf("%d packages are known to link no Arrow, of at least %d: a name in withoutArrow is not a package", found, len(withoutArrow))
 	}
 }

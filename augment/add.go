@@ -13,7 +13,7 @@ type Image func(first, last int) (raster.Raster, error)
 // Add augments a sample into a batch, in the batch's own memory where the stage
 // crops.
 func (s *Stage) Add(out *pipeline.Builder, in pipeline.Sample) error {
-	if s.options.Crop[0] == 0 || len(s.filters) > 0 || out.Header().Labelled == in.Label.Empty() {
+	if s.options.Crop[0] == 0 || len(s.filters) > 0 || out.Header().Labeled == in.Label.Empty() {
 		return out.AppendSample(s.Sample(in))
 	}
 	return out.AddSample(func(image, label raster.Raster) (pipeline.Sample, error) { return s.SampleInto(in, image, label) })

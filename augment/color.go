@@ -7,7 +7,7 @@ import (
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
-// The colour operations are those of torchvision 0.14's ColorJitter and
+// The color operations are those of torchvision 0.14's ColorJitter and
 // RandomGrayscale on a Pillow image, to the byte. They change images [H,W,3]
 // in place.
 

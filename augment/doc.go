@@ -3,7 +3,7 @@
 //
 // The method's own operations are kernels of ours that give the same bytes as
 // the libraries the published code calls: OpenCV's bilinear and nearest resize
-// and 5×5 blur, Pillow's bicubic resize and torchvision's colour jitter. The
+// and 5×5 blur, Pillow's bicubic resize and torchvision's color jitter. The
 // long tail, any filter of github.com/disintegration/gift, is there by name.
 //
 // The resizes compute any window of the result, equal to resizing the whole

@@ -125,7 +125,7 @@ func checkPair(t *testing.T, rng *rand.Rand, s *Scratch, srcH, srcW, h, w int) {
 	}
 }
 
-// colorful is a raster of noise with many grays and pure colours.
+// colorful is a raster of noise with many grays and pure colors.
 func colorful(rng *rand.Rand, h, w int) raster.Raster {
 	r := random(rng, h, w, 3)
 	for p := r.Pix(); len(p) > 0; p = p[3:] {

@@ -16,7 +16,7 @@ import (
 
 // A Filter is one of github.com/disintegration/gift's by name. Filters that
 // move pixels treat the label alike, without interpolating it; filters of
-// colour leave it alone.
+// color leave it alone.
 type Filter struct {
 	spec     string
 	image    gift.Filter

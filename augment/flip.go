@@ -36,7 +36,7 @@ func FlipX(r raster.Raster) {
 	}
 }
 
-// Pad extends src at the bottom and the right to h×w with a colour.
+// Pad extends src at the bottom and the right to h×w with a color.
 func Pad(src raster.Raster, h, w int, fill []byte) raster.Raster {
 	if src.Height() == h && src.Width() == w {
 		return src
@@ -47,7 +47,7 @@ func Pad(src raster.Raster, h, w int, fill []byte) raster.Raster {
 	return out
 }
 
-// FillAround gives a colour to the pixels of r outside its top left h×w, or
+// FillAround gives a color to the pixels of r outside its top left h×w, or
 // its top right where flip is set: what a resize of that size into r leaves.
 func FillAround(r raster.Raster, h, w int, flip bool, fill []byte) {
 	from, to := w*len(fill), r.Width()*len(fill)
@@ -66,5 +66,5 @@ func FillAround(r raster.Raster, h, w int, flip bool, fill []byte) {
 }
 
 // MeanColor is the ImageNet mean in 8 bits, what images are padded with: about
-// 0 once normalised.
+// 0 once normalized.
 func MeanColor() []byte { return []byte{124, 116, 104} }

@@ -177,7 +177,7 @@ func referenceBlur5(image raster.Raster) raster.Raster {
 	return out
 }
 
-// referenceVaried tells whether a label's box has more than one class and none that
+// referenceVaried reports whether a label's box has more than one class and none that
 // covers maxRatio or more of the pixels that are not ignored.
 func referenceVaried(label raster.Raster, box raster.Box, maxRatio float64) bool {
 	var counts [256]int

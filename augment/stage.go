@@ -15,12 +15,12 @@ type Options struct {
 	Resize [2]int `json:"resize"` // [height, width] the image is scaled to fit, keeping its ratio; zero keeps its size
 	Crop   [2]int `json:"crop"`   // [height, width] of a random crop; zero keeps all
 	// CatMaxRatio redraws a crop, up to ten times, in which one class covers
-	// this share of the labelled pixels or is the only one; 0 and 1 accept all
+	// this share of the labeled pixels or is the only one; 0 and 1 accept all
 	// (mmseg's RandomCrop).
 	CatMaxRatio float64     `json:"cat_max_ratio"`
 	Flip        float64     `json:"flip"` // probability of mirroring
 	Jitter      ColorJitter `json:"jitter"`
-	Gray        float64     `json:"gray"`              // probability of dropping the colour
+	Gray        float64     `json:"gray"`              // probability of dropping the color
 	Blur        float64     `json:"blur"`              // probability of a 5×5 Gaussian blur
 	Filters     []string    `json:"filters,omitempty"` // gift filters, as in "gaussian_blur:1.5"
 }

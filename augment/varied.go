@@ -29,7 +29,7 @@ func (s *Stage) chooseCrop(scratch *Scratch, label raster.Raster, h, w int, rng 
 	return box
 }
 
-// Varied tells whether a label's box has more than one class and none that
+// Varied reports whether a label's box has more than one class and none that
 // covers maxRatio or more of the pixels that are not ignored.
 func Varied(label raster.Raster, box raster.Box, maxRatio float64) bool {
 	var counts classCounts

@@ -59,7 +59,7 @@ func gta() precompute.InputOptions {
 }
 
 func cityscapes() precompute.InputOptions {
-	return precompute.InputOptions{Format: "cityscapes", Dir: filepath.Join(dataDir, "cityscapes"), Unlabelled: true}
+	return precompute.InputOptions{Format: "cityscapes", Dir: filepath.Join(dataDir, "cityscapes"), Unlabeled: true}
 }
 
 // local is the dataset that one process makes of a plan.

@@ -1,4 +1,4 @@
-// Package classmix mixes labelled source images with target images on the CPU,
+// Package classmix mixes labeled source images with target images on the CPU,
 // as a stage between streams: half of the classes that the source image shows
 // are pasted over the target (Olsson et al., "ClassMix", 2021; DACS).
 //

@@ -33,7 +33,7 @@ func (o Options) Validate() error {
 }
 
 // Choose draws half, rounded up, of the classes present in a label, without
-// replacement, ascending. 255 is no candidate: the pixels that a source label
+// replacement, ascending. 255 is not a candidate: the pixels that a source label
 // leaves out would be pasted with no label. (The released code, which chooses
 // from a whole batch, does take it; train/uda keeps that.)
 func Choose(label raster.Raster, rng *rand.Rand) []raster.TrainID {
@@ -78,10 +78,10 @@ func Blend(source, target, mask raster.Raster) raster.Raster {
 	return out
 }
 
-// An UnlabelledError says that a source sample has no label to choose classes by.
-type UnlabelledError struct{ SourceID string }
+// An UnlabeledError says that a source sample has no label to choose classes by.
+type UnlabeledError struct{ SourceID string }
 
-func (e *UnlabelledError) Error() string {
+func (e *UnlabeledError) Error() string {
 	return fmt.Sprintf("classmix: source %s has no label", e.SourceID)
 }
 
@@ -105,7 +105,7 @@ func sizeOf(s pipeline.Sample) raster.Size {
 type ClassesError struct{ Source, Target []string }
 
 func (e *ClassesError) Error() string {
-	return fmt.Sprintf("classmix: the source's classes are %q, the labelled target's %q: want the same, or a target without labels", e.Source, e.Target)
+	return fmt.Sprintf("classmix: the source's classes are %q, the labeled target's %q: want the same, or a target without labels", e.Source, e.Target)
 }
 
 // Mix mixes one source sample with one target sample of the same size. Where
@@ -113,7 +113,7 @@ func (e *ClassesError) Error() string {
 // it is 255 outside the pasted classes.
 func Mix(source, target pipeline.Sample, seed uint64, o Options) (pipeline.Mix, error) {
 	if source.Label.Empty() {
-		return pipeline.Mix{}, &UnlabelledError{source.ID}
+		return pipeline.Mix{}, &UnlabeledError{source.ID}
 	}
 	if !source.Image.SameSize(target.Image) {
 		return pipeline.Mix{}, &SizeError{source.ID, target.ID, sizeOf(source), sizeOf(target)}
@@ -141,7 +141,7 @@ func Header(source, target pipeline.Header, o Options) (pipeline.Header, error) 
 	if source.Kind != pipeline.KindSample || target.Kind != pipeline.KindSample {
 		return pipeline.Header{}, fmt.Errorf("classmix: the streams are of %s and %s, want samples", source.Kind.Plural(), target.Kind.Plural())
 	}
-	if target.Labelled && !slices.Equal(source.Classes, target.Classes) {
+	if target.Labeled && !slices.Equal(source.Classes, target.Classes) {
 		return pipeline.Header{}, &ClassesError{source.Classes, target.Classes}
 	}
 	header, err := source.With("classmix", struct {
@@ -149,7 +149,7 @@ func Header(source, target pipeline.Header, o Options) (pipeline.Header, error) 
 		Seed   uint64          `json:"seed"`
 		Target []pipeline.Step `json:"target"` // the target stream's history
 	}{o, source.Seed, target.History})
-	header.Kind, header.Labelled, header.Pseudo = pipeline.KindMix, true, false
+	header.Kind, header.Labeled, header.Pseudo = pipeline.KindMix, true, false
 	if source.Size != target.Size {
 		header.Size = raster.Size{}
 	}

@@ -46,13 +46,13 @@ func TestMasksAndLabelsMatchThePublishedMixing(t *testing.T) {
 	}
 }
 
-func sample(id string, h, w int, labelled bool, classes int) pipeline.Sample {
+func sample(id string, h, w int, labeled bool, classes int) pipeline.Sample {
 	s := pipeline.Sample{ID: id, Dataset: "gta", Split: "train", Image: raster.New(h, w, 3)}
 	rng := pipeline.NewKey(0, 0, "test", id).Rand()
 	for i := range s.Image.Pix() {
 		s.Image.Pix()[i] = byte(rng.IntN(256))
 	}
-	if labelled {
+	if labeled {
 		s.Label = raster.New(h, w, 1)
 		for i := range s.Label.Pix() {
 			s.Label.Pix()[i] = byte(i % classes)
@@ -114,8 +114,8 @@ func TestMixExplains(t *testing.T) {
 }
 
 func TestLabelsOfOtherClassesAreNotMixed(t *testing.T) {
-	header := func(labelled bool, classes ...string) pipeline.Header {
-		return pipeline.Header{Kind: pipeline.KindSample, Classes: classes, Labelled: labelled}
+	header := func(labeled bool, classes ...string) pipeline.Header {
+		return pipeline.Header{Kind: pipeline.KindSample, Classes: classes, Labeled: labeled}
 	}
 	for _, c := range []struct {
 		name   string
@@ -139,10 +139,10 @@ func TestLabelsOfOtherClassesAreNotMixed(t *testing.T) {
 	}
 }
 
-func stream(dataset string, n, rows int, labelled bool) pipeline.Stream {
-	h := pipeline.Header{Kind: pipeline.KindSample, Seed: 5, Datasets: []string{"gta"}, Size: raster.Size{Height: 6, Width: 7}, Labelled: labelled}
+func stream(dataset string, n, rows int, labeled bool) pipeline.Stream {
+	h := pipeline.Header{Kind: pipeline.KindSample, Seed: 5, Datasets: []string{"gta"}, Size: raster.Size{Height: 6, Width: 7}, Labeled: labeled}
 	return pipeline.Generate(context.Background(), h, n, rows, 1, func(_ context.Context, i int) (pipeline.Sample, error) {
-		return sample(fmt.Sprintf("%s/%d", dataset, i), 6, 7, labelled, 9), nil
+		return sample(fmt.Sprintf("%s/%d", dataset, i), 6, 7, labeled, 9), nil
 	}, nil)
 }
 

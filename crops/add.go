@@ -7,7 +7,7 @@ import (
 
 // Add cuts a sample's pair into a batch's own memory.
 func (s *Stage) Add(out *pipeline.Builder, in pipeline.Sample) error {
-	if out.Header().Labelled == in.Label.Empty() { // rows may lack labels
+	if out.Header().Labeled == in.Label.Empty() { // rows may lack labels
 		return out.AppendPair(s.Pair(in))
 	}
 	return out.AddPair(func(p *pipeline.Pair) error { return s.PairInto(in, p) })

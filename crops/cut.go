@@ -6,10 +6,10 @@ import (
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
-func newPair(size int, labelled bool) (p pipeline.Pair) {
+func newPair(size int, labeled bool) (p pipeline.Pair) {
 	for _, c := range []*pipeline.Crop{&p.A, &p.B} {
 		c.Image = raster.New(size, size, 3)
-		if labelled {
+		if labeled {
 			c.Label = raster.New(size, size, 1)
 		}
 	}

@@ -21,7 +21,7 @@ type Options struct {
 	// The appearance of each crop, drawn for each on its own.
 	Blur   float64             `json:"blur"` // probability of a 5×5 Gaussian blur
 	Jitter augment.ColorJitter `json:"jitter"`
-	Gray   float64             `json:"gray"` // probability of dropping the colour
+	Gray   float64             `json:"gray"` // probability of dropping the color
 }
 
 // Default are the options of the published loader (chen742/PiPa

@@ -74,7 +74,7 @@ func jobs(t *testing.T) []job {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField()) // a misspelt key is an error
+	d := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField()) // a misspelled key is an error
 	var all []job
 	for {
 		var j job
@@ -100,7 +100,7 @@ func TestKubernetesJobs(t *testing.T) {
 			continue
 		}
 		if step := j.Metadata.Labels["step"]; "pipa-"+step != j.Metadata.Name || c[0].Args[0] != step {
-			t.Errorf("job %s is labelled %s and runs %q", j.Metadata.Name, step, c[0].Args)
+			t.Errorf("job %s is labeled %s and runs %q", j.Metadata.Name, step, c[0].Args)
 		}
 		// The flags are ones that pipa has: with --help it stops before any work.
 		if out, err := exec.Command(pipa, append(slices.Clone(c[0].Args), "--help")...).CombinedOutput(); err != nil {

@@ -58,7 +58,7 @@ func cityscapesIDs() map[int]raster.TrainID {
 	return train
 }
 
-// idsBelow ignores the ids below n that are no class's.
+// idsBelow ignores the ids below n that are not a class's.
 func idsBelow(n int, train map[int]raster.TrainID) map[int]raster.TrainID {
 	for id := range n {
 		if _, ok := train[id]; !ok {

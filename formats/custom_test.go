@@ -130,7 +130,7 @@ func jpegPhoto(t testing.TB) []byte {
 // TestCustomLabels: from a class map to train IDs; package labels has the codecs.
 func TestCustomLabels(t *testing.T) {
 	lawn, black, kerb, far, white := [3]uint8{10, 200, 20}, [3]uint8{}, [3]uint8{90, 90, 90}, [3]uint8{1, 2, 3}, [3]uint8{255, 255, 255}
-	// In the palette the colours stand in another order than the classes.
+	// In the palette the colors stand in another order than the classes.
 	palette := color.Palette{color.NRGBA{255, 255, 255, 255}, color.NRGBA{90, 90, 90, 255}, color.NRGBA{10, 200, 20, 255}, color.NRGBA{1, 2, 3, 255}, color.NRGBA{7, 7, 7, 255}}
 	want := []uint8{0, 0, 1, 1, 255, 2, 0, 255}
 	for _, c := range []struct {
@@ -187,7 +187,7 @@ func TestCustomDataset(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := d.Header()
-	if !slices.Equal(h.Classes, []string{"lawn", "kerb", "far"}) || h.Colors[0] != [3]uint8{10, 200, 20} || len(h.Colors) != 3 || !h.Labelled || h.Validate() != nil {
+	if !slices.Equal(h.Classes, []string{"lawn", "kerb", "far"}) || h.Colors[0] != [3]uint8{10, 200, 20} || len(h.Colors) != 3 || !h.Labeled || h.Validate() != nil {
 		t.Errorf("header %+v", h)
 	}
 	var problems []string
@@ -265,8 +265,8 @@ func TestCustomDatasetsLieAnywhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			s, err := d.Read(context.Background(), 0)
-			if err != nil || d.Labelled() == s.Label.Empty() || s.Label.Empty() != (c.o.Split == "target") {
-				t.Errorf("label is empty: %v, dataset is labelled: %v, %v", s.Label.Empty(), d.Labelled(), err)
+			if err != nil || d.Labeled() == s.Label.Empty() || s.Label.Empty() != (c.o.Split == "target") {
+				t.Errorf("label is empty: %v, dataset is labeled: %v, %v", s.Label.Empty(), d.Labeled(), err)
 			}
 		})
 	}

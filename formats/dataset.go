@@ -21,8 +21,8 @@ import (
 // Options says what of a dataset to read.
 type Options struct {
 	Split string // one of the layout's; the empty string means train
-	// Unlabelled reads images alone: a target's labels need not exist.
-	Unlabelled bool
+	// Unlabeled reads images alone: a target's labels need not exist.
+	Unlabeled bool
 	// MaxPixels bounds an image's declared size; 0 means raster.MaxPixels.
 	MaxPixels int
 	// Files is the dataset's folder where it does not lie on this machine; dir is
@@ -34,7 +34,7 @@ type Options struct {
 type Entry struct {
 	ID    string // dataset/split/sample
 	Image string
-	Label string // empty for an unlabelled dataset
+	Label string // empty for an unlabeled dataset
 }
 
 // A Dataset is a folder of images, matched with their labels. It is safe for
@@ -88,7 +88,7 @@ func (e *EmptyError) Error() string {
 }
 
 // Open lists a dataset of a layout in a folder. Images and labels are matched by
-// name; one without the other is no error yet, but its Read is, and Check reports
+// name; one without the other is not an error yet, but its Read is, and Check reports
 // it. dir may be empty where the layout's class map says where its data lie.
 func Open(l Layout, dir string, o Options) (*Dataset, error) {
 	if o.Split == "" {
@@ -116,7 +116,7 @@ func (d *Dataset) open(dir string, o Options) (err error) {
 	if d.files, err = newTree(dir, o.Files, d.Layout); err != nil {
 		return err
 	}
-	listing, err := d.Layout.List(d.files.FS, d.Split, o.Unlabelled)
+	listing, err := d.Layout.List(d.files.FS, d.Split, o.Unlabeled)
 	if err != nil {
 		return err
 	}
@@ -172,20 +172,20 @@ func (d *Dataset) Dir() string { return d.files.dir }
 // Unmatched are the images without a label, and the labels without an image.
 func (d *Dataset) Unmatched() []Problem { return d.unmatched }
 
-// Labelled reports whether samples have labels.
-func (d *Dataset) Labelled() bool {
+// Labeled reports whether samples have labels.
+func (d *Dataset) Labeled() bool {
 	return slices.ContainsFunc(d.Entries, func(e Entry) bool { return e.Label != "" })
 }
 
 // Header describes a stream of the dataset's samples.
 func (d *Dataset) Header() pipeline.Header {
-	return pipeline.Header{Kind: pipeline.KindSample, Classes: d.Classes, Colors: d.Colors, Datasets: []string{d.Name}, Labelled: d.Labelled()}
+	return pipeline.Header{Kind: pipeline.KindSample, Classes: d.Classes, Colors: d.Colors, Datasets: []string{d.Name}, Labeled: d.Labeled()}
 }
 
 // Encoded is a sample as its files have it.
 type Encoded struct {
 	Entry
-	ImageBytes, LabelBytes []byte // LabelBytes is nil for an unlabelled dataset
+	ImageBytes, LabelBytes []byte // LabelBytes is nil for an unlabeled dataset
 }
 
 // Load reads sample i's files.

@@ -49,11 +49,11 @@ func TestEveryFormatReads(t *testing.T) {
 	dir := tree(t)
 	for _, c := range []struct {
 		format, split string
-		unlabelled    bool
+		unlabeled     bool
 		samples       int
 	}{{"gta", "", false, 3}, {"synthia", "train", false, 3}, {"cityscapes", "train", false, 3}, {"cityscapes", "val", false, 2}, {"cityscapes", "train", true, 3}} {
 		t.Run(c.format+c.split, func(t *testing.T) {
-			d, err := formats.Open(read(t, c.format), filepath.Join(dir, c.format), formats.Options{Split: c.split, Unlabelled: c.unlabelled})
+			d, err := formats.Open(read(t, c.format), filepath.Join(dir, c.format), formats.Options{Split: c.split, Unlabeled: c.unlabeled})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,7 +68,7 @@ func TestEveryFormatReads(t *testing.T) {
 				if err := s.Validate(); err != nil {
 					t.Fatal(err)
 				}
-				if s.Label.Empty() != c.unlabelled {
+				if s.Label.Empty() != c.unlabeled {
 					t.Errorf("%s: label is empty: %v", s.ID, s.Label.Empty())
 				}
 				for _, id := range s.Label.Pix() {
@@ -114,7 +114,7 @@ func TestLinksAreFollowed(t *testing.T) {
 	}
 }
 
-// TestACityThatIsAwayIsMissed: the link of a disk that is not there is no city
+// TestACityThatIsAwayIsMissed: the link of a disk that is not there is not a city
 // less.
 func TestACityThatIsAwayIsMissed(t *testing.T) {
 	dir := filepath.Join(tree(t), "cityscapes")

@@ -16,7 +16,7 @@ import (
 // imagesName is the name that loose images have as a dataset.
 const imagesName = "images"
 
-// OpenImages makes an unlabelled dataset, images/test, of PNG and JPEG files:
+// OpenImages makes an unlabeled dataset, images/test, of PNG and JPEG files:
 // those that paths name, match as patterns of [filepath.Match], or hold as
 // folders, at any depth. A sample's ID is images/test/ and the file's name
 // without its extension, below a folder with the folders in between. The order

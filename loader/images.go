@@ -141,19 +141,19 @@ func (s stored) Visit(ctx context.Context, i int, use func(Item) error) error {
 	return use(Item{sample, sample.Image.Height(), sample.Image.Width(), nil})
 }
 
-// relabelled are images whose labels are made from their sizes.
-type relabelled struct {
+// relabeled are images whose labels are made from their sizes.
+type relabeled struct {
 	Images
 	label func(height, width int) raster.Raster
 }
 
-func (r relabelled) Header() pipeline.Header {
+func (r relabeled) Header() pipeline.Header {
 	h := r.Images.Header()
-	h.Labelled = true
+	h.Labeled = true
 	return h
 }
 
-func (r relabelled) Visit(ctx context.Context, i int, use func(Item) error) error {
+func (r relabeled) Visit(ctx context.Context, i int, use func(Item) error) error {
 	return r.Images.Visit(ctx, i, func(it Item) error {
 		it.Label = r.label(it.Height, it.Width)
 		return use(it)

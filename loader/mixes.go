@@ -109,7 +109,7 @@ func MixedPairs(source, target Side, d Draws, o crops.Options) (*Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	header.Labelled = false
+	header.Labeled = false
 	first, err := crops.New(o, d.Seed, d.Epoch)
 	if err != nil {
 		return nil, err

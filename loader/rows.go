@@ -55,7 +55,7 @@ func Samples(images Images, d Draws, o augment.Options) (*Rows, error) {
 // weigh nothing in the margins (HRDA).
 func SamplesWithMargins(images Images, d Draws, o augment.Options, margins [4]int) (*Rows, error) {
 	label := func(h, w int) raster.Raster { return marginMask(h, w, o.Resize, margins) }
-	return Samples(relabelled{images, label}, d, o)
+	return Samples(relabeled{images, label}, d, o)
 }
 
 // marginMask has the size of the image itself.

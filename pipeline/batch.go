@@ -245,7 +245,7 @@ func (b *Batch) Tensor(column string) (pix []byte, shape [4]int, err error) {
 	}
 	c, ok := b.record.Column(i[0]).(*array.FixedSizeList)
 	if !ok {
-		return nil, shape, fmt.Errorf("column %s is no tensor: sizes vary, or rows may lack it", column)
+		return nil, shape, fmt.Errorf("column %s is not a tensor: sizes vary, or rows may lack it", column)
 	}
 	n := int(c.DataType().(*arrow.FixedSizeListType).Len())
 	h, w := b.header.Size.Height, b.header.Size.Width

@@ -168,8 +168,8 @@ func (r *row) finish(digest uint64) {
 }
 
 func (b *Builder) checkLabel(id string, label raster.Raster) error {
-	if b.header.Labelled && label.Empty() {
-		return fmt.Errorf("%q has no label in a labelled stream", id)
+	if b.header.Labeled && label.Empty() {
+		return fmt.Errorf("%q has no label in a labeled stream", id)
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func (h *hasher) flag(b bool) {
 }
 
 // Digest is the xxh3-64 of the row's pixels and fields, which streams carry in
-// their digest column; with the confidence where the stream is pseudo-labelled.
+// their digest column; with the confidence where the stream is pseudo-labeled.
 func (s *Sample) Digest(pseudo bool) uint64 {
 	h := newHasher()
 	s.hash(&h)

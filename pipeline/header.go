@@ -16,13 +16,13 @@ type Header struct {
 	Kind    Kind
 	Seed    uint64
 	Classes []string // class names by train ID; at most 254
-	// Colors are the classes' RGB colours by train ID, one for each class, or
+	// Colors are the classes' RGB colors by train ID, one for each class, or
 	// nil, as in streams that were written before they were kept: see [raster.Palette].
 	Colors  [][3]uint8
 	History []Step // the stages so far, oldest first
-	// Labelled says that every row has a label. Where it is false rows may
+	// Labeled says that every row has a label. Where it is false rows may
 	// lack one, and labels are stored as nullable binary.
-	Labelled bool
+	Labeled bool
 	// Pseudo says that a stream of samples has predicted labels: each row has
 	// its Confidence.
 	Pseudo bool
@@ -51,7 +51,7 @@ func (h Header) With(stage string, params any) (Header, error) {
 	return h, nil
 }
 
-// Palette is the colours of the classes: the header's own, or [raster.Palette]'s.
+// Palette is the colors of the classes: the header's own, or [raster.Palette]'s.
 func (h Header) Palette() [][3]uint8 {
 	if h.Colors != nil {
 		return h.Colors

@@ -12,23 +12,23 @@ import (
 // headers are of every kind, with one size and several.
 var headers = []Header{
 	{Kind: KindSample, Seed: 7, Classes: raster.CityscapesClasses(), Datasets: []string{"gta", "cityscapes"}},
-	{Kind: KindSample, Classes: []string{"a"}, Datasets: []string{"set"}, Labelled: true, Pseudo: true, Size: raster.Size{Height: 4, Width: 6}},
-	{Kind: KindMix, Classes: []string{"a", "b"}, Colors: [][3]uint8{{1, 2, 3}, {4, 5, 6}}, Datasets: []string{"set"}, Labelled: true},
+	{Kind: KindSample, Classes: []string{"a"}, Datasets: []string{"set"}, Labeled: true, Pseudo: true, Size: raster.Size{Height: 4, Width: 6}},
+	{Kind: KindMix, Classes: []string{"a", "b"}, Colors: [][3]uint8{{1, 2, 3}, {4, 5, 6}}, Datasets: []string{"set"}, Labeled: true},
 	{Kind: KindPair, Classes: []string{"a"}, History: []Step{{Stage: "crops", Params: json.RawMessage(`{"size":8}`)}}, Size: raster.Size{Height: 8, Width: 8}},
 }
 
-func TestForeignColoursAreChecked(t *testing.T) {
+func TestForeignColorsAreChecked(t *testing.T) {
 	good, err := headers[0].metadata()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ text, want string }{
-		{"[[1,2,3]]", "1 colours for 19 classes"},
-		{"[[1,2]]", "colour 0 is [1 2]"},
-		{"[[1,2,3,4]]", "colour 0 is [1 2 3 4]"},
-		{"[[1,2,256]]", "colour 0 is [1 2 256]"},
+		{"[[1,2,3]]", "1 colors for 19 classes"},
+		{"[[1,2]]", "color 0 is [1 2]"},
+		{"[[1,2,3,4]]", "color 0 is [1 2 3 4]"},
+		{"[[1,2,256]]", "color 0 is [1 2 256]"},
 		{"[[1,2,-1]]", "cannot unmarshal"},
-		{"null", "0 colours"},
+		{"null", "0 colors"},
 		{"{", "pipa.colours"},
 	} {
 		m := good.ToMap()

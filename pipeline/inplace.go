@@ -30,7 +30,7 @@ func (b *Builder) Reserve(rows int) {
 
 // AddSample adds a row to a sample batch of one size whose rasters fill writes:
 // both are the batch's memory, with anything in it, and label is empty where
-// the stream is not labelled. fill returns the row with exactly these rasters;
+// the stream is not labeled. fill returns the row with exactly these rasters;
 // where it fails no row is added.
 func (b *Builder) AddSample(fill func(image, label raster.Raster) (Sample, error)) error {
 	images, err := b.inPlace(KindSample, "image", "label")
@@ -51,7 +51,7 @@ func (b *Builder) AddSample(fill func(image, label raster.Raster) (Sample, error
 }
 
 // AddPair is AddSample for a pair: fill gets a pair whose images, and labels
-// where the stream is labelled, are the batch's memory, and completes it.
+// where the stream is labeled, are the batch's memory, and completes it.
 func (b *Builder) AddPair(fill func(p *Pair) error) error {
 	images, err := b.inPlace(KindPair, "image_a", "image_b", "label_a", "label_b")
 	if err != nil {
@@ -90,7 +90,7 @@ func (b *Builder) inPlace(kind Kind, names ...string) (*placed, error) {
 	for _, name := range names {
 		i := b.schema.FieldIndices(name)[0]
 		t, fixed := b.schema.Field(i).Type.(*arrow.FixedSizeListType)
-		if !fixed { // a label in a stream that is not labelled
+		if !fixed { // a label in a stream that is not labeled
 			p.columns, p.before, p.rasters = append(p.columns, nil), append(p.before, 0), append(p.rasters, raster.Raster{})
 			continue
 		}

@@ -18,14 +18,14 @@ func TestRowsMadeInPlaceAreThoseAppended(t *testing.T) {
 		}
 	}
 	fails := errors.New("no such picture")
-	for _, labelled := range []bool{true, false} {
-		h := Header{Kind: KindSample, Classes: []string{"a"}, Datasets: []string{"set"}, Labelled: labelled, Size: raster.Size{Height: 3, Width: 5}}
+	for _, labeled := range []bool{true, false} {
+		h := Header{Kind: KindSample, Classes: []string{"a"}, Datasets: []string{"set"}, Labeled: labeled, Size: raster.Size{Height: 3, Width: 5}}
 		made, appended := NewBuilder(h), NewBuilder(h)
 		made.Reserve(2)
 		for i := range 4 {
 			sample := func(image, label raster.Raster) Sample {
 				fill(image, byte(i))
-				if labelled {
+				if labeled {
 					fill(label, byte(2*i))
 				}
 				return Sample{ID: strings.Repeat("x", i+1), Dataset: "set", Split: "train", Image: image, Label: label}
@@ -37,15 +37,15 @@ func TestRowsMadeInPlaceAreThoseAppended(t *testing.T) {
 				t.Fatalf("a row that fails: %v", err)
 			}
 			if err := made.AddSample(func(image, label raster.Raster) (Sample, error) {
-				if labelled == label.Empty() {
-					t.Errorf("label empty: %v in a stream labelled: %v", label.Empty(), labelled)
+				if labeled == label.Empty() {
+					t.Errorf("label empty: %v in a stream labeled: %v", label.Empty(), labeled)
 				}
 				return sample(image, label), nil
 			}); err != nil {
 				t.Fatal(err)
 			}
 			label := raster.Raster{}
-			if labelled {
+			if labeled {
 				label = raster.New(3, 5, 1)
 			}
 			if err := appended.AppendSample(sample(raster.New(3, 5, 3), label)); err != nil {
@@ -53,17 +53,17 @@ func TestRowsMadeInPlaceAreThoseAppended(t *testing.T) {
 			}
 		}
 		if !bytes.Equal(one(t, h, made), one(t, h, appended)) {
-			t.Errorf("samples, labelled %v: the batches differ", labelled)
+			t.Errorf("samples, labeled %v: the batches differ", labeled)
 		}
 
-		h = Header{Kind: KindPair, Classes: []string{"a"}, Labelled: labelled, Size: raster.Size{Height: 4, Width: 4}}
+		h = Header{Kind: KindPair, Classes: []string{"a"}, Labeled: labeled, Size: raster.Size{Height: 4, Width: 4}}
 		made, appended = NewBuilder(h), NewBuilder(h)
 		for i := range 3 {
 			complete := func(p *Pair) {
 				p.ID, p.Scale = "p", 1.5
 				for k, c := range []*Crop{&p.A, &p.B} {
 					fill(c.Image, byte(i+k))
-					if labelled {
+					if labeled {
 						fill(c.Label, byte(i))
 					}
 					c.Overlap, c.Flip = raster.Box{Y0: 0, X0: 0, Y1: 2, X1: 2}, k == 1
@@ -74,7 +74,7 @@ func TestRowsMadeInPlaceAreThoseAppended(t *testing.T) {
 			}
 			var p Pair
 			p.A.Image, p.B.Image = raster.New(4, 4, 3), raster.New(4, 4, 3)
-			if labelled {
+			if labeled {
 				p.A.Label, p.B.Label = raster.New(4, 4, 1), raster.New(4, 4, 1)
 			}
 			complete(&p)
@@ -83,7 +83,7 @@ func TestRowsMadeInPlaceAreThoseAppended(t *testing.T) {
 			}
 		}
 		if !bytes.Equal(one(t, h, made), one(t, h, appended)) {
-			t.Errorf("pairs, labelled %v: the batches differ", labelled)
+			t.Errorf("pairs, labeled %v: the batches differ", labeled)
 		}
 	}
 }

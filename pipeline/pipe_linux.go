@@ -11,7 +11,7 @@ import (
 // each other 16 times as often, which costs a stream up to a third of its speed.
 const pipeBytes = 1 << 20
 
-// widen lets a pipe hold more. What is no pipe, or may not be widened, stays as
+// widen lets a pipe hold more. What is not a pipe, or may not be widened, stays as
 // it is: only speed depends on it.
 func widen(end any) {
 	f, ok := end.(*os.File)

@@ -25,7 +25,7 @@ func (k Kind) Plural() string {
 }
 
 // A Sample is an image with its label. The label is the zero Raster where the
-// target is unlabelled.
+// target is unlabeled.
 type Sample struct {
 	ID      string        // dataset/split/stem
 	Dataset string        // gta, synthia, cityscapes, or a folder dataset's name

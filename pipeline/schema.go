@@ -23,7 +23,7 @@ const (
 	keyHistory  = "pipa.history"
 	keyDatasets = "pipa.datasets"
 	keySize     = "pipa.size"
-	keyLabelled = "pipa.labelled"
+	keyLabeled  = "pipa.labelled"
 	keyPseudo   = "pipa.pseudo" // "true", or left out
 	// keyCheck is the xxh3-64 of the other entries: Arrow has no checksums.
 	keyCheck = "pipa.check"
@@ -49,7 +49,7 @@ func (h Header) metadata() (arrow.Metadata, error) {
 	m := map[string]string{
 		keyKind: string(h.Kind), keyVersion: FormatVersion, keySeed: strconv.FormatUint(h.Seed, 10),
 		keyClasses: text(nonNil(h.Classes)), keyIgnore: strconv.Itoa(int(raster.Ignore)), keyHistory: text(nonNil(h.History)),
-		keyDatasets: text(nonNil(h.Datasets)), keySize: text([2]int{h.Size.Height, h.Size.Width}), keyLabelled: strconv.FormatBool(h.Labelled), keyWriter: thisWriter,
+		keyDatasets: text(nonNil(h.Datasets)), keySize: text([2]int{h.Size.Height, h.Size.Width}), keyLabeled: strconv.FormatBool(h.Labeled), keyWriter: thisWriter,
 	}
 	if h.Pseudo {
 		m[keyPseudo] = "true"
@@ -113,8 +113,8 @@ func parseHeader(m map[string]string) (h Header, ours bool, err error) {
 	if m[keyIgnore] != strconv.Itoa(int(raster.Ignore)) {
 		return h, false, fmt.Errorf("stream ignores label %s, want %d", m[keyIgnore], raster.Ignore)
 	}
-	if h.Labelled, err = strconv.ParseBool(m[keyLabelled]); err != nil {
-		return h, false, fmt.Errorf("stream's %s: %w", keyLabelled, err)
+	if h.Labeled, err = strconv.ParseBool(m[keyLabeled]); err != nil {
+		return h, false, fmt.Errorf("stream's %s: %w", keyLabeled, err)
 	}
 	if text, ok := m[keyPseudo]; ok {
 		if h.Pseudo, err = strconv.ParseBool(text); err != nil {
@@ -138,14 +138,14 @@ func parseHeader(m map[string]string) (h Header, ours bool, err error) {
 
 // parseColors decodes a list of [red, green, blue].
 func parseColors(text string) ([][3]uint8, error) {
-	var list [][]uint16 // so that a list that is too short or long is seen, and a number that is no byte
+	var list [][]uint16 // so that a list that is too short or long is seen, and a number that is not a byte
 	if err := json.Unmarshal([]byte(text), &list); err != nil {
 		return nil, err
 	}
 	colors := make([][3]uint8, len(list))
 	for i, c := range list {
 		if len(c) != 3 || max(c[0], c[1], c[2]) > 255 {
-			return nil, fmt.Errorf("colour %d is %v, want three numbers from 0 to 255", i, c)
+			return nil, fmt.Errorf("color %d is %v, want three numbers from 0 to 255", i, c)
 		}
 		colors[i] = [3]uint8{uint8(c[0]), uint8(c[1]), uint8(c[2])}
 	}
@@ -158,7 +158,7 @@ func (h Header) Validate() error {
 		return fmt.Errorf("stream has %d classes, want at most 254", len(h.Classes))
 	}
 	if h.Colors != nil && len(h.Colors) != len(h.Classes) {
-		return fmt.Errorf("stream has %d colours for %d classes", len(h.Colors), len(h.Classes))
+		return fmt.Errorf("stream has %d colors for %d classes", len(h.Colors), len(h.Classes))
 	}
 	if s := h.Size; s.Height < 0 || s.Width < 0 || (s.Height == 0) != (s.Width == 0) || s.Fixed() && s.Height > raster.MaxPixels/s.Width {
 		return fmt.Errorf("stream has size %dx%d", s.Width, s.Height)
@@ -166,8 +166,8 @@ func (h Header) Validate() error {
 	if h.Kind == KindPair && !h.Size.Fixed() {
 		return fmt.Errorf("a stream of pairs needs one size")
 	}
-	if h.Pseudo && (h.Kind != KindSample || !h.Labelled) {
-		return fmt.Errorf("a stream with pseudo-labels holds labelled samples, not %s", h.Kind.Plural())
+	if h.Pseudo && (h.Kind != KindSample || !h.Labeled) {
+		return fmt.Errorf("a stream with pseudo-labels holds labeled samples, not %s", h.Kind.Plural())
 	}
 	return h.validateHistory()
 }
@@ -201,7 +201,7 @@ func (h Header) schema() (*arrow.Schema, error) {
 	}
 	plain := func(name string, t arrow.DataType) arrow.Field { return arrow.Field{Name: name, Type: t} }
 	label := func(name string) arrow.Field {
-		if h.Labelled {
+		if h.Labeled {
 			return raster(name, 1)
 		}
 		return arrow.Field{Name: name, Type: arrow.BinaryTypes.Binary, Nullable: true}

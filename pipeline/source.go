@@ -277,7 +277,7 @@ func Concat(streams ...Stream) (Stream, error) {
 	first := streams[0]
 	for i, s := range streams[1:] {
 		h := s.Header
-		// Colours are for looking at; streams from before they were kept have none.
+		// Colors are for looking at; streams from before they were kept have none.
 		h.History, h.Seed, h.Colors = first.Header.History, first.Header.Seed, first.Header.Colors
 		if !h.Equal(first.Header) {
 			return Stream{}, fmt.Errorf("join streams: stream %d differs from the first in kind, classes, datasets, labels or size", i+2)

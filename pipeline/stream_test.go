@@ -67,14 +67,14 @@ func TestStreamsComeBackAsWritten(t *testing.T) {
 			var want any
 			switch c.Header.Kind {
 			case pipeline.KindSample:
-				want = pipelinetest.Sample(5, rows[5].(pipeline.Sample).Image.Height(), 6, c.Header.Labelled)
+				want = pipelinetest.Sample(5, rows[5].(pipeline.Sample).Image.Height(), 6, c.Header.Labeled)
 				if c.Header.Pseudo {
 					want = pipelinetest.Pseudo(5, rows[5].(pipeline.Sample).Image.Height(), 6)
 				}
 			case pipeline.KindMix:
 				want = pipelinetest.Mix(5, rows[5].(pipeline.Mix).Image.Height(), 6)
 			default:
-				want = pipelinetest.Pair(5, 8, c.Header.Labelled)
+				want = pipelinetest.Pair(5, 8, c.Header.Labeled)
 			}
 			if !reflect.DeepEqual(rows[5], want) {
 				t.Errorf("row 5 is\n%+v\nwant\n%+v", rows[5], want)
@@ -95,7 +95,7 @@ func TestOnlyStreamsOfPseudoLabelsKeepConfidence(t *testing.T) {
 		t.Error("a confidence changed the bytes of a stream that has none")
 	}
 	for name, h := range map[string]pipeline.Header{
-		"unlabelled": func() pipeline.Header { h := pipelinetest.PseudoHeader(raster.Size{}); h.Labelled = false; return h }(),
+		"unlabelled": func() pipeline.Header { h := pipelinetest.PseudoHeader(raster.Size{}); h.Labeled = false; return h }(),
 		"mixes": func() pipeline.Header {
 			h := pipelinetest.PseudoHeader(raster.Size{})
 			h.Kind = pipeline.KindMix
@@ -228,7 +228,7 @@ func TestWriteStopsOnErrorsWithoutTheEndMarker(t *testing.T) {
 	}
 }
 
-func TestClosedPipeIsRecognised(t *testing.T) {
+func TestClosedPipeIsRecognized(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -300,7 +300,7 @@ func TestTensorIsTheMinibatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		if &s.Image.Pix()[0] != &pix[2*4*6*3] {
-			t.Error("the row's raster is no view into the tensor")
+			t.Error("the row's raster is not a view into the tensor")
 		}
 		if _, _, err := b.Tensor("mask"); err == nil {
 			t.Error("a column that is not there was found")
@@ -358,15 +358,15 @@ func TestSummary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Rows != 6 || s.Batches != 3 || s.Labelled != 3 || s.Smallest != (raster.Size{Height: 4, Width: 6}) || s.Largest != (raster.Size{Height: 9, Width: 6}) {
+	if s.Rows != 6 || s.Batches != 3 || s.Labeled != 3 || s.Smallest != (raster.Size{Height: 4, Width: 6}) || s.Largest != (raster.Size{Height: 9, Width: 6}) {
 		t.Errorf("%+v", s)
 	}
-	var labelled int64
+	var labeled int64
 	for _, n := range s.Pixels {
-		labelled += n
+		labeled += n
 	}
-	if want := int64(6 * (4 + 6 + 8)); labelled != want {
-		t.Errorf("%d label pixels, want %d", labelled, want)
+	if want := int64(6 * (4 + 6 + 8)); labeled != want {
+		t.Errorf("%d label pixels, want %d", labeled, want)
 	}
 }
 
@@ -386,29 +386,29 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// A stream says its classes' colours. One that does not, as those written before
-// colours were kept, is read, and has its classes' usual ones.
-func TestStreamsSayTheirColours(t *testing.T) {
+// A stream says its classes' colors. One that does not, as those written before
+// colors were kept, is read, and has its classes' usual ones.
+func TestStreamsSayTheirColors(t *testing.T) {
 	c := pipelinetest.Cases[0]
 	for _, colors := range [][][3]uint8{nil, raster.Palette([]string{"lawn", "kerb"}, nil)} {
 		h := c.Header
 		h.Classes, h.Colors = []string{"lawn", "kerb"}, colors
 		data := pipelinetest.Encode(t, pipelinetest.Stream(h, c.Row, 1, 0))
 		if got := bytes.Contains(data, []byte("pipa.colours")); got != (colors != nil) {
-			t.Errorf("colours %v: the key is there: %v", colors, got)
+			t.Errorf("colors %v: the key is there: %v", colors, got)
 		}
 		got, _, err := rowsOf(bytes.NewReader(data))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(got.Colors, colors) || !slices.Equal(got.Palette(), raster.Palette(h.Classes, nil)) {
-			t.Errorf("colours %v came back as %v", colors, got.Colors)
+			t.Errorf("colors %v came back as %v", colors, got.Colors)
 		}
 	}
 }
 
-// Streams from before and after colours were kept are joined.
-func TestColoursDoNotKeepStreamsApart(t *testing.T) {
+// Streams from before and after colors were kept are joined.
+func TestColorsDoNotKeepStreamsApart(t *testing.T) {
 	c := pipelinetest.Cases[0]
 	h := c.Header
 	h.Colors = raster.CityscapesColors()

@@ -14,7 +14,7 @@ type Summary struct {
 	Rows     int         `json:"rows"`
 	Batches  int         `json:"batches"`
 	Bytes    int64       `json:"bytes"`
-	Labelled int         `json:"labelled"` // rows that have a label
+	Labeled  int         `json:"labelled"` // rows that have a label
 	Smallest raster.Size `json:"smallest"` // image sizes by their number of pixels
 	Largest  raster.Size `json:"largest"`
 	// Pixels counts label pixels by train ID, Ignored those of 255, and Unknown
@@ -74,7 +74,7 @@ func (s *Summary) row(image, label raster.Raster) {
 		s.Largest = size
 	}
 	if !label.Empty() {
-		s.Labelled++
+		s.Labeled++
 		s.count(label)
 	}
 }

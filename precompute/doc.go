@@ -8,7 +8,7 @@
 // aside, synced and renamed, with a sidecar that says what it holds; a finished
 // shard is passed over. A [Maker] makes single shards, for an engine that hands
 // out their numbers itself. [Merge] checks all shards and writes the manifest:
-// that is the commit, and before it the folder is no dataset.
+// that is the commit, and before it the folder is not a dataset.
 //
 //	plan, err := precompute.New(ctx, job, options)
 //	err = precompute.Run(ctx, plan, "pairs", precompute.RunOptions{})

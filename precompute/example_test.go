@@ -28,7 +28,7 @@ func Example() {
 	cut := crops.Default()
 	cut.Size, cut.Base = 32, 64
 	plan, err := precompute.New(ctx, precompute.Job{Kind: pipeline.KindPair, Seed: 1, Epochs: 2, Pairs: &cut}, precompute.Options{
-		Source: precompute.InputOptions{Format: "cityscapes", Dir: filepath.Join(dir, "cityscapes"), Split: "train", Unlabelled: true},
+		Source: precompute.InputOptions{Format: "cityscapes", Dir: filepath.Join(dir, "cityscapes"), Split: "train", Unlabeled: true},
 		Shards: 3,
 	})
 	if err != nil {

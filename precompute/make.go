@@ -15,7 +15,7 @@ import (
 // InputOptions name a dataset of a job.
 type InputOptions struct {
 	Format, Dir, Split string // Format is one of formats.Named
-	Unlabelled         bool
+	Unlabeled          bool
 	// Report are the problems that a check of the same dataset has found. With
 	// it the plan hashes the files and trusts the report; without it (nil) it
 	// decodes every sample.
@@ -103,17 +103,17 @@ func survey(ctx context.Context, in InputOptions, o Options, maxBad int) (out In
 	if err != nil {
 		return out, 0, err
 	}
-	d, err := OpenSet(ctx, l, in.Dir, formats.Options{Split: in.Split, Unlabelled: in.Unlabelled, MaxPixels: o.MaxPixels})
+	d, err := OpenSet(ctx, l, in.Dir, formats.Options{Split: in.Split, Unlabeled: in.Unlabeled, MaxPixels: o.MaxPixels})
 	if err != nil {
 		return out, 0, err
 	}
-	out = Input{Format: in.Format, Dir: in.Dir, Split: d.Split, Unlabelled: in.Unlabelled, Items: []Item{}, Quarantined: []Quarantined{}}
+	out = Input{Format: in.Format, Dir: in.Dir, Split: d.Split, Unlabeled: in.Unlabeled, Items: []Item{}, Quarantined: []Quarantined{}}
 	if text := d.Layout.Map.Text; text != "" {
 		// The plan has the map inside, and its root as it is now.
 		out.Format, out.Map, out.Dir = formats.Own, text, d.Dir()
 	}
 	if s, err := d.Layout.Split(d.Split); err == nil && !s.Labeled() {
-		out.Unlabelled = true
+		out.Unlabeled = true
 	}
 	reported := map[string]Quarantined{}
 	for _, q := range in.Report {

@@ -97,10 +97,10 @@ type Plan struct {
 // An Input is one dataset as it was when the plan was made.
 type Input struct {
 	Format      string        `json:"format"`
-	Map         string        `json:"map,omitempty"` // the class map of own data, its YAML
+	Map         string        `json:"map,omitempty"` // the class map of a custom dataset, its YAML
 	Dir         string        `json:"dir"`           // where it lay; another place may be given to Run
 	Split       string        `json:"split"`
-	Unlabelled  bool          `json:"unlabelled"`
+	Unlabeled   bool          `json:"unlabelled"`
 	Items       []Item        `json:"items"`
 	Quarantined []Quarantined `json:"quarantined"`
 }
@@ -109,7 +109,7 @@ type Input struct {
 type Item struct {
 	ID    string `json:"id"`
 	Image Seal   `json:"image"`
-	Label *Seal  `json:"label,omitempty"` // nil where the input is unlabelled
+	Label *Seal  `json:"label,omitempty"` // nil where the input is unlabeled
 }
 
 // A Seal is a file's size and xxh3-64.

@@ -77,7 +77,7 @@ func data(t testing.TB) string {
 func jobs(t testing.TB) map[string]func() (*precompute.Plan, error) {
 	dir := data(t)
 	gta := precompute.InputOptions{Format: "gta", Dir: filepath.Join(dir, "gta")}
-	city := precompute.InputOptions{Format: "cityscapes", Dir: filepath.Join(dir, "cityscapes"), Unlabelled: true}
+	city := precompute.InputOptions{Format: "cityscapes", Dir: filepath.Join(dir, "cityscapes"), Unlabeled: true}
 	crop := &augment.Options{Resize: [2]int{54, 96}, Crop: [2]int{32, 48}, CatMaxRatio: 0.75, Flip: 0.5}
 	pairs := crops.Default()
 	pairs.Size, pairs.Base = 32, 96
@@ -180,7 +180,7 @@ func TestRowsAreThoseOfTheStages(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	set, err := formats.Open(formats.Cityscapes(), p.Source.Dir, formats.Options{Unlabelled: true})
+	set, err := formats.Open(formats.Cityscapes(), p.Source.Dir, formats.Options{Unlabeled: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestMixedPairsAreThoseOfTraining(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		set, err := formats.Open(l, in.Dir, formats.Options{Unlabelled: in.Unlabelled})
+		set, err := formats.Open(l, in.Dir, formats.Options{Unlabeled: in.Unlabeled})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -411,7 +411,7 @@ func TestInputsAndOutputsMayLieInAnObjectStore(t *testing.T) {
 
 	p, err := precompute.New(t.Context(), local.Job, precompute.Options{
 		Source: precompute.InputOptions{Format: "gta", Dir: "s3://images/gta"},
-		Mixed:  precompute.InputOptions{Format: "cityscapes", Dir: "s3://images/city", Unlabelled: true},
+		Mixed:  precompute.InputOptions{Format: "cityscapes", Dir: "s3://images/city", Unlabeled: true},
 		Shards: 4, Workers: 2,
 	})
 	if err != nil {
@@ -439,7 +439,7 @@ func TestInputsAndOutputsMayLieInAnObjectStore(t *testing.T) {
 	}
 }
 
-// TestOwnDataMayLieInAnObjectStore reads own data from a bucket by a map that
+// TestOwnDataMayLieInAnObjectStore reads a custom dataset from a bucket by a map that
 // lies here, and once the plan is made needs the map no more.
 func TestOwnDataMayLieInAnObjectStore(t *testing.T) {
 	storagetest.Server(t, "images")

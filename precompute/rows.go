@@ -48,7 +48,7 @@ func openInput(ctx context.Context, in Input, dir string, maxPixels int) (*input
 	}
 	// A split's list of samples may need labels that are gone; those that the
 	// plan wants are checked by name.
-	options := formats.Options{Split: in.Split, Unlabelled: in.Unlabelled, MaxPixels: maxPixels}
+	options := formats.Options{Split: in.Split, Unlabeled: in.Unlabeled, MaxPixels: maxPixels}
 	l, err := in.layout()
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func OpenSet(ctx context.Context, l formats.Layout, dir string, o formats.Option
 			return nil, err
 		}
 		// A folder on this machine is better known by its path: links that lead
-		// out of own data are refused there.
+		// out of a custom dataset are refused there.
 		if path, local := storage.Local(files); local {
 			return formats.Open(l, path, o)
 		}
@@ -123,7 +123,7 @@ func (in *input) sample(ctx context.Context, k int) (pipeline.Sample, error) {
 // Header implements [loader.Images].
 func (in *input) Header() pipeline.Header {
 	h := in.set.Header()
-	h.Labelled = !in.Unlabelled
+	h.Labeled = !in.Unlabeled
 	return h
 }
 

@@ -1,5 +1,5 @@
-// Package train adapts a segmentation network from a labelled source to an
-// unlabelled target.
+// Package train adapts a segmentation network from a labeled source to an
+// unlabeled target.
 //
 //	cfg, err := config.Preset("fixture-pipa")
 //	cfg.Source.Dir, cfg.Target.Dir = "fx/gta", "fx/cityscapes"

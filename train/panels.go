@@ -26,7 +26,7 @@ func (t *trainer) drawPanel(ctx context.Context, rows []pipeline.Sample, b feed.
 		return nil
 	}
 	size := raster.Size{Height: rows[0].Image.Height(), Width: rows[0].Image.Width()}
-	header := pipeline.Header{Kind: pipeline.KindSample, Seed: t.cfg.Seed, Classes: t.names, Colors: t.colors, Datasets: []string{""}, Size: size, Labelled: true}
+	header := pipeline.Header{Kind: pipeline.KindSample, Seed: t.cfg.Seed, Classes: t.names, Colors: t.colors, Datasets: []string{""}, Size: size, Labeled: true}
 	read := func(_ context.Context, i int) (pipeline.Sample, error) { return rows[i], nil }
 	sheet, err := view.Sheet(ctx, pipeline.Generate(ctx, header, len(rows), 4, 1, read, nil), view.Options{Columns: 2, Width: 256})
 	if err != nil {

@@ -367,7 +367,7 @@ func TestRanksEqualOneProcessWithTheWholeBatch(t *testing.T) {
 			startRanks(t, 2, cfg, apart, false).succeed()
 			got, want = checkpointTensors(t, apart, 1), checkpointTensors(t, alone, 1)
 			if d, _ := furthest(gradients(nil, got, beta), gradients(nil, want, beta)); d < 0.1 {
-				t.Errorf("without synchronised batch norms the gradients differ by %.2g only", d)
+				t.Errorf("without synchronized batch norms the gradients differ by %.2g only", d)
 			}
 		})
 	}

@@ -95,7 +95,7 @@ func TestARunCutAnywhereAndResumedEqualsOneThatRanThrough(t *testing.T) {
 		run := filepath.Join(t.TempDir(), fmt.Sprint("cut", cut))
 		ctx, cancel := context.WithCancel(context.Background())
 		interrupted := cfg
-		interrupted.LogEvery = 1 // so that Progress sees every step; logging is no part of the numbers
+		interrupted.LogEvery = 1 // so that Progress sees every step; logging is not a part of the numbers
 		_, err := Run(ctx, lib, interrupted, Options{Out: run, Progress: func(m Metrics, _ int) {
 			if m.Iteration == cut {
 				cancel()

@@ -87,11 +87,11 @@ func (t *trainer) setClasses() error {
 	if !t.cfg.Target.Given() || t.cfg.Target.Streamed() {
 		return nil
 	}
-	classes, labelled, err := feed.Describe(t.cfg.Target, t.cfg.Eval.Split)
+	classes, labeled, err := feed.Describe(t.cfg.Target, t.cfg.Eval.Split)
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
 	}
-	if t.scored = labelled; labelled {
+	if t.scored = labeled; labeled {
 		return feed.SameClasses("the source", t.names, "the target", classes)
 	}
 	return nil
@@ -128,7 +128,7 @@ func (t *trainer) files() map[string]func() ([]safetensors.Tensor, error) {
 
 // save writes a checkpoint of the state between two steps, on rank 0: it is the
 // same on all, but for the running statistics of batch norms that are not
-// synchronised.
+// synchronized.
 func (t *trainer) save() error {
 	if t.group.Rank() != 0 {
 		return nil

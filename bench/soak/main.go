@@ -143,7 +143,7 @@ func open(dir string) (in inputs, err error) {
 	if in.source, err = formats.Open(formats.GTA(), filepath.Join(dir, "gta"), formats.Options{}); err != nil {
 		return in, err
 	}
-	in.target, err = formats.Open(formats.Cityscapes(), filepath.Join(dir, "cityscapes"), formats.Options{Unlabelled: true})
+	in.target, err = formats.Open(formats.Cityscapes(), filepath.Join(dir, "cityscapes"), formats.Options{Unlabeled: true})
 	return in, err
 }
 

@@ -27,7 +27,7 @@ func checkCommand() *cli.Command {
 		Description: "Reads every pair, its sizes, modes and ids. One line per problem, the counts last; exit code 3\n" +
 			"where there is any. " + formatHelp +
 			"   pipa check gta data/gta",
-		Flags:  []cli.Flag{splitFlag(), unlabelledFlag(), maxPixelsFlag(), workersFlag(), jsonFlag(), progressFlag()},
+		Flags:  []cli.Flag{splitFlag(), unlabeledFlag(), maxPixelsFlag(), workersFlag(), jsonFlag(), progressFlag()},
 		Action: action(checkOptionsOf, runCheck),
 	}
 }

@@ -36,7 +36,7 @@ type evaluation struct {
 func evalCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "eval",
-		Usage:     "evaluate runs and checkpoints on a labelled split, side by side",
+		Usage:     "evaluate runs and checkpoints on a labeled split, side by side",
 		ArgsUsage: "RUN-OR-CHECKPOINT…",
 		Description: "The Cityscapes protocol: intersections and unions over all images, at the labels' resolution, 255\n" +
 			"left out. Means are over the 19 classes, over SYNTHIA's 16, and over the 13 of its literature (mIoU*),\n" +

@@ -58,7 +58,7 @@ func runInspect(ctx context.Context, o inspectOptions) error {
 func describe(s pipeline.Summary) string {
 	var b columns
 	b.line("kind", "%s (format %s)", s.Kind, s.Version)
-	b.line("rows", "%d in %s, %d labelled, %s", s.Rows, count(s.Batches, "batch"), s.Labelled, bytesText(s.Bytes))
+	b.line("rows", "%d in %s, %d labeled, %s", s.Rows, count(s.Batches, "batch"), s.Labeled, bytesText(s.Bytes))
 	if len(s.Datasets) > 0 {
 		b.line("datasets", "%s", strings.Join(s.Datasets, ", "))
 	}

@@ -77,12 +77,12 @@ func jobCommands() []jobCommand {
 	source := &cli.StringFlag{Name: "source", Usage: "`FORMAT:DIR` of the images, as in gta:data/gta, or folder:MAP.yaml"}
 	return []jobCommand{
 		{"samples", "samples, as they are or resized and cropped", "samples --source gta:data/gta --resize 720x1280 --crop 640x640 --cat-max-ratio 0.75", pipeline.KindSample,
-			append([]cli.Flag{source, splitFlag(), unlabelledFlag()}, augmentFlags()...)},
+			append([]cli.Flag{source, splitFlag(), unlabeledFlag()}, augmentFlags()...)},
 		{"mix", "ClassMix images of a source and a target", "mix --source gta:data/gta --resize 720x1280 --target cityscapes:data/cityscapes --target-resize 512x1024 --crop 512x512", pipeline.KindMix,
 			append([]cli.Flag{source, &cli.StringFlag{Name: "target", Usage: "`FORMAT:DIR` of the images that are mixed in"}, splitFlag(),
 				&cli.StringFlag{Name: "target-resize", Usage: "scale the target to fit `HEIGHTxWIDTH`", DefaultText: "as --resize"}}, augmentFlags()...)},
 		{"pairs", "overlapping crop pairs", "pairs --source cityscapes:data/cityscapes --unlabelled --epochs 4", pipeline.KindPair,
-			append([]cli.Flag{source, splitFlag(), unlabelledFlag()}, cropFlags()...)},
+			append([]cli.Flag{source, splitFlag(), unlabeledFlag()}, cropFlags()...)},
 	}
 }
 
@@ -126,7 +126,7 @@ func jobOptionsOf(c *cli.Context, kind pipeline.Kind) (o jobOptions, err error) 
 		if o.plans.Mixed, err = jobInputOf(c, "target"); err != nil {
 			return o, err
 		}
-		o.plans.Mixed.Unlabelled = true
+		o.plans.Mixed.Unlabeled = true
 	}
 	return o, onThisMachine("--report", o.report, "file")
 }
@@ -189,7 +189,7 @@ func jobInputOf(c *cli.Context, flag string) (o precompute.InputOptions, err err
 			return o, err
 		}
 	}
-	return precompute.InputOptions{Format: d.format, Dir: d.dir, Split: d.split, Unlabelled: d.unlabelled}, nil
+	return precompute.InputOptions{Format: d.format, Dir: d.dir, Split: d.split, Unlabeled: d.unlabeled}, nil
 }
 
 // plan makes the job's plan.

@@ -30,7 +30,7 @@ func readCommand() *cli.Command {
 		Description: "Decodes images and labels, maps labels to train IDs, and writes an Arrow IPC stream.\n" + formatHelp +
 			"   pipa read gta data/gta --limit 8 | pipa view -o gta.png",
 		Flags: append([]cli.Flag{
-			splitFlag(), unlabelledFlag(),
+			splitFlag(), unlabeledFlag(),
 			seedFlag("`SEED` of the stream's random draws, here and in the stages after"),
 			&cli.BoolFlag{Name: "shuffle", Usage: "in the order of a permutation drawn from seed and epoch"}, epochFlag(),
 			limitFlag(), shardFlag(),
@@ -64,17 +64,17 @@ func readOptionsOf(c *cli.Context) (o readOptions, err error) {
 
 // readParams is read's entry in a stream's history.
 type readParams struct {
-	Format     string `json:"format"`
-	Map        string `json:"map,omitempty"` // digest of a custom dataset's class map
-	Split      string `json:"split"`
-	Unlabelled bool   `json:"unlabelled"`
-	Shuffle    bool   `json:"shuffle"`
-	Epoch      uint64 `json:"epoch"`
-	Shard      string `json:"shard,omitempty"`
+	Format    string `json:"format"`
+	Map       string `json:"map,omitempty"` // digest of a custom dataset's class map
+	Split     string `json:"split"`
+	Unlabeled bool   `json:"unlabelled"`
+	Shuffle   bool   `json:"shuffle"`
+	Epoch     uint64 `json:"epoch"`
+	Shard     string `json:"shard,omitempty"`
 }
 
 func (o readOptions) params(d *formats.Dataset) readParams {
-	p := readParams{Format: d.Name, Split: d.Split, Unlabelled: o.dataset.unlabelled, Shuffle: o.shuffle, Epoch: o.epoch, Shard: o.shard}
+	p := readParams{Format: d.Name, Split: d.Split, Unlabeled: o.dataset.unlabeled, Shuffle: o.shuffle, Epoch: o.epoch, Shard: o.shard}
 	if m := d.Layout.Map; m.Text != "" {
 		p.Format, p.Map = formats.Own, m.Digest
 	}

@@ -53,7 +53,7 @@ func trainCommand() *cli.Command {
 			&cli.StringFlag{Name: "preset", Usage: "a published recipe's `NAME`"},
 			&cli.StringFlag{Name: "config", Usage: "a YAML `FILE`"},
 			repeatedFlag("set", "`KEY=VALUE`, as in patch.weight=0.05"),
-			&cli.StringFlag{Name: "source", Usage: "the labelled side's `DIR`, stream (-), or precomputed dataset"},
+			&cli.StringFlag{Name: "source", Usage: "the labeled side's `DIR`, stream (-), or precomputed dataset"},
 			&cli.StringFlag{Name: "target", Usage: "the unlabelled side's `DIR` or precomputed dataset"},
 			&cli.StringFlag{Name: "pairs", Usage: "a precomputed dataset of crop pairs, its `DIR`"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the run's `DIR`"},

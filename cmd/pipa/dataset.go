@@ -18,7 +18,7 @@ const formatHelp = "Formats: gta, synthia, cityscapes; or folder:MAP.yaml, a cus
 // datasetOptions name a dataset, and what of it is read.
 type datasetOptions struct {
 	format, dir, split string
-	unlabelled         bool
+	unlabeled          bool
 	maxPixels          int
 }
 
@@ -38,8 +38,8 @@ func datasetOptionsOf(c *cli.Context) (datasetOptions, error) {
 }
 
 // namedDataset is a dataset on this machine or in an object store.
-func namedDataset(c *cli.Context, format, dir string, unlabelled bool) (datasetOptions, error) {
-	o := datasetOptions{format, dir, c.String("split"), unlabelled, c.Int("max-pixels")}
+func namedDataset(c *cli.Context, format, dir string, unlabeled bool) (datasetOptions, error) {
+	o := datasetOptions{format, dir, c.String("split"), unlabeled, c.Int("max-pixels")}
 	if mapFile, ok := strings.CutPrefix(format, formats.Own+":"); ok {
 		if err := onThisMachine("a class map", mapFile, "file"); err != nil {
 			return o, err
@@ -53,7 +53,7 @@ func (o datasetOptions) open(ctx context.Context) (*formats.Dataset, error) {
 	if err != nil {
 		return nil, otherwise(exitUsage, err)
 	}
-	d, err := precompute.OpenSet(ctx, layout, o.dir, formats.Options{Split: o.split, Unlabelled: o.unlabelled, MaxPixels: o.maxPixels})
+	d, err := precompute.OpenSet(ctx, layout, o.dir, formats.Options{Split: o.split, Unlabeled: o.unlabeled, MaxPixels: o.maxPixels})
 	return d, otherwise(exitUsage, err)
 }
 

@@ -33,7 +33,7 @@ func jsonFlag() cli.Flag  { return &cli.BoolFlag{Name: "json", Usage: "print JSO
 func splitFlag() cli.Flag {
 	return &cli.StringFlag{Name: "split", Value: "train", Usage: "`SPLIT`: train, val or test, or one of a class map's"}
 }
-func unlabelledFlag() cli.Flag {
+func unlabeledFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "unlabelled", Usage: "read images alone, as of a target domain"}
 }
 func maxPixelsFlag() cli.Flag {

@@ -142,30 +142,30 @@ func unmendable(err error) bool {
 		}
 	}
 	var (
-		errno      syscall.Errno // one of wrongNames, as passing comes first
-		link       *files.LinkError
-		format     *pipeline.FormatError
-		batch      *pipeline.BatchSizeError
-		row        *pipeline.RowSizeError
-		unlabelled *classmix.UnlabelledError
-		sizes      *classmix.SizeError
-		classes    *classmix.ClassesError
-		pixels     *precompute.PixelLimitError
-		source     *precompute.OpenError
-		rules      *precompute.OldRulesError
-		url        *open.URLError
-		unknown    *formats.UnknownError
-		split      *layout.SplitError
-		empty      *formats.EmptyError
-		unlike     *formats.RecognizeError
-		classMap   *classmap.Error
-		stale      *stats.StaleError
-		value      *config.ValueError
-		unpaired   *config.UnpairedError
-		varying    *feed.VaryingError
-		occupied   *train.DirectoryError
+		errno     syscall.Errno // one of wrongNames, as passing comes first
+		link      *files.LinkError
+		format    *pipeline.FormatError
+		batch     *pipeline.BatchSizeError
+		row       *pipeline.RowSizeError
+		unlabeled *classmix.UnlabeledError
+		sizes     *classmix.SizeError
+		classes   *classmix.ClassesError
+		pixels    *precompute.PixelLimitError
+		source    *precompute.OpenError
+		rules     *precompute.OldRulesError
+		url       *open.URLError
+		unknown   *formats.UnknownError
+		split     *layout.SplitError
+		empty     *formats.EmptyError
+		unlike    *formats.RecognizeError
+		classMap  *classmap.Error
+		stale     *stats.StaleError
+		value     *config.ValueError
+		unpaired  *config.UnpairedError
+		varying   *feed.VaryingError
+		occupied  *train.DirectoryError
 	)
-	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabelled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &empty, &unlike, &classMap, &stale, &value, &unpaired, &varying, &occupied} {
+	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &empty, &unlike, &classMap, &stale, &value, &unpaired, &varying, &occupied} {
 		if errors.As(err, target) {
 			return true
 		}

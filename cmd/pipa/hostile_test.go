@@ -433,7 +433,7 @@ func hostileTexts(t *testing.T) []hostileCase {
 func TestReportOfExtremes(t *testing.T) {
 	for name, lines := range map[string]string{
 		"all of float64": `{"iteration":1,"losses":{"a":-1e308}}` + "\n" + `{"iteration":2,"losses":{"a":1e308}}` + "\n",
-		"neighbours":     `{"iteration":9000000000000000000,"losses":{"a":1e17}}` + "\n" + `{"iteration":9000000000000000001,"losses":{"a":100000000000000016}}` + "\n",
+		"neighbors":      `{"iteration":9000000000000000000,"losses":{"a":1e17}}` + "\n" + `{"iteration":9000000000000000001,"losses":{"a":100000000000000016}}` + "\n",
 		"many":           strings.Repeat(`{"losses":{"a":1}}`+"\n", 50_000),
 	} {
 		dir := t.TempDir()

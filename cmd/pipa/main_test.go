@@ -103,14 +103,14 @@ func flip(ts *testscript.TestScript, _ bool, args []string) {
 func inProcess(ts *testscript.TestScript, _ bool, args []string) {
 	const seed = 5
 	ctx := context.Background()
-	read := func(format, dir string, unlabelled bool) pipeline.Stream {
+	read := func(format, dir string, unlabeled bool) pipeline.Stream {
 		l, err := formats.Named(format)
 		ts.Check(err)
-		d, err := formats.Open(l, ts.MkAbs(dir), formats.Options{Unlabelled: unlabelled})
+		d, err := formats.Open(l, ts.MkAbs(dir), formats.Options{Unlabeled: unlabeled})
 		ts.Check(err)
 		header := d.Header()
 		header.Seed = seed
-		header, err = header.With("read", readParams{Format: format, Split: "train", Unlabelled: unlabelled})
+		header, err = header.With("read", readParams{Format: format, Split: "train", Unlabeled: unlabeled})
 		ts.Check(err)
 		return pipeline.Generate(ctx, header, d.Len(), 4, 2, d.Read, nil)
 	}

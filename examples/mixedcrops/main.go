@@ -18,7 +18,7 @@ import (
 func main() {
 	ctx := context.Background()
 	source := squares(ctx, formats.GTA(), formats.Options{Split: "train"}, os.Args[1])
-	target := squares(ctx, formats.Cityscapes(), formats.Options{Split: "train", Unlabelled: true}, os.Args[2])
+	target := squares(ctx, formats.Cityscapes(), formats.Options{Split: "train", Unlabeled: true}, os.Args[2])
 	mixed := must(classmix.Streams(ctx, source, target, classmix.Options{Weight: 1}, 4))
 	cut := crops.Default()
 	cut.Base = 512

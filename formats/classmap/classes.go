@@ -68,18 +68,18 @@ func (e *encoding) take(f file) error {
 	return nil
 }
 
-// addClass enters a class's values, and returns its colours.
+// addClass enters a class's values, and returns its colors.
 func (e *encoding) addClass(c class, train raster.TrainID) ([][3]uint8, error) {
-	if c.ID != nil && c.IDs != nil || c.Colour != nil && c.Colours != nil {
+	if c.ID != nil && c.IDs != nil || c.Color != nil && c.Colors != nil {
 		return nil, errors.New("it has id and ids, or colour and colours: want one of them")
 	}
 	ids := c.IDs
 	if c.ID != nil {
 		ids = []int{*c.ID}
 	}
-	lists := c.Colours
-	if c.Colour != nil {
-		lists = [][]int{c.Colour}
+	lists := c.Colors
+	if c.Color != nil {
+		lists = [][]int{c.Color}
 	}
 	colors, err := toColors(lists)
 	switch {

@@ -97,7 +97,7 @@ func (f file) labeled() bool {
 	return false
 }
 
-// digest identifies what a map means: all but its colours, where labels are ids,
+// digest identifies what a map means: all but its colors, where labels are ids,
 // its root and its comments. Plans and runs hold it.
 func digest(f file, e encoding) string {
 	return fmt.Sprintf("%016x", xxh3.HashString(fmt.Sprintf("%q %q %q %v %v %v %q", f.Name, f.Labels, e.classes, e.IDs, e.Colors, e.OthersIgnored, f.Splits))) // maps print sorted

@@ -54,7 +54,7 @@ func TestMapOfIDs(t *testing.T) {
 			t.Errorf("id %d, which is not in the map, is %d", id, got)
 		}
 	}
-	// Classes without a colour get one: Cityscapes' where it has the name.
+	// Classes without a color get one: Cityscapes' where it has the name.
 	if m.Colors[0] != [3]uint8{10, 200, 20} || m.Colors[2] != [3]uint8{128, 64, 128} || m.Colors[1] == m.Colors[0] || m.Colors[1] == m.Colors[2] {
 		t.Errorf("colours %v", m.Colors)
 	}
@@ -63,7 +63,7 @@ func TestMapOfIDs(t *testing.T) {
 	}
 }
 
-func TestMapOfColours(t *testing.T) {
+func TestMapOfColors(t *testing.T) {
 	m := parse(t, `{name: yard, labels: colours, classes: [{name: a, colours: [[1, 2, 3], [4, 5, 6]]}, {name: b, colour: [0, 0, 0]}], ignore: [[9, 9, 9]], splits: {train: {images: "*.png", labels: "l/{1}.png"}}}`)
 	for c, want := range map[[3]uint8]raster.TrainID{{1, 2, 3}: 0, {4, 5, 6}: 0, {0, 0, 0}: 1, {9, 9, 9}: 255} {
 		if got, ok := m.Splits[0].Labels[0].Encoding.OfColor(c); !ok || got != want {
@@ -85,7 +85,7 @@ func TestOthersAreIgnoredWhereTheMapSaysSo(t *testing.T) {
 	}
 }
 
-func TestUnlabelledMapsNeedNoClasses(t *testing.T) {
+func TestUnlabeledMapsNeedNoClasses(t *testing.T) {
 	if m := parse(t, `{name: street, splits: {train: {images: "*.jpg"}}}`); len(m.Classes) != 0 || m.Colors != nil {
 		t.Errorf("%+v", m)
 	}

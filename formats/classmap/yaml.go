@@ -24,11 +24,11 @@ type split struct {
 }
 
 type class struct {
-	Name    string  `yaml:"name"`
-	ID      *int    `yaml:"id"`
-	IDs     []int   `yaml:"ids"`
-	Colour  []int   `yaml:"colour"`
-	Colours [][]int `yaml:"colours"`
+	Name   string  `yaml:"name"`
+	ID     *int    `yaml:"id"`
+	IDs    []int   `yaml:"ids"`
+	Color  []int   `yaml:"colour"`
+	Colors [][]int `yaml:"colours"`
 }
 
 // keys are those of a map's YAML on all levels, for "did you mean".
@@ -47,7 +47,7 @@ func decode(text []byte) (f file, err error) {
 	return f, err
 }
 
-// ignored is the word "others", or a list of ids, or of colours.
+// ignored is the word "others", or a list of ids, or of colors.
 type ignored struct {
 	others bool
 	ids    []int

@@ -171,7 +171,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// TestApply: the runs of eight that need no table are no other than the rest.
+// TestApply: the runs of eight that need no table are the same as the rest.
 func TestApply(t *testing.T) {
 	m := tableOf(Encoding{IDs: byID}.OfID)
 	for n := range 40 {

@@ -9,6 +9,6 @@
 //	label, err := d.Decode(png, nil, data, raster.MaxPixels) // [H,W,1]
 //
 // A value that an encoding does not have is an error that names the pixel: a label
-// is never guessed. Which file is whose label is no matter of this package; see
+// is never guessed. Which file is whose label is not this package's business; see
 // formats/layout.
 package labels

@@ -28,7 +28,7 @@ func (d Closed) Open(name string) (fs.File, error) {
 	}
 	f, err := files.OpenIn(string(d), filepath.FromSlash(name))
 	if err != nil {
-		return nil, err // a nil *os.File is no nil fs.File
+		return nil, err // a nil *os.File is not a nil fs.File
 	}
 	return f, nil
 }
@@ -43,7 +43,7 @@ func (d Linked) path(name string) string { return filepath.Join(string(d), filep
 func (d Linked) Open(name string) (fs.File, error) {
 	f, err := files.Open(d.path(name))
 	if err != nil {
-		return nil, err // a nil *os.File is no nil fs.File
+		return nil, err // a nil *os.File is not a nil fs.File
 	}
 	return f, nil
 }

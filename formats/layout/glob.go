@@ -134,7 +134,7 @@ func (w walker) walk(folder string, segments []string, below bool) error {
 		case s == anyFolders:
 			err = w.walk(full, segments, true)
 		case !fs.ValidPath(full):
-			return fmt.Errorf("%q is no name in UTF-8: rename it", full)
+			return fmt.Errorf("%q is not a name in UTF-8: rename it", full)
 		case last:
 			w.found(full)
 		default:

@@ -34,13 +34,13 @@ type Stray struct {
 }
 
 // List lists a split's images with their labels, and the labels without an
-// image. An unlabelled list looks for no labels.
-func (l Layout) List(files fs.FS, split string, unlabelled bool) (Listing, error) {
+// image. An unlabeled list looks for no labels.
+func (l Layout) List(files fs.FS, split string, unlabeled bool) (Listing, error) {
 	s, err := l.Split(split)
 	if err != nil {
 		return Listing{}, err
 	}
-	if unlabelled {
+	if unlabeled {
 		s.Labels = nil
 	}
 	images, err := parseGlob(s.Images)

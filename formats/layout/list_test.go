@@ -92,7 +92,7 @@ func TestList(t *testing.T) {
 			if !slices.Equal(got, c.want) || !slices.Equal(strays, c.strays) {
 				t.Errorf("got %q, strays %q", got, strays)
 			}
-			// Unlabelled, no label is looked for.
+			// Unlabeled, no label is looked for.
 			listing, err = l.List(mapFiles(c.files...), "train", true)
 			if err != nil || len(listing.Strays) > 0 || len(listing.Pairs) != len(c.want) || slices.ContainsFunc(listing.Pairs, func(p Pair) bool { return p.Label != "" }) {
 				t.Errorf("unlabelled: %+v, %v", listing, err)
@@ -177,7 +177,7 @@ func TestListingLeavesLinksToFoldersAlone(t *testing.T) {
 	}
 }
 
-// A file where a wildcard's folder would have a folder is no match.
+// A file where a wildcard's folder would have a folder is not a match.
 func TestFilesAreNoFolders(t *testing.T) {
 	root := t.TempDir()
 	for _, name := range []string{"a/img/1.png", "b/img"} {

@@ -322,7 +322,7 @@ func TestEveryCutAndFlipIsAnError(t *testing.T) {
 	}
 }
 
-// FuzzReadTable: bytes that are no file of this package's are refused with an
+// FuzzReadTable: bytes that are not a file of this package's are refused with an
 // error, whatever Arrow's reader makes of them.
 func FuzzReadTable(f *testing.F) {
 	for _, c := range cases {

@@ -21,7 +21,7 @@ func ExampleWrite() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	h := pipeline.Header{Kind: pipeline.KindSample, Classes: raster.CityscapesClasses(), Datasets: []string{"gta"}, Labelled: true}
+	h := pipeline.Header{Kind: pipeline.KindSample, Classes: raster.CityscapesClasses(), Datasets: []string{"gta"}, Labeled: true}
 	scenes := pipeline.Generate(ctx, h, 3, 1, 1, func(_ context.Context, i int) (s pipeline.Sample, err error) {
 		s = pipeline.Sample{ID: fmt.Sprintf("gta/train/%05d", i), Dataset: "gta", Split: "train"}
 		s.Image, s.Label = fixtures.Scene(fixtures.GTA, 1, i, 32, 64)

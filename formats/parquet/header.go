@@ -23,7 +23,7 @@ const (
 	keyHistory  = "pipa.history"
 	keyDatasets = "pipa.datasets"
 	keySize     = "pipa.size"
-	keyLabelled = "pipa.labelled"
+	keyLabeled  = "pipa.labelled"
 	keyPseudo   = "pipa.pseudo" // "true", or left out
 	keyFeatures = "huggingface"
 )
@@ -49,7 +49,7 @@ func entries(h pipeline.Header) ([]entry, error) {
 		{keyFeatures, text(features)},
 		{keyKind, string(h.Kind)}, {keyVersion, pipeline.FormatVersion}, {keySeed, strconv.FormatUint(h.Seed, 10)},
 		{keyClasses, text(list(h.Classes))}, {keyIgnore, strconv.Itoa(int(raster.Ignore))}, {keyHistory, text(list(h.History))},
-		{keyDatasets, text(list(h.Datasets))}, {keySize, text([2]int{h.Size.Height, h.Size.Width})}, {keyLabelled, strconv.FormatBool(h.Labelled)},
+		{keyDatasets, text(list(h.Datasets))}, {keySize, text([2]int{h.Size.Height, h.Size.Width})}, {keyLabeled, strconv.FormatBool(h.Labeled)},
 	}
 	if h.Colors != nil {
 		out = append(out, entry{keyColors, text(h.Colors)})
@@ -60,7 +60,7 @@ func entries(h pipeline.Header) ([]entry, error) {
 	return out, failed
 }
 
-// sameHeader tells whether two headers are written alike.
+// sameHeader reports whether two headers are written alike.
 func sameHeader(a, b pipeline.Header) (bool, error) {
 	x, err1 := entries(a)
 	y, err2 := entries(b)
@@ -93,8 +93,8 @@ func headerOf(m map[string]string) (h pipeline.Header, err error) {
 	if m[keyIgnore] != strconv.Itoa(int(raster.Ignore)) {
 		return h, fmt.Errorf("it ignores label %q, want %d", m[keyIgnore], raster.Ignore)
 	}
-	if h.Labelled, err = strconv.ParseBool(m[keyLabelled]); err != nil {
-		return h, fmt.Errorf("%s: %w", keyLabelled, err)
+	if h.Labeled, err = strconv.ParseBool(m[keyLabeled]); err != nil {
+		return h, fmt.Errorf("%s: %w", keyLabeled, err)
 	}
 	if colors, ok := m[keyColors]; ok {
 		if err := json.Unmarshal([]byte(colors), &h.Colors); err != nil {

@@ -41,7 +41,7 @@ const (
 // checkFooter walks the footer of a whole file.
 func checkFooter(data []byte) error {
 	if len(data) < len(magic)+tailBytes || string(data[:4]) != magic || string(data[len(data)-4:]) != magic {
-		return fmt.Errorf("it is no whole Parquet file: %q is missing at its begin or end", magic)
+		return fmt.Errorf("it is not a whole Parquet file: %q is missing at its begin or end", magic)
 	}
 	n := int(binary.LittleEndian.Uint32(data[len(data)-tailBytes:]))
 	if n > len(data)-tailBytes-len(magic) || n > maxFooterBytes {

@@ -67,7 +67,7 @@ func (m Manifest) write(w io.Writer) error {
 	return err
 }
 
-// IsFolder tells whether a folder's manifest says that it holds Parquet files,
+// IsFolder reports whether a folder's manifest says that it holds Parquet files,
 // whole or damaged, rather than a sharded dataset's Arrow files.
 func IsFolder(dir string) bool {
 	var m struct{ Format string }
@@ -79,7 +79,7 @@ func IsFolder(dir string) bool {
 func ReadManifest(dir string) (m Manifest, err error) {
 	text, err := files.ReadIn(dir, shards.ManifestFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return m, fmt.Errorf("%s has no %s: it is no Parquet folder of pipa, or one that was never finished", dir, shards.ManifestFile)
+		return m, fmt.Errorf("%s has no %s: it is not a Parquet folder of pipa, or one that was never finished", dir, shards.ManifestFile)
 	}
 	if err != nil {
 		return m, err

@@ -35,11 +35,11 @@ func label(id string, h, w int) raster.Raster {
 	return r
 }
 
-func sample(i, h, w int, labelled bool) pipeline.Sample {
+func sample(i, h, w int, labeled bool) pipeline.Sample {
 	dataset := []string{"gta", "cityscapes"}[i%2]
 	s := pipeline.Sample{ID: fmt.Sprintf("%s/train/%05d", dataset, i), Dataset: dataset, Split: "train"}
 	s.Image = testRaster(s.ID, h, w, 3, 256)
-	if labelled {
+	if labeled {
 		s.Label = label(s.ID, h, w)
 	}
 	return s
@@ -51,19 +51,19 @@ func mix(i, h, w int) pipeline.Mix {
 		Classes: []raster.TrainID{1, 7, 11}[:i%4], Weight: 0.25 * float32(i)}
 }
 
-func pair(i, side int, labelled bool) pipeline.Pair {
+func pair(i, side int, labeled bool) pipeline.Pair {
 	id := fmt.Sprintf("cityscapes/train/%05d", i)
 	p := pipeline.Pair{ID: id, Scale: 1.25,
 		A: pipeline.Crop{Image: testRaster(id+"a", side, side, 3, 256), Overlap: raster.Box{Y1: side / 2, X1: side / 2}, Flip: i%2 == 0, Origin: [2]int{3, 4}},
 		B: pipeline.Crop{Image: testRaster(id+"b", side, side, 3, 256), Overlap: raster.Box{Y0: side / 2, X0: side / 2, Y1: side, X1: side}, Flip: i%3 == 0, Origin: [2]int{7, 8}}}
-	if labelled {
+	if labeled {
 		p.A.Label, p.B.Label = label(id+"a", side, side), label(id+"b", side, side)
 	}
 	return p
 }
 
-func header(kind pipeline.Kind, size raster.Size, labelled bool) pipeline.Header {
-	h := pipeline.Header{Kind: kind, Seed: 7, Classes: raster.CityscapesClasses(), Datasets: []string{"gta", "cityscapes"}, Size: size, Labelled: labelled}
+func header(kind pipeline.Kind, size raster.Size, labeled bool) pipeline.Header {
+	h := pipeline.Header{Kind: kind, Seed: 7, Classes: raster.CityscapesClasses(), Datasets: []string{"gta", "cityscapes"}, Size: size, Labeled: labeled}
 	h, err := h.With("test", map[string]any{"a": 1, "b": "<&>"})
 	if err != nil {
 		panic(err)
@@ -85,14 +85,14 @@ var cases = []struct {
 	{"samples of varying size", header(pipeline.KindSample, raster.Size{}, false), func(b *pipeline.Builder, i int) error { return b.AppendSample(sample(i, 4+i, 6, i%3 > 0)) }},
 	{"samples of one size", header(pipeline.KindSample, raster.Size{Height: 4, Width: 6}, true), func(b *pipeline.Builder, i int) error { return b.AppendSample(sample(i, 4, 6, true)) }},
 	{"unlabelled samples", header(pipeline.KindSample, raster.Size{Height: 4, Width: 6}, false), func(b *pipeline.Builder, i int) error { return b.AppendSample(sample(i, 4, 6, false)) }},
-	{"pseudo-labelled samples", pseudo(header(pipeline.KindSample, raster.Size{Height: 4, Width: 6}, true)), func(b *pipeline.Builder, i int) error {
+	{"pseudo-labeled samples", pseudo(header(pipeline.KindSample, raster.Size{Height: 4, Width: 6}, true)), func(b *pipeline.Builder, i int) error {
 		s := sample(i, 4, 6, true)
 		s.Confidence = float32(i%5) / 4
 		return b.AppendSample(s)
 	}},
 	{"mixes of varying size", header(pipeline.KindMix, raster.Size{}, true), func(b *pipeline.Builder, i int) error { return b.AppendMix(mix(i, 4+i, 6)) }},
 	{"mixes of one size", header(pipeline.KindMix, raster.Size{Height: 4, Width: 6}, true), func(b *pipeline.Builder, i int) error { return b.AppendMix(mix(i, 4, 6)) }},
-	{"labelled pairs", header(pipeline.KindPair, raster.Size{Height: 8, Width: 8}, true), func(b *pipeline.Builder, i int) error { return b.AppendPair(pair(i, 8, true)) }},
+	{"labeled pairs", header(pipeline.KindPair, raster.Size{Height: 8, Width: 8}, true), func(b *pipeline.Builder, i int) error { return b.AppendPair(pair(i, 8, true)) }},
 	{"unlabelled pairs", header(pipeline.KindPair, raster.Size{Height: 8, Width: 8}, false), func(b *pipeline.Builder, i int) error { return b.AppendPair(pair(i, 8, false)) }},
 }
 
@@ -324,7 +324,7 @@ func TestInterruptedWriteLeavesNothing(t *testing.T) {
 		}
 		only(t, dir)
 	})
-	t.Run("cancelled", func(t *testing.T) {
+	t.Run("canceled", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "out")
 		ctx, cancel := context.WithCancelCause(context.Background())
 		o := Options{ShardBytes: 300, Progress: func(int) { cancel(stop) }}

@@ -51,7 +51,7 @@ func newTableWriter(w io.Writer, h pipeline.Header, o Options) (t *tableWriter, 
 	for _, c := range t.columns {
 		if _, ok := c.field(&row{}).(*picture); ok {
 			png := c.name + ".bytes"
-			// PNG does not shrink, has no use for a dictionary, and is no bound to compare with.
+			// PNG does not shrink, has no use for a dictionary, and is not a bound to compare with.
 			properties = append(properties, arrowparquet.WithCompressionFor(png, compress.Codecs.Uncompressed),
 				arrowparquet.WithDictionaryFor(png, false), arrowparquet.WithStatsFor(png, false))
 		}

@@ -174,7 +174,7 @@ func (w *writer) encoded(ctx context.Context, s pipeline.Stream) iter.Seq2[*row,
 	}, nil)
 }
 
-// file writes rows until the file is full, and tells whether there may be more.
+// file writes rows until the file is full, and reports whether there may be more.
 func (w *writer) file(path string, f *File, next func() (*row, error, bool)) (marks []mark, more bool, err error) {
 	hash := xxh3.New()
 	err = files.Write(path, true, func(out io.Writer) error {

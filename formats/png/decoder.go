@@ -45,9 +45,9 @@ func (r Rows) span(height int) (first, end int, err error) {
 
 // AppendRGB decodes the wanted rows of a PNG as [rows,W,3] bytes and appends
 // them to dst. Grey is repeated, palette indices are looked up (black where the
-// palette has no such colour), 16-bit samples keep their high byte and samples
+// palette has no such color), 16-bit samples keep their high byte and samples
 // of less than 8 bits are scaled to 0..255. Alpha and tRNS are dropped; the
-// colours under them are as the file has them. On an error dst is returned as
+// colors under them are as the file has them. On an error dst is returned as
 // it was, though bytes beyond its length may be overwritten.
 func (d *Decoder) AppendRGB(dst []byte, f File, rows Rows) ([]byte, error) {
 	return d.decode(dst, f, rows, func(h Header) (output, error) { return rgbOutput(h), nil })
@@ -75,7 +75,7 @@ func (d *Decoder) AppendGray16(dst []byte, f File, rows Rows) ([]byte, error) {
 	return d.decode(dst, f, rows, gray16Output)
 }
 
-// Palette is the colours of the palette image that was decoded last, 1 to 256 of
+// Palette is the colors of the palette image that was decoded last, 1 to 256 of
 // them.
 func (d *Decoder) Palette() [][3]uint8 {
 	colors := make([][3]uint8, d.parts.colors)

@@ -9,13 +9,13 @@
 //	pix, err = d.AppendRGB(pix, f, png.Rows{})             // [H,W,3]
 //	ids, err = d.AppendIndices(ids[:0], label, png.Rows{}) // [H,W,1]
 //
-// It reads every colour type, bit depth and interlace method of the PNG
-// specification (ISO/IEC 15948, RFC 2083) and gives the colour values that
+// It reads every color type, bit depth and interlace method of the PNG
+// specification (ISO/IEC 15948, RFC 2083) and gives the color values that
 // image/png gives. Samples that are not asked for are not made: alpha is
 // dropped, a palette label stays indices, one channel of a 16-bit image costs
 // a third of three, and the rows after the last one wanted are not inflated.
 //
-// It is not for streams, for alpha, for colour management (gAMA, iCCP and the
+// It is not for streams, for alpha, for color management (gAMA, iCCP and the
 // like are skipped) or for writing.
 //
 // # What is checked

@@ -20,7 +20,7 @@ type fastState struct {
 const (
 	fastMargin   = 0 // at outLimit or past inLimit
 	fastEnd      = 1 // of the block
-	fastSymbol   = 2 // bits that are no code
+	fastSymbol   = 2 // bits that are not a code
 	fastDistance = 3 // a distance beyond the start of out
 )
 

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// ColorType is the colour type of a PNG (ISO/IEC 15948, 11.2.2).
+// ColorType is the color type of a PNG (ISO/IEC 15948, 11.2.2).
 type ColorType uint8
 
-// The colour types, by their values in the file.
+// The color types, by their values in the file.
 const (
 	Gray      ColorType = 0
 	RGB       ColorType = 2
@@ -30,10 +30,10 @@ func (c ColorType) String() string {
 	case RGBA:
 		return "RGB with alpha"
 	}
-	return fmt.Sprintf("colour type %d", uint8(c))
+	return fmt.Sprintf("color type %d", uint8(c))
 }
 
-// channels is the number of samples of a pixel in the file, 0 for a colour
+// channels is the number of samples of a pixel in the file, 0 for a color
 // type that does not exist.
 func (c ColorType) channels() int {
 	switch c {
@@ -49,7 +49,7 @@ func (c ColorType) channels() int {
 	return 0
 }
 
-// allows says whether the colour type has samples of depth bits.
+// allows says whether the color type has samples of depth bits.
 func (c ColorType) allows(depth int) bool {
 	switch depth {
 	case 1, 2, 4:

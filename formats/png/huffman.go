@@ -79,7 +79,7 @@ type code struct {
 }
 
 // assign gives the symbols their codes by RFC 1951, 3.2.2. It reports false for
-// lengths that are no code: more codes than fit, or fewer, save for one code of
+// lengths that are not a code: more codes than fit, or fewer, save for one code of
 // one bit and for none, as compress/flate and zlib have it.
 func (c *code) assign(lengths []uint8) bool {
 	var count, next [maxCodeLen + 2]int

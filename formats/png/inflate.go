@@ -11,7 +11,7 @@ var (
 	errBlock     = errors.New("the deflate stream has a block of reserved type")
 	errStored    = errors.New("the deflate stream has a stored block whose lengths disagree")
 	errCode      = errors.New("the deflate stream has a bad Huffman code")
-	errSymbol    = errors.New("the deflate stream has bits that are no code")
+	errSymbol    = errors.New("the deflate stream has bits that are not a code")
 	errDistance  = errors.New("the deflate stream refers to data before its start")
 )
 

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// headers is every colour type and depth of the specification.
+// headers is every color type and depth of the specification.
 func headers() []Header {
 	var all []Header
 	for _, c := range []ColorType{Gray, RGB, Palette, GrayAlpha, RGBA} {
@@ -56,7 +56,7 @@ func (s *sample) channel(c int) []byte {
 }
 
 // TestDecode: every kind of file, in sizes from one pixel on, one Decoder for
-// all, gives image/png's colours and the samples that were encoded.
+// all, gives image/png's colors and the samples that were encoded.
 func TestDecode(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	var d bytesDecoder
@@ -137,17 +137,17 @@ func TestPalette(t *testing.T) {
 			p, ok := m.(*image.Paletted)
 			if !ok {
 				if len(got) > 0 {
-					t.Errorf("%d colours", len(got))
+					t.Errorf("%d colors", len(got))
 				}
 				return
 			}
 			at := bytes.Index(data, []byte("PLTE"))
 			if n := int(binary.BigEndian.Uint32(data[at-4:])) / 3; err != nil || len(got) != n {
-				t.Fatalf("%d colours, want %d: %v", len(got), n, err) // image/png's go on to the depth's limit
+				t.Fatalf("%d colors, want %d: %v", len(got), n, err) // image/png's go on to the depth's limit
 			}
 			for i, c := range got {
 				if want := color.NRGBAModel.Convert(p.Palette[i]).(color.NRGBA); c != [3]uint8{want.R, want.G, want.B} {
-					t.Errorf("colour %d is %v, want %v", i, c, want)
+					t.Errorf("color %d is %v, want %v", i, c, want)
 				}
 			}
 		})
@@ -194,7 +194,7 @@ func TestChannel16(t *testing.T) {
 	}
 }
 
-// TestTransparency: tRNS is read and changes no colour.
+// TestTransparency: tRNS is read and changes no color.
 func TestTransparency(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	var d bytesDecoder

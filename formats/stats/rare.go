@@ -27,7 +27,7 @@ func NewRareClasses(labels []Label, temperature float64, minPixels int64) (*Rare
 	r := &RareClasses{}
 	r.Classes, r.Pixels = totals(labels)
 	if len(r.Classes) == 0 {
-		return nil, fmt.Errorf("rare class sampling: the statistics have no labelled pixels")
+		return nil, fmt.Errorf("rare class sampling: the statistics have no labeled pixels")
 	}
 	var all int64
 	for _, n := range r.Pixels {

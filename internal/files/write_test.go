@@ -88,7 +88,7 @@ func TestAFileIsReplacedOnlyWithForce(t *testing.T) {
 	}
 }
 
-// A link that has the name is no free name either, wherever it leads.
+// A link that has the name is not a free name either, wherever it leads.
 func TestALinkIsReplacedOnlyWithForce(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x")

@@ -21,10 +21,10 @@ func pixels(id string, h, w, c int) raster.Raster {
 }
 
 // Sample is sample i of the cases, of h×w pixels.
-func Sample(i, h, w int, labelled bool) pipeline.Sample {
+func Sample(i, h, w int, labeled bool) pipeline.Sample {
 	id := fmt.Sprintf("gta/train/%05d", i)
 	s := pipeline.Sample{ID: id, Dataset: "gta", Split: "train", Image: pixels(id, h, w, 3)}
-	if labelled {
+	if labeled {
 		s.Label = pixels(id+"l", h, w, 1)
 	}
 	return s
@@ -47,20 +47,20 @@ func Mix(i, h, w int) pipeline.Mix {
 	return pipeline.Mix{Sample: s, TargetID: fmt.Sprintf("cityscapes/train/%d", i), Mask: pixels(s.ID+"m", h, w, 1), Classes: []raster.TrainID{1, 7, 11}[:i%4%3+1], Weight: 0.25 * float32(i)}
 }
 
-func Pair(i, side int, labelled bool) pipeline.Pair {
+func Pair(i, side int, labeled bool) pipeline.Pair {
 	id := fmt.Sprintf("cityscapes/train/%05d", i)
 	p := pipeline.Pair{ID: id, Scale: 1.25,
 		A: pipeline.Crop{Image: pixels(id+"a", side, side, 3), Overlap: raster.Box{Y0: 0, X0: 0, Y1: side / 2, X1: side / 2}, Flip: i%2 == 0, Origin: [2]int{3, 4}},
 		B: pipeline.Crop{Image: pixels(id+"b", side, side, 3), Overlap: raster.Box{Y0: side / 2, X0: side / 2, Y1: side, X1: side}, Flip: i%3 == 0, Origin: [2]int{7, 8}}}
-	if labelled {
+	if labeled {
 		p.A.Label, p.B.Label = pixels(id+"la", side, side, 1), pixels(id+"lb", side, side, 1)
 	}
 	return p
 }
 
 // Header is a header of 19 classes and one step of history.
-func Header(kind pipeline.Kind, size raster.Size, labelled bool) pipeline.Header {
-	h := pipeline.Header{Kind: kind, Seed: 7, Classes: raster.CityscapesClasses(), Datasets: []string{"gta", "cityscapes"}, Size: size, Labelled: labelled}
+func Header(kind pipeline.Kind, size raster.Size, labeled bool) pipeline.Header {
+	h := pipeline.Header{Kind: kind, Seed: 7, Classes: raster.CityscapesClasses(), Datasets: []string{"gta", "cityscapes"}, Size: size, Labeled: labeled}
 	h, err := h.With("test", map[string]int{"a": 1})
 	if err != nil {
 		panic(err)
@@ -78,14 +78,14 @@ type Case struct {
 // Cases are small streams of every kind and column layout.
 var Cases = []Case{
 	{"samples of varying size", Header(pipeline.KindSample, raster.Size{}, false), func(b *pipeline.Builder, i int) error { return b.AppendSample(Sample(i, 4+i, 6, i%2 == 0)) }},
-	{"labelled samples of varying size", Header(pipeline.KindSample, raster.Size{}, true), func(b *pipeline.Builder, i int) error { return b.AppendSample(Sample(i, 4+i, 6, true)) }},
+	{"labeled samples of varying size", Header(pipeline.KindSample, raster.Size{}, true), func(b *pipeline.Builder, i int) error { return b.AppendSample(Sample(i, 4+i, 6, true)) }},
 	{"samples of one size", Header(pipeline.KindSample, raster.Size{Height: 4, Width: 6}, true), func(b *pipeline.Builder, i int) error { return b.AppendSample(Sample(i, 4, 6, true)) }},
 	{"unlabelled samples of one size", Header(pipeline.KindSample, raster.Size{Height: 4, Width: 6}, false), func(b *pipeline.Builder, i int) error { return b.AppendSample(Sample(i, 4, 6, false)) }},
-	{"pseudo-labelled samples of varying size", PseudoHeader(raster.Size{}), func(b *pipeline.Builder, i int) error { return b.AppendSample(Pseudo(i, 4+i, 6)) }},
-	{"pseudo-labelled samples of one size", PseudoHeader(raster.Size{Height: 4, Width: 6}), func(b *pipeline.Builder, i int) error { return b.AppendSample(Pseudo(i, 4, 6)) }},
+	{"pseudo-labeled samples of varying size", PseudoHeader(raster.Size{}), func(b *pipeline.Builder, i int) error { return b.AppendSample(Pseudo(i, 4+i, 6)) }},
+	{"pseudo-labeled samples of one size", PseudoHeader(raster.Size{Height: 4, Width: 6}), func(b *pipeline.Builder, i int) error { return b.AppendSample(Pseudo(i, 4, 6)) }},
 	{"mixes of varying size", Header(pipeline.KindMix, raster.Size{}, true), func(b *pipeline.Builder, i int) error { return b.AppendMix(Mix(i, 4+i, 6)) }},
 	{"mixes of one size", Header(pipeline.KindMix, raster.Size{Height: 4, Width: 6}, true), func(b *pipeline.Builder, i int) error { return b.AppendMix(Mix(i, 4, 6)) }},
-	{"labelled pairs", Header(pipeline.KindPair, raster.Size{Height: 8, Width: 8}, true), func(b *pipeline.Builder, i int) error { return b.AppendPair(Pair(i, 8, true)) }},
+	{"labeled pairs", Header(pipeline.KindPair, raster.Size{Height: 8, Width: 8}, true), func(b *pipeline.Builder, i int) error { return b.AppendPair(Pair(i, 8, true)) }},
 	{"unlabelled pairs", Header(pipeline.KindPair, raster.Size{Height: 8, Width: 8}, false), func(b *pipeline.Builder, i int) error { return b.AppendPair(Pair(i, 8, false)) }},
 }
 

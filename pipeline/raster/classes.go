@@ -9,7 +9,7 @@ func CityscapesClasses() []string {
 	}
 }
 
-// CityscapesColors are the RGB colours of the 19 train IDs (same source).
+// CityscapesColors are the RGB colors of the 19 train IDs (same source).
 func CityscapesColors() [][3]uint8 {
 	return [][3]uint8{
 		{128, 64, 128}, {244, 35, 232}, {70, 70, 70}, {102, 102, 156}, {190, 153, 153}, {153, 153, 153}, {250, 170, 30},

@@ -2,10 +2,10 @@ package raster
 
 import "math"
 
-// Palette returns a colour for each class: the one that is given for its name,
+// Palette returns a color for each class: the one that is given for its name,
 // else the published one for names that Cityscapes has, and a generated one,
 // distinct from all others, where there is neither or another class was given
-// it. The same arguments give the same colours. given may be nil.
+// it. The same arguments give the same colors. given may be nil.
 func Palette(classes []string, given map[string][3]uint8) [][3]uint8 {
 	known := map[string][3]uint8{}
 	taken := map[[3]uint8]bool{{0, 0, 0}: true} // black is what is ignored
@@ -40,7 +40,7 @@ func Palette(classes []string, given map[string][3]uint8) [][3]uint8 {
 	return out
 }
 
-// generated is the i-th colour of an endless sequence: hues a golden angle
+// generated is the i-th color of an endless sequence: hues a golden angle
 // apart, so that any run of them is spread around the circle, and lightness
 // and chroma that change from one to the next, in OKLCH (Ottosson, "A
 // perceptual color space for image processing", 2020).

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A class of one's own gets a colour of its own.
+// A class of one's own gets a color of its own.
 func ExamplePalette() {
 	colors := Palette([]string{"road", "tram stop"}, nil)
 	fmt.Println(colors[0])
@@ -37,7 +37,7 @@ func TestPaletteIsDistinct(t *testing.T) {
 			}
 			seen[c] = i
 			if c == [3]uint8{0, 0, 0} || c == [3]uint8{255, 0, 255} {
-				t.Errorf("%d classes: class %d has the colour %v of pixels without a class", n, i, c)
+				t.Errorf("%d classes: class %d has the color %v of pixels without a class", n, i, c)
 			}
 		}
 	}
@@ -51,19 +51,19 @@ func TestPaletteIsDistinct(t *testing.T) {
 				sum += d * d
 			}
 			if sum < 40*40 {
-				t.Errorf("colours %d %v and %d %v are close", j, b, i, a)
+				t.Errorf("colors %d %v and %d %v are close", j, b, i, a)
 			}
 		}
 	}
 }
 
-// Colours that are given stand, whatever the names would have had, and no
+// Colors that are given stand, whatever the names would have had, and no
 // other class gets one of them.
-func TestPaletteTakesGivenColours(t *testing.T) {
+func TestPaletteTakesGivenColors(t *testing.T) {
 	road, first := [3]uint8{128, 64, 128}, Palette([]string{"lawn"}, nil)[0]
 	got := Palette([]string{"road", "street", "lawn", "kerb"}, map[string][3]uint8{"street": road, "kerb": first})
 	if got[1] != road || got[3] != first {
-		t.Errorf("given colours are %v", got)
+		t.Errorf("given colors are %v", got)
 	}
 	for i, a := range got {
 		for j, b := range got[:i] {

@@ -70,7 +70,7 @@ func (r Raster) Width() int { return r.width }
 // Channels is the number of bytes a pixel takes.
 func (r Raster) Channels() int { return r.channels }
 
-// Empty tells whether r is the zero Raster.
+// Empty reports whether r is the zero Raster.
 func (r Raster) Empty() bool { return r.pix == nil }
 
 // Pix is the whole memory of r, height*width*channels bytes. It is shared.
@@ -82,7 +82,7 @@ func (r Raster) Row(y int) []byte {
 	return r.pix[y*n : (y+1)*n : (y+1)*n]
 }
 
-// SameSize tells whether both rasters have equal height and width.
+// SameSize reports whether both rasters have equal height and width.
 func (r Raster) SameSize(o Raster) bool { return r.height == o.height && r.width == o.width }
 
 // Clone returns a copy of r in memory of its own.
@@ -104,10 +104,10 @@ func (b Box) Height() int { return b.Y1 - b.Y0 }
 // Width is the number of columns in b.
 func (b Box) Width() int { return b.X1 - b.X0 }
 
-// Empty tells whether b holds no pixel.
+// Empty reports whether b holds no pixel.
 func (b Box) Empty() bool { return b.Y1 <= b.Y0 || b.X1 <= b.X0 }
 
-// In tells whether b lies inside an image of the given size.
+// In reports whether b lies inside an image of the given size.
 func (b Box) In(height, width int) bool {
 	return b.Y0 >= 0 && b.X0 >= 0 && b.Y1 <= height && b.X1 <= width && !b.Empty()
 }

@@ -49,7 +49,7 @@ func Write(ctx context.Context, dir string, s pipeline.Stream, o WriteOptions) (
 	return m, nil
 }
 
-// writeShard writes batches until the shard is full, and tells whether there
+// writeShard writes batches until the shard is full, and reports whether there
 // are more.
 func writeShard(ctx context.Context, dir string, number int, h pipeline.Header, next func() (*pipeline.Batch, error, bool), o WriteOptions, before int) (shard Shard, more bool, err error) {
 	more = true

@@ -20,7 +20,7 @@ type Folder interface {
 	fs.ReadDirFS
 	// Put writes a file: its name only ever holds whole contents.
 	Put(name string, write func(io.Writer) error) error
-	// Remove deletes a file; one that does not exist is no error.
+	// Remove deletes a file; one that does not exist is not an error.
 	Remove(name string) error
 	// Lock takes the folder, or says who has it (files.ErrInUse). An object
 	// store has no locks: there two processes that do the same work write the
@@ -83,7 +83,7 @@ func (d dir) Open(name string) (fs.File, error) {
 	}
 	f, err := files.OpenIn(string(d), filepath.FromSlash(name))
 	if err != nil {
-		return nil, err // a nil *os.File is no nil fs.File
+		return nil, err // a nil *os.File is not a nil fs.File
 	}
 	return f, nil
 }

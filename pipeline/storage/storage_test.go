@@ -34,7 +34,7 @@ func write(text []byte) func(io.Writer) error {
 	}
 }
 
-// TestFoldersAreAlike holds every kind of folder to the same behaviour.
+// TestFoldersAreAlike holds every kind of folder to the same behavior.
 func TestFoldersAreAlike(t *testing.T) {
 	storagetest.Server(t, "bucket")
 	dir := t.TempDir()

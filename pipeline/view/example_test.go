@@ -13,7 +13,7 @@ import (
 // A contact sheet of two scenes.
 func ExampleSheet() {
 	header := pipeline.Header{
-		Kind: pipeline.KindSample, Classes: raster.CityscapesClasses(), Datasets: []string{"gta"}, Labelled: true,
+		Kind: pipeline.KindSample, Classes: raster.CityscapesClasses(), Datasets: []string{"gta"}, Labeled: true,
 	}
 	stream := pipeline.Stream{Header: header, Batches: func(yield func(*pipeline.Batch, error) bool) {
 		rows := pipeline.NewBuilder(header)

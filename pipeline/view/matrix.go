@@ -26,7 +26,7 @@ func (m Matrix) Validate() error {
 		return fmt.Errorf("draw confusion of %s: %d counts for %d classes, want %d", m.Title, len(m.Counts), n, n*n)
 	}
 	if m.Colors != nil && len(m.Colors) != n {
-		return fmt.Errorf("draw confusion of %s: %d colours for %d classes", m.Title, len(m.Colors), n)
+		return fmt.Errorf("draw confusion of %s: %d colors for %d classes", m.Title, len(m.Colors), n)
 	}
 	return nil
 }
@@ -37,7 +37,7 @@ const (
 	swatchSize = 12
 )
 
-// Confusion draws matrices, several in a square. It fails without one. Each row is normalised: a cell is the
+// Confusion draws matrices, several in a square. It fails without one. Each row is normalized: a cell is the
 // share of the label's pixels that were predicted as the column's class, in
 // percent where that is half a percent or more. A label without a pixel has no
 // shares.

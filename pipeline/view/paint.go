@@ -6,8 +6,8 @@ import (
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
-// The colours of pixels without a class: ignored ones, as published, and IDs
-// that the palette has no colour for, which stand out.
+// The colors of pixels without a class: ignored ones, as published, and IDs
+// that the palette has no color for, which stand out.
 var (
 	ignored = [3]uint8{0, 0, 0}
 	unknown = [3]uint8{255, 0, 255}
@@ -15,10 +15,10 @@ var (
 
 // Colorize paints a label [H,W,1] of train IDs as an RGB image [H,W,3] in
 // memory of its own: ID i in colors[i], 255 (ignore) black, an ID beyond the
-// colours magenta. It fails where label is not a single plane.
+// colors magenta. It fails where label is not a single plane.
 func Colorize(label raster.Raster, colors [][3]uint8) (raster.Raster, error) {
 	if label.Empty() || label.Channels() != 1 {
-		return raster.Raster{}, fmt.Errorf("colour a label: it has %d channels, want 1", label.Channels())
+		return raster.Raster{}, fmt.Errorf("color a label: it has %d channels, want 1", label.Channels())
 	}
 	table := lookup(colors)
 	out := raster.New(label.Height(), label.Width(), 3)
@@ -29,7 +29,7 @@ func Colorize(label raster.Raster, colors [][3]uint8) (raster.Raster, error) {
 	return out, nil
 }
 
-// Overlay lays the colours of a label [H,W,1] over its image [H,W,3] and
+// Overlay lays the colors of a label [H,W,1] over its image [H,W,3] and
 // returns the result in memory of its own. opacity is that of the label, 0 to
 // 1; ignored pixels show the image alone. It fails where the sizes or channels
 // do not fit.
@@ -59,7 +59,7 @@ func Overlay(image, label raster.Raster, colors [][3]uint8, opacity float64) (ra
 	return out, nil
 }
 
-// lookup is the colour of every ID.
+// lookup is the color of every ID.
 func lookup(colors [][3]uint8) (table [256][3]uint8) {
 	for id := range table {
 		table[id] = unknown

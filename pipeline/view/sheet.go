@@ -23,7 +23,7 @@ type Options struct {
 	// Width is that of one picture in pixels, 32..2048; 0 chooses by the
 	// number of rows. Heights follow from the first row's picture.
 	Width int
-	// Colors are the classes' colours by train ID; nil means the stream's.
+	// Colors are the classes' colors by train ID; nil means the stream's.
 	Colors [][3]uint8
 	// Opacity is that of labels over images, 0..1; 0 means 0.5.
 	Opacity float64
@@ -49,7 +49,7 @@ func (o *Options) Validate() error {
 var ErrEmpty = errors.New("the stream has no rows to show")
 
 // Sheet reads rows of a stream, up to the limit, and draws them: samples as
-// image, coloured label and overlay; mixes as mixed image, label and mask;
+// image, colored label and overlay; mixes as mixed image, label and mask;
 // pairs as both crops with their overlap outlined and flips noted, and their
 // labels. The rest of the stream is left unread. It holds pictures no larger
 // than they will be shown, not the rows.
@@ -274,7 +274,7 @@ func (s *sheet) legend(width int) [][]entry {
 		name = s.faces.body.fit(name, width-20)
 		entries = append(entries, entry{name, color.NRGBA{c[0], c[1], c[2], 255}, s.faces.body.width(name) + 20 + 16})
 	}
-	if s.header.Labelled || s.header.Kind == pipeline.KindMix {
+	if s.header.Labeled || s.header.Kind == pipeline.KindMix {
 		table := lookup(s.options.Colors)
 		for id, name := range s.header.Classes {
 			if len(s.header.Classes) <= 40 || s.seen[id] {

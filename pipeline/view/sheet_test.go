@@ -54,17 +54,17 @@ func testSample(i int) pipeline.Sample {
 }
 
 // stream is n rows of a kind in batches of 5.
-func stream(t *testing.T, kind pipeline.Kind, n int, labelled bool) pipeline.Stream {
+func stream(t *testing.T, kind pipeline.Kind, n int, labeled bool) pipeline.Stream {
 	t.Helper()
 	var pulled int
-	return batched(t, kind, n, labelled, 5, &pulled)
+	return batched(t, kind, n, labeled, 5, &pulled)
 }
 
 // batched is n rows of a kind in batches of size rows. pulled counts the
 // batches that were asked for.
-func batched(t *testing.T, kind pipeline.Kind, n int, labelled bool, size int, pulled *int) pipeline.Stream {
+func batched(t *testing.T, kind pipeline.Kind, n int, labeled bool, size int, pulled *int) pipeline.Stream {
 	t.Helper()
-	h := pipeline.Header{Kind: kind, Seed: 1, Classes: testClasses, Datasets: []string{"gta"}, Labelled: labelled, Size: raster.Size{Height: 24, Width: 48}}
+	h := pipeline.Header{Kind: kind, Seed: 1, Classes: testClasses, Datasets: []string{"gta"}, Labeled: labeled, Size: raster.Size{Height: 24, Width: 48}}
 	if kind == pipeline.KindPair {
 		h.Size = raster.Size{Height: 16, Width: 16}
 	}
@@ -77,7 +77,7 @@ func batched(t *testing.T, kind pipeline.Kind, n int, labelled bool, size int, p
 		defer b.Release()
 		for i := 0; i < n; {
 			for end := min(n, i+size); i < end; i++ {
-				if err := appendRow(b, kind, i, labelled); err != nil {
+				if err := appendRow(b, kind, i, labeled); err != nil {
 					t.Error(err)
 					return
 				}
@@ -91,9 +91,9 @@ func batched(t *testing.T, kind pipeline.Kind, n int, labelled bool, size int, p
 	}}
 }
 
-func appendRow(b *pipeline.Builder, kind pipeline.Kind, i int, labelled bool) error {
+func appendRow(b *pipeline.Builder, kind pipeline.Kind, i int, labeled bool) error {
 	s := testSample(i)
-	if !labelled {
+	if !labeled {
 		s.Label = raster.Raster{}
 	}
 	switch kind {
@@ -107,7 +107,7 @@ func appendRow(b *pipeline.Builder, kind pipeline.Kind, i int, labelled bool) er
 			A: pipeline.Crop{Image: testImage(16, 16), Overlap: raster.Box{Y0: 4, X0: 0, Y1: 16, X1: 8}, Flip: true, Origin: [2]int{0, 8}},
 			B: pipeline.Crop{Image: testImage(16, 16), Overlap: raster.Box{Y0: 0, X0: 0, Y1: 12, X1: 8}, Origin: [2]int{4, 16}},
 		}
-		if labelled {
+		if labeled {
 			p.A.Label, p.B.Label = testLabel(16, 16, 0), testLabel(16, 16, 0)
 		}
 		return b.AppendPair(p)
@@ -115,7 +115,7 @@ func appendRow(b *pipeline.Builder, kind pipeline.Kind, i int, labelled bool) er
 	return b.AppendSample(s)
 }
 
-// has counts the pixels of a colour.
+// has counts the pixels of a color.
 func has(m image.Image, c [3]uint8) int {
 	n := 0
 	want := color.NRGBA{c[0], c[1], c[2], 255}
@@ -132,21 +132,21 @@ func has(m image.Image, c [3]uint8) int {
 func TestSheetShowsEveryKind(t *testing.T) {
 	road := raster.Palette(testClasses, nil)[0]
 	for _, c := range []struct {
-		name     string
-		kind     pipeline.Kind
-		labelled bool
-		colors   [][3]uint8 // that must cover more than a swatch
-		absent   [][3]uint8
+		name    string
+		kind    pipeline.Kind
+		labeled bool
+		colors  [][3]uint8 // that must cover more than a swatch
+		absent  [][3]uint8
 	}{
-		{"labelled samples", pipeline.KindSample, true, [][3]uint8{road}, [][3]uint8{fromSource}},
+		{"labeled samples", pipeline.KindSample, true, [][3]uint8{road}, [][3]uint8{fromSource}},
 		{"unlabelled samples", pipeline.KindSample, false, nil, [][3]uint8{road, fromSource}},
 		{"mixes", pipeline.KindMix, true, [][3]uint8{road, fromSource, fromTarget}, nil},
-		{"labelled pairs", pipeline.KindPair, true, [][3]uint8{road, {255, 221, 0}}, nil},
+		{"labeled pairs", pipeline.KindPair, true, [][3]uint8{road, {255, 221, 0}}, nil},
 		{"unlabelled pairs", pipeline.KindPair, false, [][3]uint8{{255, 221, 0}}, [][3]uint8{road}},
 	} {
 		for _, n := range []int{1, 4, 64} {
 			t.Run(fmt.Sprintf("%s/%d", c.name, n), func(t *testing.T) {
-				m, err := Sheet(context.Background(), stream(t, c.kind, n, c.labelled), Options{})
+				m, err := Sheet(context.Background(), stream(t, c.kind, n, c.labeled), Options{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -156,12 +156,12 @@ func TestSheetShowsEveryKind(t *testing.T) {
 				const swatch = 12 * 12
 				for _, want := range c.colors {
 					if has(m, want) <= swatch {
-						t.Errorf("colour %v covers %d pixels", want, has(m, want))
+						t.Errorf("color %v covers %d pixels", want, has(m, want))
 					}
 				}
 				for _, not := range c.absent {
 					if has(m, not) > 0 {
-						t.Errorf("colour %v covers %d pixels, want none", not, has(m, not))
+						t.Errorf("color %v covers %d pixels, want none", not, has(m, not))
 					}
 				}
 			})
@@ -190,10 +190,10 @@ func TestSheetErrors(t *testing.T) {
 	if _, err := Sheet(ctx, s, Options{}); !errors.Is(err, broken) {
 		t.Errorf("a stream's error came back as %v", err)
 	}
-	cancelled, cancel := context.WithCancel(ctx)
+	canceled, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := Sheet(cancelled, stream(t, pipeline.KindSample, 3, true), Options{}); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
+	if _, err := Sheet(canceled, stream(t, pipeline.KindSample, 3, true), Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
 	}
 	for _, o := range []Options{{Limit: -1}, {Limit: 2000}, {Columns: -1}, {Width: 8}, {Width: 4000}, {Opacity: 2}, {Opacity: -1}} {
 		if _, err := Sheet(ctx, stream(t, pipeline.KindSample, 1, true), o); err == nil || !strings.Contains(err.Error(), "want") {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// The colours of a sheet.
+// The colors of a sheet.
 var (
 	paper    = color.NRGBA{255, 255, 255, 255}
 	ink      = color.NRGBA{30, 32, 36, 255}

@@ -24,10 +24,10 @@ type picture struct {
 	height, width int          // of the original
 	box           raster.Box   // outlined; empty for none
 	tag           string       // in the corner
-	class         bool         // colours stand for classes: no smoothing when enlarged
+	class         bool         // colors stand for classes: no smoothing when enlarged
 }
 
-// The colours of a mix's mask.
+// The colors of a mix's mask.
 var (
 	fromSource = [3]uint8{242, 142, 43}
 	fromTarget = [3]uint8{78, 121, 167}
@@ -39,12 +39,12 @@ func captions(h pipeline.Header) []string {
 	case pipeline.KindMix:
 		return []string{"mixed image", "label", "mask"}
 	case pipeline.KindPair:
-		if h.Labelled {
+		if h.Labeled {
 			return []string{"crop a", "crop b", "label a", "label b"}
 		}
 		return []string{"crop a", "crop b"}
 	}
-	if h.Labelled {
+	if h.Labeled {
 		return []string{"image", "label", "overlay"}
 	}
 	return []string{"image"}
@@ -89,7 +89,7 @@ func (t *tiler) sample(s *pipeline.Sample) (tile, error) {
 	if t.header.Pseudo {
 		out.notes = append(out.notes, fmt.Sprintf("confidence %.2f", s.Confidence))
 	}
-	if !t.header.Labelled {
+	if !t.header.Labeled {
 		return out, nil
 	}
 	label, err := t.label(s.Label)
@@ -135,7 +135,7 @@ func (t *tiler) pair(p *pipeline.Pair) (tile, error) {
 	for _, c := range crops {
 		out.pictures = append(out.pictures, t.crop(t.photo(c.Image), c))
 	}
-	if t.header.Labelled {
+	if t.header.Labeled {
 		for _, c := range crops {
 			label, err := t.label(c.Label)
 			if err != nil {

@@ -54,7 +54,7 @@ type State struct {
 	Files  map[string]Seal `json:"files"`
 }
 
-// Palette is the colours of the classes.
+// Palette is the colors of the classes.
 func (s State) Palette() [][3]uint8 {
 	return pipeline.Header{Classes: s.Classes, Colors: s.Colors}.Palette()
 }

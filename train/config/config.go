@@ -71,7 +71,7 @@ type Network struct {
 	Decoder   string  `yaml:"decoder"`   // daformer, daformer-aspp, daformer-conv1, segformer, or deeplabv2
 	Channels  int     `yaml:"channels"`  // of the decoder's fused map
 	Dropout   float64 `yaml:"dropout"`   // before the classifier, by channel
-	Weights   string  `yaml:"weights"`   // encoder weights to start from; empty starts from the published initialisation
+	Weights   string  `yaml:"weights"`   // encoder weights to start from; empty starts from the published initialization
 	Precision string  `yaml:"precision"` // float32, or bfloat16 for autocast
 
 	// Checkpointing drops the student's encoder activations and computes them
@@ -125,7 +125,7 @@ type Adapt struct {
 	// Margins are the pixels [top, bottom, left, right] of the resized image,
 	// before it is cropped, whose pseudo-label weighs 0 (HRDA).
 	Margins      [4]int  `yaml:"margins,flow"`
-	Jitter       float64 `yaml:"jitter"` // strength of the mixed image's colour jitter
+	Jitter       float64 `yaml:"jitter"` // strength of the mixed image's color jitter
 	JitterChance float64 `yaml:"jitter_chance"`
 	BlurChance   float64 `yaml:"blur_chance"`
 }

@@ -48,8 +48,8 @@ func Open(ctx context.Context, cfg config.Config, o Options) (f *Feeds, err erro
 	if f.Source, err = sourceFeed(ctx, cfg, o, &closers); err != nil {
 		return f, err
 	}
-	if !f.Source.Header().Labelled {
-		return f, fmt.Errorf("source: the samples are not all labelled")
+	if !f.Source.Header().Labeled {
+		return f, fmt.Errorf("source: the samples are not all labeled")
 	}
 	if cfg.Adapt.Enabled {
 		if f.Target, err = targetFeed(ctx, cfg, o, &closers); err != nil {
@@ -64,7 +64,7 @@ func Open(ctx context.Context, cfg config.Config, o Options) (f *Feeds, err erro
 	return f, nil
 }
 
-// sourceFeed opens the labelled side.
+// sourceFeed opens the labeled side.
 func sourceFeed(ctx context.Context, cfg config.Config, o Options, closers *[]func() error) (Feed, error) {
 	if cfg.Source.Streamed() {
 		return streamFeed(ctx, "source", cfg.Source, o, closers)
@@ -119,7 +119,7 @@ func openRareClasses(cfg config.Config, side *Side) (*stats.RareClasses, error) 
 	return rare, rare.Validate(cfg.RareClasses.MinPixels)
 }
 
-// targetFeed opens the unlabelled side. With margins its label column says
+// targetFeed opens the unlabeled side. With margins its label column says
 // which pixels lie in them: 255 there, 0 elsewhere.
 func targetFeed(ctx context.Context, cfg config.Config, o Options, closers *[]func() error) (Feed, error) {
 	if cfg.Target.Streamed() {

@@ -48,11 +48,11 @@ func precomputedPairs(cfg config.Config, closers *[]func() error) (*loader.Rows,
 }
 
 func cutPairs(cfg config.Config, o Options, closers *[]func() error) (*loader.Rows, error) {
-	open := func(name string, c config.Data, unlabelled bool) (loader.Side, error) {
+	open := func(name string, c config.Data, unlabeled bool) (loader.Side, error) {
 		if c.Streamed() {
 			return loader.Side{}, fmt.Errorf("they cannot be cut from a %s that is a stream: precompute them (patch.pairs), or give the %s as a folder", name, name)
 		}
-		s, err := OpenSide(c, unlabelled, o.MaxPixels)
+		s, err := OpenSide(c, unlabeled, o.MaxPixels)
 		if err != nil {
 			return loader.Side{}, err
 		}

@@ -33,7 +33,7 @@ func precomputed(c config.Data) bool {
 
 // OpenSide opens a side's folder, whose images may declare maxPixels; 0 means
 // raster.MaxPixels.
-func OpenSide(c config.Data, unlabelled bool, maxPixels int) (*Side, error) {
+func OpenSide(c config.Data, unlabeled bool, maxPixels int) (*Side, error) {
 	if precomputed(c) {
 		d, err := shards.Open(c.Dir)
 		if err != nil {
@@ -49,7 +49,7 @@ func OpenSide(c config.Data, unlabelled bool, maxPixels int) (*Side, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := formats.Open(l, c.Dir, formats.Options{Split: c.Split, Unlabelled: unlabelled, MaxPixels: maxPixels})
+	set, err := formats.Open(l, c.Dir, formats.Options{Split: c.Split, Unlabeled: unlabeled, MaxPixels: maxPixels})
 	if err != nil {
 		return nil, err
 	}
@@ -62,13 +62,13 @@ func OpenSide(c config.Data, unlabelled bool, maxPixels int) (*Side, error) {
 
 // Describe is a side's classes, and whether the samples of a split have labels,
 // without reading any.
-func Describe(c config.Data, split string) (classes []string, labelled bool, err error) {
+func Describe(c config.Data, split string) (classes []string, labeled bool, err error) {
 	if precomputed(c) {
 		d, err := shards.Open(c.Dir)
 		if err != nil {
 			return nil, false, err
 		}
-		return d.Header().Classes, d.Header().Labelled, d.Close()
+		return d.Header().Classes, d.Header().Labeled, d.Close()
 	}
 	l, err := formats.Named(c.Format)
 	if err != nil {
@@ -104,8 +104,8 @@ func augmentation(c config.Data) augment.Options {
 }
 
 // openNamed opens a side for a feed of this name.
-func openNamed(name string, c config.Data, unlabelled bool, o Options, closers *[]func() error) (*Side, error) {
-	side, err := OpenSide(c, unlabelled, o.MaxPixels)
+func openNamed(name string, c config.Data, unlabeled bool, o Options, closers *[]func() error) (*Side, error) {
+	side, err := OpenSide(c, unlabeled, o.MaxPixels)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -1,5 +1,5 @@
 // Package infer uses what a run has learnt: its checkpoints are opened, and their
-// networks evaluated on labelled data or asked for predictions.
+// networks evaluated on labeled data or asked for predictions.
 //
 //	trained, err := infer.Open("runs/pipa")
 //	how := trained.Config.Eval.Inference()

@@ -48,7 +48,7 @@ func Evaluate(ctx context.Context, lib *torch.Lib, t Trained, o EvalOptions) (*R
 		if err != nil {
 			return err
 		}
-		set, err := OpenLabelled(target, t.State.Classes, o.MaxPixels)
+		set, err := OpenLabeled(target, t.State.Classes, o.MaxPixels)
 		if err != nil {
 			return err
 		}
@@ -67,8 +67,8 @@ func Evaluate(ctx context.Context, lib *torch.Lib, t Trained, o EvalOptions) (*R
 // ErrNoTarget is returned where there is nothing to evaluate on.
 var ErrNoTarget = errors.New("there is no target to evaluate on")
 
-// OpenLabelled opens what a network of these classes is scored on.
-func OpenLabelled(target config.Data, classes []string, maxPixels int) (*feed.Side, error) {
+// OpenLabeled opens what a network of these classes is scored on.
+func OpenLabeled(target config.Data, classes []string, maxPixels int) (*feed.Side, error) {
 	if !target.Given() {
 		return nil, ErrNoTarget
 	}
@@ -87,7 +87,7 @@ func OpenLabelled(target config.Data, classes []string, maxPixels int) (*feed.Si
 	return set, nil
 }
 
-// Score scores on labelled images, which the ranks of group share; nil is this
+// Score scores on labeled images, which the ranks of group share; nil is this
 // process alone. Where ctx ends on one of them it fails on all, with
 // context.Canceled on the others.
 func (p Predictor) Score(ctx context.Context, root *torch.Scope, group *torch.Group, set *feed.Side, progress func(done, total int)) (*Result, error) {

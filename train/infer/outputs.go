@@ -26,7 +26,7 @@ const (
 	LabelFiles   = "labels"  // palette PNG: the index is the train ID, 255 ignored
 	IDFiles      = "ids"     // grey PNG of Cityscapes ids, 0 for ignored, as the benchmark's server wants them
 	ColorFiles   = "colour"  // RGB PNG
-	OverlayFiles = "overlay" // RGB PNG: the colours over the image
+	OverlayFiles = "overlay" // RGB PNG: the colors over the image
 	ScoreFiles   = "scores"  // safetensors: tensor "scores", F16 [C,H,W], the classes' probabilities
 )
 
@@ -143,7 +143,7 @@ func (o Outputs) picture(kind string, p Prediction) (image.Image, error) {
 	return m, nil
 }
 
-// palette is a PNG's, with a colour for each of the 256 indices, so that every
+// palette is a PNG's, with a color for each of the 256 indices, so that every
 // pixel takes a byte: those of the classes, and black for the others.
 func palette(colors [][3]uint8) color.Palette {
 	p := make(color.Palette, 256)

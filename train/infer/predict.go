@@ -107,7 +107,7 @@ func (t Trained) Header(in pipeline.Header, o PredictOptions) (pipeline.Header, 
 		return in, fmt.Errorf("predict: the stream is of %s, want samples", in.Kind.Plural())
 	}
 	network, file := studentOrTeacher(o.Teacher)
-	in.Classes, in.Colors, in.Labelled, in.Pseudo = t.State.Classes, t.State.Colors, true, true
+	in.Classes, in.Colors, in.Labeled, in.Pseudo = t.State.Classes, t.State.Colors, true, true
 	return in.With("predict", struct {
 		Run             string           `json:"run"`
 		Iteration       int              `json:"iteration"`

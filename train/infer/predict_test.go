@@ -37,7 +37,7 @@ func shortRun(t *testing.T) infer.Trained {
 	return opened(t, run)
 }
 
-// valImages are the target's labelled split.
+// valImages are the target's labeled split.
 func valImages(t *testing.T, trained infer.Trained) *formats.Dataset {
 	t.Helper()
 	d, err := formats.Open(formats.Cityscapes(), trained.Config.Target.Dir, formats.Options{Split: "val"})
@@ -311,7 +311,7 @@ func TestHeaderOfPredictions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Validate(); err != nil || !h.Pseudo || !h.Labelled || len(h.Classes) != 19 || h.Size != in.Size {
+	if err := h.Validate(); err != nil || !h.Pseudo || !h.Labeled || len(h.Classes) != 19 || h.Size != in.Size {
 		t.Errorf("header %+v, %v", h, err)
 	}
 	step := string(h.History[0].Params)

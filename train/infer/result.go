@@ -9,7 +9,7 @@ import (
 	"github.com/pipa-uda/pipa/train/eval"
 )
 
-// Result is how a network scores on a labelled split. Shares are fractions; a
+// Result is how a network scores on a labeled split. Shares are fractions; a
 // class that neither labels nor predictions have is null.
 type Result struct {
 	Iteration int        `json:"iteration"`
@@ -55,7 +55,7 @@ func (r *Result) Validate() error {
 	return pipeline.Header{Classes: r.Classes, Colors: r.Colors}.Validate()
 }
 
-// Palette is the colours of the classes.
+// Palette is the colors of the classes.
 func (r *Result) Palette() [][3]uint8 {
 	return pipeline.Header{Classes: r.Classes, Colors: r.Colors}.Palette()
 }

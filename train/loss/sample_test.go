@@ -68,7 +68,7 @@ func TestAnchorsAreDrawnByTheRules(t *testing.T) {
 				mine, got := chosen[row*a.Views:(row+1)*a.Views], 0
 				for i, p := range mine {
 					if p < int64(image*h*w) || p >= int64((image+1)*h*w) || raster.TrainID(label[p]) != a.Classes[row] || slices.Contains(mine[:i], p) {
-						t.Fatalf("anchor %d of class %d in image %d is no other pixel of it: %v", p, a.Classes[row], image, mine)
+						t.Fatalf("anchor %d of class %d in image %d is not another pixel of it: %v", p, a.Classes[row], image, mine)
 					}
 					if predict[p] != label[p] {
 						got++

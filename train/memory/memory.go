@@ -21,7 +21,7 @@ type Plan struct {
 	// State is what stays from step to step: the networks, the gradients, the
 	// optimizer's two moments, and the patch contrast's bank.
 	State int64 `json:"state_bytes"`
-	// Inputs are the normalised images and labels of a step.
+	// Inputs are the normalized images and labels of a step.
 	Inputs int64 `json:"input_bytes"`
 	// Phases are the parts of a step, in order, with the most each holds at once
 	// beyond state and inputs. Only one of them does at a time.
@@ -145,7 +145,7 @@ func (p *Plan) shapes(cfg config.Config) {
 		}
 		p.Batches = append(p.Batches, BatchShape{name, shape, n})
 		if len(shape) == 4 {
-			p.Inputs += 4 * n // normalised, in float32
+			p.Inputs += 4 * n // normalized, in float32
 		} else {
 			p.Inputs += 8 * n // labels in int64
 		}
@@ -271,7 +271,7 @@ func measurePhases(s *torch.Scope, m *method.Method, cfg config.Config, classes 
 	return phases, nil
 }
 
-// madeUp are inputs of the configured size: noise, labelled with all classes in
+// madeUp are inputs of the configured size: noise, labeled with all classes in
 // turn, so that each has its share of the feature pixels, and pairs of crops
 // that overlap in full.
 func madeUp(s *torch.Scope, cfg config.Config, classes int) (in method.Inputs) {

@@ -1,5 +1,5 @@
 // Package method is what a training step computes: the gradients of all its
-// losses, from labelled source images, unlabelled target images, and pairs of
+// losses, from labeled source images, unlabeled target images, and pairs of
 // overlapping target crops.
 //
 // step.go has the order, and reads like docs/method.md: the teacher follows the

@@ -7,7 +7,7 @@ import (
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
-// Inputs are what one step computes on: normalised tensors on the device. The
+// Inputs are what one step computes on: normalized tensors on the device. The
 // target's and the pairs' are nil in steps that have none.
 type Inputs struct {
 	Source Images
@@ -16,9 +16,9 @@ type Inputs struct {
 	Pairs  *Pairs
 }
 
-// Images are a labelled minibatch on the device.
+// Images are a labeled minibatch on the device.
 type Images struct {
-	Image  *torch.Tensor // [N,3,H,W], normalised
+	Image  *torch.Tensor // [N,3,H,W], normalized
 	Label  *torch.Tensor // [N,H,W] int64
 	Labels []uint8       // the labels of all ranks' images on the host
 }
@@ -52,7 +52,7 @@ func (p *Pairs) in(s *torch.Scope) *Pairs {
 }
 
 // Load sends a step's batches to the scope's device as they lie in memory, and
-// normalises there. target and pairs may be nil.
+// normalizes there. target and pairs may be nil.
 func Load(s *torch.Scope, source, target, pairs *pipeline.Batch) (in Inputs, err error) {
 	if in.Source.Image, err = load(s, source, "image"); err != nil {
 		return in, err
@@ -67,7 +67,7 @@ func Load(s *torch.Scope, source, target, pairs *pipeline.Batch) (in Inputs, err
 		if in.Target, err = load(s, target, "image"); err != nil {
 			return in, err
 		}
-		if target.Header().Labelled {
+		if target.Header().Labeled {
 			margins, shape, err := target.Tensor("label")
 			if err != nil {
 				return in, err

@@ -34,7 +34,7 @@ type Method struct {
 	patch        *patchContrast
 }
 
-// New makes and initialises a method in scope. The initialisation draws from the
+// New makes and initializes a method in scope. The initialization draws from the
 // default generator.
 func New(scope *torch.Scope, cfg config.Config, classes int) (*Method, error) {
 	architecture, err := network.Of(cfg.Network)

@@ -36,7 +36,7 @@ func everyLoss(t *testing.T, set ...string) config.Config {
 	return cfg
 }
 
-// noise are inputs that look like nothing, labelled in stripes, with pairs whose
+// noise are inputs that look like nothing, labeled in stripes, with pairs whose
 // crops overlap but for a corner.
 func noise(s *torch.Scope, cfg config.Config) Inputs {
 	n, h, w := cfg.Source.Batch, cfg.Source.Crop[0], cfg.Source.Crop[1]

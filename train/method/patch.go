@@ -94,7 +94,7 @@ type officialPatch struct {
 
 func (p officialPatch) stride() int { return p.mapStride }
 
-// maps takes one crop after the other: each is normalised by its own batch.
+// maps takes one crop after the other: each is normalized by its own batch.
 func (p officialPatch) maps(st *Step, a, b *torch.Tensor) (patchMaps, patchMaps) {
 	of := func(crops *torch.Tensor) patchMaps {
 		fused := st.Teacher.Decoded(crops, nn.Teaching).AvgPool2d(pooled, pooled).To(torch.Float32)

@@ -71,7 +71,7 @@ type Step struct {
 	look   Look
 	values *Values
 
-	pseudo    uda.PseudoLabels // of the target, once the teacher has labelled it
+	pseudo    uda.PseudoLabels // of the target, once the teacher has labeled it
 	negatives *loss.BankEntry  // of this step's crop pairs, once they are contrasted
 }
 

@@ -62,7 +62,7 @@ type MixTransformer struct {
 	norms  [4]*nn.LayerNorm
 }
 
-// NewMixTransformer makes an encoder with the published initialisation. Every
+// NewMixTransformer makes an encoder with the published initialization. Every
 // stage's channels must be a multiple of its heads (1, 2, 5, 8).
 func NewMixTransformer(p nn.Path, c MiTConfig) (*MixTransformer, error) {
 	for i, d := range c.Dims {
@@ -124,12 +124,12 @@ func (m *MixTransformer) Forward(x *torch.Tensor, mode nn.Mode) []*torch.Tensor 
 	return out
 }
 
-// convInit is MiT's initialisation of convolutions: normal by the fan-out.
+// convInit is MiT's initialization of convolutions: normal by the fan-out.
 func convInit(kernel, out, groups int) nn.Init {
 	return nn.Normal(math.Sqrt(2 / float64(kernel*kernel*out/groups)))
 }
 
-// linearInit is MiT's initialisation of linear layers. The published
+// linearInit is MiT's initialization of linear layers. The published
 // truncation at ±2 is a hundred standard deviations away.
 var linearInit = nn.Normal(0.02)
 

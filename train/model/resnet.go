@@ -46,7 +46,7 @@ type ResNetEncoder struct {
 	stages [4][]*bottleneck
 }
 
-// NewResNet makes a network with the published initialisation, drawn from the
+// NewResNet makes a network with the published initialization, drawn from the
 // default generator.
 func NewResNet(p nn.Path, c ResNetConfig) *ResNetEncoder {
 	r := &ResNetEncoder{config: c}

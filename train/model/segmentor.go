@@ -33,11 +33,11 @@ func (s Shape) Width() int {
 type EncoderSpec interface {
 	Shape() Shape
 	// New makes the encoder with its parameters under p, named as in its published
-	// files, with the published initialisation drawn from the default generator.
+	// files, with the published initialization drawn from the default generator.
 	New(p nn.Path) (Encoder, error)
 }
 
-// An Encoder turns normalised images [N,3,H,W] into maps, fine to coarse.
+// An Encoder turns normalized images [N,3,H,W] into maps, fine to coarse.
 type Encoder interface {
 	Shape() Shape
 	Forward(x *torch.Tensor, m nn.Mode) []*torch.Tensor
@@ -78,7 +78,7 @@ type Output struct {
 	Logits   *torch.Tensor   // [N,classes,h,w]
 }
 
-// Forward takes normalised images [N,3,H,W].
+// Forward takes normalized images [N,3,H,W].
 func (s *Segmentor) Forward(x *torch.Tensor, m nn.Mode) Output {
 	features := s.Backbone.Forward(x, m)
 	logits, fused := s.Head.Forward(features, m)

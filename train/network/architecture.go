@@ -96,7 +96,7 @@ func leastCommonMultiple(a, b int) int {
 }
 
 // New makes a network with its parameters under p: backbone.* and decode_head.*.
-// The initialisation draws from the default generator.
+// The initialization draws from the default generator.
 func (a Architecture) New(p nn.Path, classes int) (*Network, error) {
 	encoder, err := a.Encoder.New(p.Sub("backbone"))
 	if err != nil {

@@ -22,7 +22,7 @@ func Normalize(pix *torch.Tensor) *torch.Tensor {
 	return pix
 }
 
-// Picture is the i-th of normalised images [N,3,H,W] as bytes, [H,W,3].
+// Picture is the i-th of normalized images [N,3,H,W] as bytes, [H,W,3].
 func Picture(x *torch.Tensor, i int) raster.Raster {
 	s := x.Scope()
 	channel := func(v [3]float64) *torch.Tensor {

@@ -62,7 +62,7 @@ func (p Pass) Supervise(name string, label, weight *torch.Tensor) []loss.Term {
 	return p.supervise(name, label, weight)
 }
 
-// Train is a pass of training of normalised images [N,3,H,W]. detail is what
+// Train is a pass of training of normalized images [N,3,H,W]. detail is what
 // [Network.Detail] drew for them.
 func (n *Network) Train(x *torch.Tensor, detail raster.Box) Pass { return n.scales.train(n, x, detail) }
 
@@ -91,8 +91,8 @@ func (n *Network) Forward(x *torch.Tensor, m nn.Mode) (out model.Output) {
 
 // Predict is the logits of whole images [N,3,H,W], at the images' size. At two
 // scales no gradient passes. An image that is too small, or at two scales one whose
-// sides are no multiple of what it takes for them to meet, is padded with the mean
-// colour at its lower right, and the padding's logits are cut off.
+// sides are not a multiple of what it takes for them to meet, is padded with the mean
+// color at its lower right, and the padding's logits are cut off.
 func (n *Network) Predict(x *torch.Tensor, m nn.Mode) *torch.Tensor {
 	h, w := x.Dim(2), x.Dim(3)
 	if ph, pw := n.scales.pad(n, h), n.scales.pad(n, w); ph > h || pw > w {

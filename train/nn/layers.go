@@ -18,7 +18,7 @@ func Normal(std float64) Init { return func(t *torch.Tensor) { t.NormalInPlace(0
 // Uniform draws from [-bound, bound).
 func Uniform(bound float64) Init { return func(t *torch.Tensor) { t.UniformInPlace(-bound, bound) } }
 
-// KaimingFanOut is He's normal initialisation for ReLU by the fan-out (mmcv
+// KaimingFanOut is He's normal initialization for ReLU by the fan-out (mmcv
 // kaiming_init, the convolution modules of mmseg's heads).
 func KaimingFanOut(kernel, out, groups int) Init {
 	return Normal(math.Sqrt(2 / float64(kernel*kernel*out/groups)))
@@ -42,7 +42,7 @@ func NewLinear(p Path, in, out int, init Init) *Linear {
 func (l *Linear) Forward(x *torch.Tensor) *torch.Tensor { return x.Linear(l.Weight, l.Bias) }
 
 // Conv describes a square convolution. Zero values mean stride, dilation and
-// groups of 1, no padding, no bias, and PyTorch's default initialisation.
+// groups of 1, no padding, no bias, and PyTorch's default initialization.
 type Conv struct {
 	Kernel, Stride, Padding, Dilation, Groups int
 	Bias                                      bool
@@ -75,7 +75,7 @@ func (l *Conv2d) Forward(x *torch.Tensor) *torch.Tensor {
 	return x.Conv2d(l.Weight, l.Bias, l.conv.Stride, l.conv.Padding, l.conv.Dilation, l.conv.Groups)
 }
 
-// BatchNorm2d normalises the channels of [N,C,H,W]; eps 1e-5, momentum 0.1.
+// BatchNorm2d normalizes the channels of [N,C,H,W]; eps 1e-5, momentum 0.1.
 type BatchNorm2d struct{ weight, bias, mean, variance, batches *torch.Tensor }
 
 // NewBatchNorm2d makes a batch norm over n channels.
@@ -93,7 +93,7 @@ func newBatchNorm2d(p Path, n int, scale float64) *BatchNorm2d {
 	}
 }
 
-// Forward normalises by the batch's or the running statistics.
+// Forward normalizes by the batch's or the running statistics.
 func (l *BatchNorm2d) Forward(x *torch.Tensor, m Mode) *torch.Tensor {
 	mean, variance := l.mean, l.variance
 	switch {
@@ -113,7 +113,7 @@ const (
 	eps      = 1e-5
 )
 
-// together normalises by the statistics of all ranks' batches, which are
+// together normalizes by the statistics of all ranks' batches, which are
 // equally large: the variance is the mean of theirs and the variance of their
 // means (Chan et al., "Updating Formulae and a Pairwise Algorithm for Computing
 // Sample Variances", 1979). running may be nil.
@@ -136,7 +136,7 @@ func (l *BatchNorm2d) together(x, runningMean, runningVariance *torch.Tensor, g 
 	return x.Sub(channels(mean)).Mul(channels(scale)).Add(channels(l.bias)).To(dtype)
 }
 
-// LayerNorm normalises over the last dimension.
+// LayerNorm normalizes over the last dimension.
 type LayerNorm struct {
 	weight, bias *torch.Tensor
 	n            int
@@ -148,7 +148,7 @@ func NewLayerNorm(p Path, n int, eps float64) *LayerNorm {
 	return &LayerNorm{p.Param("weight", Constant(1), n), p.Param("bias", Constant(0), n), n, eps}
 }
 
-// Forward normalises [..., n] in float32, as autocast does on a GPU; for the
+// Forward normalizes [..., n] in float32, as autocast does on a GPU; for the
 // CPU, libtorch has no such rule.
 func (l *LayerNorm) Forward(x *torch.Tensor) *torch.Tensor {
 	return x.To(torch.Float32).LayerNorm(l.n, l.weight, l.bias, l.eps)

@@ -12,7 +12,7 @@ import (
 )
 
 // Mode says how a forward pass treats the layers that behave differently in
-// training. The student trains with both, the teacher normalises by the batch
+// training. The student trains with both, the teacher normalizes by the batch
 // without dropout, evaluation uses neither.
 type Mode struct {
 	BatchStatistics bool // batch norms use, and track, the batch's statistics

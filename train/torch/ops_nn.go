@@ -14,13 +14,13 @@ func (t *Tensor) Conv2d(weight, bias *Tensor, stride, padding, dilation, groups 
 	return t.one("conv2d", t, weight, bias, []int{stride, stride}, []int{padding, padding}, []int{dilation, dilation}, groups)
 }
 
-// BatchNorm normalises each channel by the batch's statistics (training,
+// BatchNorm normalizes each channel by the batch's statistics (training,
 // updating the running ones) or by the running ones.
 func (t *Tensor) BatchNorm(weight, bias, mean, variance *Tensor, training bool, momentum, eps float64) *Tensor {
 	return t.one("batch_norm", t, weight, bias, mean, variance, training, momentum, eps, false)
 }
 
-// LayerNorm normalises over the last dimension, of size n.
+// LayerNorm normalizes over the last dimension, of size n.
 func (t *Tensor) LayerNorm(n int, weight, bias *Tensor, eps float64) *Tensor {
 	return t.one("layer_norm", t, []int{n}, weight, bias, eps)
 }

@@ -44,7 +44,7 @@ func TestTeacherFollowsParametersOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !teacher.Get("p0").Equal(student.Get("p0")) {
-			t.Error("at iteration 0 the teacher is no copy")
+			t.Error("at iteration 0 the teacher is not a copy")
 		}
 		set(teacher, "ema.init.")
 		for i, iteration := range golden.Param[[]int](c, "local_iters") {
@@ -153,11 +153,11 @@ func TestDrawsAreInRange(t *testing.T) {
 		}
 		for _, i := range d.Images {
 			for k, f := range i.Factors {
-				centre := 1.0
+				center := 1.0
 				if k == 3 {
-					centre = 0
+					center = 0
 				}
-				if f < centre-0.2 || f > centre+0.2 {
+				if f < center-0.2 || f > center+0.2 {
 					t.Fatalf("factor %d is %v", k, f)
 				}
 			}

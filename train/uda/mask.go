@@ -41,8 +41,8 @@ func (k Blocks) Of(first, n int) Blocks {
 	return k
 }
 
-// Apply sets the hidden pixels of normalised images [N,3,H,W] to 0, the mean
-// colour.
+// Apply sets the hidden pixels of normalized images [N,3,H,W] to 0, the mean
+// color.
 func (k Blocks) Apply(images *torch.Tensor) *torch.Tensor {
 	n := len(k.Keep) / (k.Rows * k.Cols)
 	mask := images.Scope().FromUint8(k.Keep, n, 1, k.Rows, k.Cols).To(torch.Float32)

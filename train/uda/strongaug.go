@@ -7,7 +7,7 @@ import (
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
-// The ImageNet statistics that images are normalised by, on a scale of 0 to
+// The ImageNet statistics that images are normalized by, on a scale of 0 to
 // 255 (mmseg's img_norm_cfg).
 var (
 	Mean = [3]float64{123.675, 116.28, 103.53}
@@ -62,7 +62,7 @@ func (d Draws) Of(first, n int) Draws {
 	return d
 }
 
-// Apply disturbs normalised images [N,3,H,W] by the draws.
+// Apply disturbs normalized images [N,3,H,W] by the draws.
 func Apply(images *torch.Tensor, d Draws) *torch.Tensor {
 	if !d.Jitter && !d.Blur {
 		return images
@@ -86,7 +86,7 @@ func channels(s *torch.Scope, v [3]float64) *torch.Tensor {
 	return s.FromFloat32([]float32{float32(v[0] / 255), float32(v[1] / 255), float32(v[2] / 255)}, 1, 3, 1, 1)
 }
 
-// Jitter changes the colours of normalised images [N,3,H,W] as kornia 0.5.8
+// Jitter changes the colors of normalized images [N,3,H,W] as kornia 0.5.8
 // does on the scale of 0 to 1: brightness is added and contrast multiplied,
 // both clamped; saturation and hue change in HSV, their input unclamped
 // (kornia/enhance/adjust.py).
@@ -140,7 +140,7 @@ func fromHSV(h, s, v *torch.Tensor) *torch.Tensor {
 	return all.Gather(1, torch.Stack(1, i, i.Add(6), i.Add(12)))
 }
 
-// Blur convolves normalised images [N,3,H,W] with a Gaussian whose kernel size
+// Blur convolves normalized images [N,3,H,W] with a Gaussian whose kernel size
 // follows from the image's, borders mirrored.
 func Blur(images *torch.Tensor, sigma float64) *torch.Tensor {
 	s := images.Scope()
@@ -158,7 +158,7 @@ func KernelSize(n int) int {
 	return int(math.Floor(tenth - 0.5 + math.Mod(tenth, 2)))
 }
 
-// gaussian is a normalised kernel, cut where its weights fall below 1e-11 of
+// gaussian is a normalized kernel, cut where its weights fall below 1e-11 of
 // the sum: beyond 7 pixels for the largest sigma in use.
 func gaussian(size int, sigma float64) []float32 {
 	radius := min(size/2, int(math.Ceil(7*sigma)))

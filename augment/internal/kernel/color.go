@@ -94,7 +94,7 @@ func Hue(pix []byte, shift byte) { huePlain(pix[hueFast(pix, shift):], shift) }
 
 // huePlain gives Pillow's bytes with fewer and shorter operations than
 // Pillow's: what it computes in doubles is correctly rounded float32 here, and
-// divisions by 85 and 255 are products. The tests compare every colour.
+// divisions by 85 and 255 are products. The tests compare every color.
 func huePlain(pix []byte, shift byte) {
 	for i := 0; i+2 < len(pix); i += 3 {
 		p := pix[i : i+3 : i+3]

@@ -4,10 +4,10 @@ package kernel
 
 import "golang.org/x/sys/cpu"
 
-// fast tells whether the processor runs the assembly.
+// fast reports whether the processor runs the assembly.
 var fast = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
-// colorStep is the bytes of 8 RGB pixels, what the colour routines take at a
+// colorStep is the bytes of 8 RGB pixels, what the color routines take at a
 // time.
 const colorStep = 24
 

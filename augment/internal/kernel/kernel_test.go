@@ -307,7 +307,7 @@ func pillowHue(r, g, b, shift byte) (byte, byte, byte) {
 	return v, p, q
 }
 
-// TestHueIsPillows compares every colour, by a few shifts.
+// TestHueIsPillows compares every color, by a few shifts.
 func TestHueIsPillows(t *testing.T) {
 	shifts := []byte{0, 19, 236, 42, 43, 127}
 	if testing.Short() {

@@ -6,7 +6,7 @@ import "math"
 // may be picked from by shuffles; beyond, single loads are as fast.
 const maxSpan = 8
 
-// NearestTaps are the positions of a row's nearest-neighbour choice.
+// NearestTaps are the positions of a row's nearest-neighbor choice.
 type NearestTaps struct {
 	index []int32 // source pixel of each position
 	// For groups of 16 positions of one-byte pixels: where the group's span

@@ -47,7 +47,7 @@ func TestKilled(t *testing.T) {
 			for killed := 0; killed < kills; {
 				out := t.TempDir()
 				begin := time.Now()
-				failed := signalled(t, j, out, rand.N(took), func(c *exec.Cmd) {
+				failed := signaled(t, j, out, rand.N(took), func(c *exec.Cmd) {
 					// An error says that the job was faster.
 					_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
 				})
@@ -78,7 +78,7 @@ func TestStopped(t *testing.T) {
 			want := contents(t, out)
 			for range times(20, 2) {
 				out := t.TempDir()
-				failed := signalled(t, j, out, rand.N(took), func(c *exec.Cmd) {
+				failed := signaled(t, j, out, rand.N(took), func(c *exec.Cmd) {
 					_ = syscall.Kill(-c.Process.Pid, syscall.SIGSTOP)
 					time.Sleep(100 * time.Millisecond)
 					_ = syscall.Kill(-c.Process.Pid, syscall.SIGCONT)
@@ -93,9 +93,9 @@ func TestStopped(t *testing.T) {
 	}
 }
 
-// signalled starts a job, does something to it after a while, and waits for its
+// signaled starts a job, does something to it after a while, and waits for its
 // end. It counts a job that did not end well.
-func signalled(t *testing.T, j job, out string, after time.Duration, do func(*exec.Cmd)) int {
+func signaled(t *testing.T, j job, out string, after time.Duration, do func(*exec.Cmd)) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), hangs)
 	defer cancel()

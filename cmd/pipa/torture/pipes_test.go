@@ -11,7 +11,7 @@ import (
 )
 
 // TestPipesClose ends a pipe at either end, after every so many bytes. Whoever
-// reads no more is no error; who is cut off says so and leaves no file.
+// reads no more is not an error; who is cut off says so and leaves no file.
 func TestPipesClose(t *testing.T) {
 	t.Parallel()
 	info, err := os.Stat(filepath.Join(bench, "gta.arrow"))
@@ -84,7 +84,7 @@ func TestClosedEnds(t *testing.T) {
 			}
 		})
 	}
-	// Messages that cannot be had are no reason to fail.
+	// Messages that cannot be had are not a reason to fail.
 	must(t, sh(`pipa cat $IN/gta.arrow -o $OUT/x.arrow 2>&-`, bench, t.TempDir()))
 	must(t, sh(`pipa cat $IN/gta.arrow -o $OUT/x.arrow 2> /dev/full`, bench, t.TempDir()))
 }

@@ -186,7 +186,7 @@ func lastOffset(b []byte) int32 {
 	return int32(binary.LittleEndian.Uint32(b[len(b)-4:]))
 }
 
-// cleanBits tells whether a bitmap is 0 past its first n bits.
+// cleanBits reports whether a bitmap is 0 past its first n bits.
 func cleanBits(b []byte, n int64) bool {
 	for i := n / 8; i < int64(len(b)); i++ {
 		v := b[i]

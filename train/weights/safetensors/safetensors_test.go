@@ -47,7 +47,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 	}
 	if _, err := f.Tensor("scaler"); err == nil || !strings.Contains(err.Error(), `"scalar"`) {
-		t.Errorf("a misspelt name: %v", err)
+		t.Errorf("a misspelled name: %v", err)
 	}
 }
 
