@@ -26,7 +26,7 @@ func (c *Confusion) Add(prediction, label *torch.Tensor) error {
 	known := label.Ne(int(raster.Ignore))
 	cells := label.Mul(c.Classes).Add(prediction).MaskedSelect(known).BinCount(len(c.Counts)).Int64s()
 	if len(cells) > len(c.Counts) {
-		return fmt.Errorf("count confusion: a label or prediction is no class of 0 to %d", c.Classes-1)
+		return fmt.Errorf("count confusion: a label or prediction is not a class of 0 to %d", c.Classes-1)
 	}
 	for i, n := range cells {
 		c.Counts[i] += n
@@ -93,7 +93,7 @@ var (
 	Synthia13 = []int{0, 1, 2, 6, 7, 8, 10, 11, 12, 13, 15, 17, 18}
 )
 
-// AreCityscapes tells whether the classes are Cityscapes' 19, in their order:
+// AreCityscapes reports whether the classes are Cityscapes' 19, in their order:
 // the sets of 16 and 13 are of them.
 func AreCityscapes(classes []string) bool {
 	return slices.Equal(classes, raster.CityscapesClasses())

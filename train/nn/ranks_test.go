@@ -10,7 +10,7 @@ import (
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
 )
 
-// near tells whether two tensors differ by no more than rounding, of terms as
+// near reports whether two tensors differ by no more than rounding, of terms as
 // large as the largest element.
 func near(a, b *torch.Tensor) bool {
 	return a.Sub(b).Abs().Max().Item() <= 1e-5*max(1, b.Abs().Max().Item())

@@ -64,7 +64,7 @@ func (s *Scope) Call(name string, args ...any) []*Tensor {
 			out[i] = owner.adopt(uintptr(v.payload))
 		case tagNone:
 		default:
-			panic(&OpError{Op: name, Message: fmt.Sprintf("result %d is no tensor", i)})
+			panic(&OpError{Op: name, Message: fmt.Sprintf("result %d is not a tensor", i)})
 		}
 	}
 	return out

@@ -146,7 +146,7 @@ func (g *Group) Total(s *Scope, values []float64) (sums []float64, err error) {
 	return sums, err
 }
 
-// Any tells whether it is so on any rank.
+// Any reports whether it is so on any rank.
 func (g *Group) Any(s *Scope, so bool) (bool, error) {
 	v := 0.0
 	if so {

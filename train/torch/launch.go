@@ -95,7 +95,7 @@ func firstHost(list string) string {
 	return list[:i] + number + suffix
 }
 
-// Alone tells whether there are no other ranks.
+// Alone reports whether there are no other ranks.
 func (l Launch) Alone() bool { return l.Ranks <= 1 }
 
 // Address is where the ranks meet.

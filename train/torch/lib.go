@@ -126,7 +126,7 @@ func (l *Lib) Path() string { return l.path }
 // Version is libtorch's version.
 func (l *Lib) Version() string { return l.version }
 
-// OneDNN tells whether convolutions on the CPU are computed by oneDNN. Where it
+// OneDNN reports whether convolutions on the CPU are computed by oneDNN. Where it
 // computes them wrongly, as Debian 13's does, libtorch does so itself, slower.
 func (l *Lib) OneDNN() bool { return l.oneDNN }
 
@@ -158,7 +158,7 @@ func (l *Lib) Exact(on bool) error {
 	})
 }
 
-// FixedShapes tells whether the shapes of convolutions repeat: then cuDNN tries
+// FixedShapes reports whether the shapes of convolutions repeat: then cuDNN tries
 // its algorithms on the first of each shape and keeps the fastest. It counts for
 // the whole process.
 func (l *Lib) FixedShapes(on bool) error {

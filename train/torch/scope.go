@@ -79,7 +79,7 @@ func (s *Scope) Autocast(on bool, f func()) {
 	f()
 }
 
-// Autocasting tells whether operations run under autocast.
+// Autocasting reports whether operations run under autocast.
 func (s *Scope) Autocasting() bool { return s.autocast }
 
 // RandomState is the state of the device's default random generator.

@@ -125,7 +125,7 @@ func (t *Tensor) Device() Device {
 	return Device(fmt.Sprintf("device-%d:%d", i.deviceType, i.deviceIndex))
 }
 
-// RequiresGrad tells whether operations on t are recorded for autograd.
+// RequiresGrad reports whether operations on t are recorded for autograd.
 func (t *Tensor) RequiresGrad() bool { return t.describe().requiresGrad != 0 }
 
 // String is t's type and shape, as in "float32[2 3]".
@@ -279,7 +279,7 @@ func (s *Scope) FromUint8(data []byte, shape ...int) *Tensor {
 func (s *Scope) FromBytes(data []byte, dtype DType, shape ...int) *Tensor {
 	size := map[DType]int{Uint8: 1, Bool: 1, Float16: 2, BFloat16: 2, Int32: 4, Float32: 4, Int64: 8, Float64: 8}[dtype]
 	if size == 0 || len(data)%size != 0 {
-		panic(&OpError{Op: "from bytes", Message: fmt.Sprintf("%d bytes are no whole number of %v", len(data), dtype)})
+		panic(&OpError{Op: "from bytes", Message: fmt.Sprintf("%d bytes are not a whole number of %v", len(data), dtype)})
 	}
 	return s.from(unsafe.Pointer(unsafe.SliceData(data)), len(data)/size, dtype, shape)
 }
@@ -345,7 +345,7 @@ func (s *Scope) blob(data unsafe.Pointer, n int, dtype DType, shape []int) *Tens
 	return s.adopt(h)
 }
 
-// Equal tells whether two tensors have the same shape and elements.
+// Equal reports whether two tensors have the same shape and elements.
 func (t *Tensor) Equal(o *Tensor) bool {
 	return slices.Equal(t.Shape(), o.Shape()) && slices.Equal(t.Float64s(), o.Float64s())
 }

@@ -153,7 +153,7 @@ func huggingFace(f *safetensors.File) (*safetensors.File, error) {
 			break
 		}
 		if renamed == "" {
-			return nil, fmt.Errorf("%s is no name of a SegFormer encoder", full)
+			return nil, fmt.Errorf("%s is not a name of a SegFormer encoder", full)
 		}
 		t.Name = "backbone." + renamed
 		if strings.Contains(name, ".attention.self.key.") {

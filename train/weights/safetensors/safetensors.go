@@ -153,7 +153,7 @@ func New(metadata map[string]string, tensors []Tensor) (*File, error) {
 // Names lists the tensors in the order of their data.
 func (f *File) Names() []string { return slices.Clone(f.names) }
 
-// Has tells whether there is a tensor of this name.
+// Has reports whether there is a tensor of this name.
 func (f *File) Has(name string) bool { _, ok := f.tensors[name]; return ok }
 
 // Tensor returns the tensor of this name.

@@ -69,7 +69,7 @@ func call(function any, args []any) (any, error) {
 		}
 		return args[0], nil
 	}
-	return nil, errors.New("the pickle calls what is no function")
+	return nil, errors.New("the pickle calls what is not a function")
 }
 
 // maxDims bounds a tensor's dimensions. Those of networks have at most 5.
@@ -418,7 +418,7 @@ func (u *unpickler) value(op byte) (any, error) {
 		module, ok1 := names[0].(string)
 		name, ok2 := names[1].(string)
 		if !ok1 || !ok2 {
-			return nil, errors.New("the pickle has a class whose name is no text")
+			return nil, errors.New("the pickle has a class whose name is not text")
 		}
 		return class(module, name), nil
 	case 'R': // REDUCE

@@ -61,7 +61,7 @@ func Parse(data []byte) (*safetensors.File, error) {
 	case len(data) > 0 && data[0] == 0x80:
 		object, err = parseLegacy(data)
 	default:
-		return nil, errors.New("it is no file of torch.save: neither a zip archive nor a pickle")
+		return nil, errors.New("it is not a file of torch.save: neither a zip archive nor a pickle")
 	}
 	if err != nil {
 		return nil, err
