@@ -61,8 +61,8 @@ func TestReadsWhatTorchSaved(t *testing.T) {
 
 func TestOtherFilesAreRefused(t *testing.T) {
 	for name, c := range map[string]struct{ data, reason string }{
-		"text":       {"hello", "no file of torch.save"},
-		"empty":      {"", "no file of torch.save"},
+		"text":       {"hello", "not a file of torch.save"},
+		"empty":      {"", "not a file of torch.save"},
 		"a pickle":   {"\x80\x02K\x07.", "not one of torch.save"},
 		"cut":        {"\x80\x02", "not one of torch.save"},
 		"a zip":      {"PK\x03\x04 and more", "zip"},
