@@ -1,4 +1,4 @@
-.PHONY: help setup build torch demo test lint processors sanitize fuzz torture soak bench bench-uda vulncheck dist clean
+.PHONY: help setup build torch demo clean test lint check test-all processors fuzz torture interop-weights soak bench bench-uda vulncheck dist release-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^##@ / { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,19 +22,23 @@ clean: ## remove what was built
 
 ##@ Test
 
-test: torch ## formatting, vet, and all tests
+test: torch ## formatting, vet, and the tests of all that is claimed: what must pass
 	@scripts/setup test
 	@scripts/test
 
-lint: ## golangci-lint over all modules, by .golangci.yml
+lint: setup ## golangci-lint over all modules, by .golangci.yml
 	@scripts/lint
+
+check: torch ## race detector on the data packages, adapter under sanitizers, portable kernels, some torture, Beam
+	@scripts/setup test
+	@scripts/check
+
+test-all: torch ## all tests under the race detector, the long ones too; about half an hour
+	@scripts/setup test
+	CGO_ENABLED=1 go test -race -timeout 2h ./train ./cmd/pipa ./...
 
 processors: torch ## golden and rank tests with the kernels of other processors, a table; about a quarter of an hour
 	@scripts/test-processors
-
-sanitize: torch ## the adapter under the address and undefined behavior sanitizers, Go under the race detector
-	@scripts/test-adapter
-	go test -race -timeout 30m ./...
 
 fuzz: torch ## every parser of foreign bytes, 2 minutes each; about an hour
 	@scripts/fuzz
@@ -43,11 +47,15 @@ torture: torch ## failing disks, power cuts, kills, lost inputs, closed pipes: a
 	@scripts/setup test
 	@bash -o pipefail -c "go test ./cmd/pipa/torture -count 1 -timeout 1h -full -v | grep -v '^ *=== \|^ *--- PASS'"
 
+interop-weights: setup ## weights by PyTorch, transformers, timm, … as pipa reads them; installs 6 GB from PyPI once
+	@scripts/interop-weights
+
 ##@ Measure
 
 bench: build torch ## the data path and tensor operations, side by side with OpenCV and PyTorch in Python
+	@scripts/bench-python || true
 	go run ./bench/loader
-	@for size in "-size 128" "-size 256 -rounds 6 -threads 2"; do echo "MiT-B5 and DAFormer, forward and backward, $$size"; go run ./bench/mitb5 $$size; done
+	@for size in "-size 128" "-size 256 -rounds 6 -threads 2"; do go run ./bench/mitb5 $$size; done
 
 bench-uda: build torch ## the ablation on the fixtures: every recipe, three seeds; about an hour on 2 cores
 	@scripts/bench-uda
@@ -62,3 +70,6 @@ vulncheck: setup ## known vulnerabilities in what is linked, by Go's database
 
 dist: setup ## release archives for three systems, with checksums and SBOMs
 	@scripts/dist
+
+release-check: ## every target that may fail, and a table of them at the end; hours
+	@scripts/release-check

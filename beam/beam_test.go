@@ -16,6 +16,7 @@ import (
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/crops"
 	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
@@ -29,21 +30,13 @@ var dataDir string
 
 func TestMain(m *testing.M) {
 	beam.Init()
-	code, err := func() (int, error) {
-		var err error
-		if dataDir, err = os.MkdirTemp("", "pipa-beam-test-"); err != nil {
-			return 1, err
-		}
-		defer os.RemoveAll(dataDir)
-		if err := fixtures.Write(context.Background(), dataDir, fixtures.Options{Seed: 3, Width: 96, GTA: 7, SYNTHIA: -1, Train: 5, Val: -1}); err != nil {
-			return 1, err
-		}
-		return m.Run(), nil
-	}()
+	var err error
+	dataDir, err = shared.Data(fixtures.Options{Seed: 3, Width: 96, GTA: 7, Train: 5, Val: -1, Domains: []fixtures.Domain{fixtures.GTA, fixtures.Cityscapes}})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	os.Exit(code)
+	os.Exit(m.Run())
 }
 
 // planFile writes a plan of four shards.

@@ -59,7 +59,7 @@ func run(ctx context.Context, planFile string, job Job) error {
 		return err
 	}
 	if err := plan.CheckPixels(job.MaxPixels); err != nil {
-		return fmt.Errorf("%s: %w", planFile, err)
+		return fmt.Errorf("%s: %w: pass --max-pixels %d if you trust it", planFile, err, plan.MaxPixels)
 	}
 	// Workers have working directories of their own.
 	for _, dir := range []*string{&job.Out, &job.Source, &job.Mixed} {

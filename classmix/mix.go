@@ -78,16 +78,45 @@ func Blend(source, target, mask raster.Raster) raster.Raster {
 	return out
 }
 
+// An UnlabelledError says that a source sample has no label to choose classes by.
+type UnlabelledError struct{ SourceID string }
+
+func (e *UnlabelledError) Error() string {
+	return fmt.Sprintf("classmix: source %s has no label", e.SourceID)
+}
+
+// A SizeError says that a source and a target sample differ in size, so that
+// neither can be pasted into the other.
+type SizeError struct {
+	SourceID, TargetID string
+	Source, Target     raster.Size
+}
+
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("classmix: source %s is %dx%d, target %s is %dx%d: crop both to one size first",
+		e.SourceID, e.Source.Width, e.Source.Height, e.TargetID, e.Target.Width, e.Target.Height)
+}
+
+func sizeOf(s pipeline.Sample) raster.Size {
+	return raster.Size{Height: s.Image.Height(), Width: s.Image.Width()}
+}
+
+// A ClassesError says that the labels of source and target mean different things.
+type ClassesError struct{ Source, Target []string }
+
+func (e *ClassesError) Error() string {
+	return fmt.Sprintf("classmix: the source's classes are %q, the labelled target's %q: want the same, or a target without labels", e.Source, e.Target)
+}
+
 // Mix mixes one source sample with one target sample of the same size. Where
 // the target has a label (a pseudo-label, say) the mixed label keeps it, else
 // it is 255 outside the pasted classes.
 func Mix(source, target pipeline.Sample, seed uint64, o Options) (pipeline.Mix, error) {
 	if source.Label.Empty() {
-		return pipeline.Mix{}, fmt.Errorf("classmix: source %s has no label", source.ID)
+		return pipeline.Mix{}, &UnlabelledError{source.ID}
 	}
 	if !source.Image.SameSize(target.Image) {
-		return pipeline.Mix{}, fmt.Errorf("classmix: source %s is %dx%d, target %s is %dx%d: crop both to one size first (pipa augment --crop HEIGHTxWIDTH)",
-			source.ID, source.Image.Width(), source.Image.Height(), target.ID, target.Image.Width(), target.Image.Height())
+		return pipeline.Mix{}, &SizeError{source.ID, target.ID, sizeOf(source), sizeOf(target)}
 	}
 	rng := pipeline.NewKey(seed, o.Epoch, "classmix", source.ID+"\x00"+target.ID).Rand()
 	m := pipeline.Mix{Sample: source, TargetID: target.ID, Weight: o.Weight, Classes: Choose(source.Label, rng)}
@@ -113,7 +142,7 @@ func Header(source, target pipeline.Header, o Options) (pipeline.Header, error) 
 		return pipeline.Header{}, fmt.Errorf("classmix: the streams are of %s and %s, want samples", source.Kind.Plural(), target.Kind.Plural())
 	}
 	if target.Labelled && !slices.Equal(source.Classes, target.Classes) {
-		return pipeline.Header{}, fmt.Errorf("classmix: the source's classes are %q, the labelled target's %q: want the same, or a target without labels (pipa read --unlabelled)", source.Classes, target.Classes)
+		return pipeline.Header{}, &ClassesError{source.Classes, target.Classes}
 	}
 	header, err := source.With("classmix", struct {
 		Options

@@ -2,7 +2,6 @@ package deploy_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/pipa-uda/pipa/fixtures/shared"
 )
 
 // job is what the tests look at in a Kubernetes Job.
@@ -92,7 +92,7 @@ func TestKubernetesJobs(t *testing.T) {
 	if len(all) != 3 {
 		t.Fatalf("%d documents, want 3", len(all))
 	}
-	pipa := build(t)
+	pipa := program(t)
 	for i, j := range all {
 		c := j.Spec.Template.Spec.Containers
 		if j.APIVersion != "batch/v1" || j.Kind != "Job" || j.Spec.Template.Spec.RestartPolicy != "Never" || len(c) != 1 || c[0].Name != "pipa" {
@@ -155,15 +155,25 @@ func TestSlurmSubmitsThreeSteps(t *testing.T) {
 	}
 }
 
+// program is the path of pipa.
+func program(t *testing.T) string {
+	t.Helper()
+	path, err := shared.Program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // TestTheStepsSurviveKills runs local.sh, and compares with one process that
 // nobody killed.
 func TestTheStepsSurviveKills(t *testing.T) {
-	pipa := build(t)
-	dir := t.TempDir()
-	if err := fixtures.Write(context.Background(), filepath.Join(dir, "data"), fixtures.Options{Seed: 2, Width: 128, GTA: -1, SYNTHIA: -1, Train: 12, Val: -1}); err != nil {
+	pipa := program(t)
+	data, err := shared.Data(fixtures.Options{Seed: 2, Width: 128, Train: 12, Val: -1, Domains: []fixtures.Domain{fixtures.Cityscapes}})
+	if err != nil {
 		t.Fatal(err)
 	}
-	city, flags := filepath.Join(dir, "data", "cityscapes"), []string{"--size", "64", "--base", "128", "--epochs", "4", "--shards", "11"}
+	dir, city, flags := t.TempDir(), filepath.Join(data, "cityscapes"), []string{"--size", "64", "--base", "128", "--epochs", "4", "--shards", "11"}
 	command := func(name string, args ...string) string {
 		c := exec.Command(name, args...)
 		c.Env = append(os.Environ(), "PATH="+filepath.Dir(pipa)+":"+os.Getenv("PATH"))
@@ -179,16 +189,4 @@ func TestTheStepsSurviveKills(t *testing.T) {
 	}
 	command(pipa, append([]string{"precompute", "pairs", "--source", "cityscapes:" + city, "--unlabelled", "--out", filepath.Join(dir, "whole"), "--progress", "never"}, flags...)...)
 	command("diff", "-r", filepath.Join(dir, "whole"), filepath.Join(dir, "shared"))
-}
-
-// build makes the binary as releases are made.
-func build(t *testing.T) string {
-	t.Helper()
-	pipa := filepath.Join(t.TempDir(), "pipa")
-	c := exec.Command("go", "build", "-o", pipa, "../cmd/pipa")
-	c.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("build pipa: %v: %s", err, out)
-	}
-	return pipa
 }

@@ -60,6 +60,28 @@ type row struct {
 	inPlace bool // the rasters of fixed size lie in their columns already
 }
 
+// A BatchSizeError says that so many rows take more than [MaxBatchBytes]; fewer
+// may not.
+type BatchSizeError struct {
+	Rows  int
+	Bytes int // of all of them
+}
+
+func (e *BatchSizeError) Error() string {
+	return fmt.Sprintf("a batch of %d rows needs %d MiB, a batch holds %d", e.Rows, e.Bytes>>20, MaxBatchBytes>>20)
+}
+
+// A RowSizeError says that a row alone takes more than [MaxBatchBytes].
+type RowSizeError struct {
+	Kind  Kind
+	ID    string
+	Bytes int
+}
+
+func (e *RowSizeError) Error() string {
+	return fmt.Sprintf("%s %q needs %d MiB, a batch holds %d: resize or crop it first", e.Kind, e.ID, e.Bytes>>20, MaxBatchBytes>>20)
+}
+
 // start checks that a row of this kind and size fits.
 func (b *Builder) start(kind Kind, id string, size int, rasters ...raster.Raster) (*row, error) {
 	if b.err != nil {
@@ -76,9 +98,9 @@ func (b *Builder) start(kind Kind, id string, size int, rasters ...raster.Raster
 	}
 	if b.bytes+size > MaxBatchBytes {
 		if b.rows == 0 {
-			return nil, fmt.Errorf("%s %q needs %d MiB, a batch holds %d: resize or crop it first", kind, id, size>>20, MaxBatchBytes>>20)
+			return nil, &RowSizeError{Kind: kind, ID: id, Bytes: size}
 		}
-		return nil, fmt.Errorf("a batch of %d rows needs more than %d MiB: use a smaller --batch", b.rows+1, MaxBatchBytes>>20)
+		return nil, &BatchSizeError{Rows: b.rows + 1, Bytes: b.bytes + size}
 	}
 	b.bytes += size
 	return &row{b: b}, nil

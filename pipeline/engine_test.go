@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pipa-uda/pipa/pipeline/raster"
@@ -27,46 +28,48 @@ func numbers(n int) iter.Seq2[int, error] {
 // TestMapKeepsOrder: whichever job ends first, results come in the order of
 // the input.
 func TestMapKeepsOrder(t *testing.T) {
-	defer goleak.VerifyNone(t)
-	for _, workers := range []int{-1, 0, 1, 2, 7, 100} {
-		slow := func(_ context.Context, i int) (int, error) {
-			time.Sleep(time.Duration(rand.IntN(200)) * time.Microsecond)
-			return i * i, nil
-		}
-		i := 0
-		for v, err := range Map(t.Context(), workers, numbers(50), slow, nil) {
-			if err != nil || v != i*i {
-				t.Fatalf("%d workers: result %d is %d, %v", workers, i, v, err)
+	synctest.Test(t, func(t *testing.T) {
+		for _, workers := range []int{-1, 0, 1, 2, 7, 100} {
+			slow := func(_ context.Context, i int) (int, error) {
+				time.Sleep(rand.N(time.Minute))
+				return i * i, nil
 			}
-			i++
+			i := 0
+			for v, err := range Map(t.Context(), workers, numbers(50), slow, nil) {
+				if err != nil || v != i*i {
+					t.Fatalf("%d workers: result %d is %d, %v", workers, i, v, err)
+				}
+				i++
+			}
+			if i != 50 {
+				t.Errorf("%d workers: %d results, want 50", workers, i)
+			}
 		}
-		if i != 50 {
-			t.Errorf("%d workers: %d results, want 50", workers, i)
-		}
-	}
+	})
 }
 
 // TestMapIsBounded: a consumer that does not move lets at most 2*workers
 // values, and the one on its way in, leave the input.
 func TestMapIsBounded(t *testing.T) {
-	defer goleak.VerifyNone(t)
-	const workers = 3
-	var taken atomic.Int32
-	in := func(yield func(int, error) bool) {
-		for i := range 1000 {
-			taken.Add(1)
-			if !yield(i, nil) {
-				return
+	synctest.Test(t, func(t *testing.T) {
+		const workers = 3
+		var taken atomic.Int32
+		in := func(yield func(int, error) bool) {
+			for i := range 1000 {
+				taken.Add(1)
+				if !yield(i, nil) {
+					return
+				}
 			}
 		}
-	}
-	for range Map(t.Context(), workers, in, func(_ context.Context, i int) (int, error) { return i, nil }, nil) {
-		time.Sleep(20 * time.Millisecond) // lets the pool run as far ahead as it may
-		if n := taken.Load(); n > 2*workers+2 {
-			t.Fatalf("%d values taken for the first result", n)
+		for range Map(t.Context(), workers, in, func(_ context.Context, i int) (int, error) { return i, nil }, nil) {
+			synctest.Wait() // until the pool has run as far ahead as it may
+			if n := taken.Load(); n > 2*workers+2 {
+				t.Fatalf("%d values taken for the first result", n)
+			}
+			break
 		}
-		break
-	}
+	})
 }
 
 // TestMapEndsCleanly: every way out of the loop leaves no goroutine, and every

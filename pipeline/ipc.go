@@ -13,8 +13,21 @@ import (
 )
 
 // ErrClosedPipe is returned by Write when its reader has gone, as in
-// "pipa read … | head": the producer's work is done, not failed.
+// "producer | head": the producer's work is done, not failed.
 var ErrClosedPipe = errors.New("the reader of the stream has closed it")
+
+// ErrNotArrow is wrapped where what is read is not an Arrow IPC stream, ErrEmpty,
+// which wraps it, where there is nothing to read.
+var (
+	ErrNotArrow = arrowio.ErrNotArrow
+	ErrEmpty    = arrowio.ErrEmpty
+)
+
+// A FormatError says that data are whole, as far as can be seen, and of another
+// format or version than the one that is read.
+type FormatError struct{ Reason string }
+
+func (e *FormatError) Error() string { return e.Reason }
 
 // Write writes a stream to w and ends it with the marker that says it is
 // whole. After an error the marker is missing, so that no reader takes the

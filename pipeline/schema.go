@@ -95,10 +95,10 @@ func checkOf(m map[string]string) string {
 // parseHeader decodes and validates a schema's metadata.
 func parseHeader(m map[string]string) (h Header, ours bool, err error) {
 	if _, ok := m[keyKind]; !ok {
-		return h, false, fmt.Errorf("an Arrow stream, but not one of pipa: its schema lacks %s", keyKind)
+		return h, false, &FormatError{fmt.Sprintf("an Arrow stream, but not one of pipa: its schema lacks %s", keyKind)}
 	}
 	if v := m[keyVersion]; v != FormatVersion {
-		return h, false, fmt.Errorf("stream has format version %q, this pipa reads version %s", v, FormatVersion)
+		return h, false, &FormatError{fmt.Sprintf("stream has format version %q, this pipa reads version %s", v, FormatVersion)}
 	}
 	if m[keyCheck] != checkOf(m) {
 		return h, false, fmt.Errorf("the stream's metadata is damaged: its check does not match")
@@ -175,7 +175,7 @@ func (h Header) Validate() error {
 func (h Header) validateHistory() error {
 	for _, s := range h.History {
 		if !json.Valid(s.Params) {
-			return fmt.Errorf("history of stage %q is no JSON", s.Stage)
+			return fmt.Errorf("history of stage %q is not JSON", s.Stage)
 		}
 	}
 	return nil

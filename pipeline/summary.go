@@ -2,7 +2,7 @@ package pipeline
 
 import "github.com/pipa-uda/pipa/pipeline/raster"
 
-// A Summary is what "pipa inspect" tells of a stream.
+// A Summary is what a stream holds, counted row by row.
 type Summary struct {
 	Kind     Kind        `json:"kind"`
 	Version  string      `json:"version"`

@@ -2,12 +2,17 @@ package precompute
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 
 	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/pipeline/storage"
 )
+
+// ErrTaken is wrapped where a folder is not free for a plan: it holds something
+// else.
+var ErrTaken = errors.New("choose another folder")
 
 // Claim puts the plan into dir, which it creates, or checks that it is the one
 // there: the first thing that Run and NewMaker do.
@@ -46,7 +51,7 @@ func claim(p *Plan, dir storage.Folder) error {
 	return dir.Put(PlanFile, p.Write)
 }
 
-// owned tells whether dir holds the plan. It fails where dir is not free for it.
+// owned reports whether dir holds the plan. It fails where dir is not free for it.
 func owned(p *Plan, dir storage.Folder) (bool, error) {
 	there, err := planIn(dir)
 	if missing(err) {
@@ -65,14 +70,14 @@ func owned(p *Plan, dir storage.Folder) (bool, error) {
 		}
 		// A process of the same job may have come in between.
 		if there, err = planIn(dir); missing(err) {
-			return false, fmt.Errorf("it holds %s, and no plan: choose another folder", foreign)
+			return false, fmt.Errorf("it holds %s, and no plan: %w", foreign, ErrTaken)
 		}
 	}
 	if err != nil {
 		return false, err
 	}
 	if there.Digest != p.Digest {
-		return false, fmt.Errorf("it holds the shards of another plan, %s, this one is %s: choose another folder", there.Digest, p.Digest)
+		return false, fmt.Errorf("it holds the shards of another plan, %s, this one is %s: %w", there.Digest, p.Digest, ErrTaken)
 	}
 	return true, nil
 }

@@ -173,7 +173,7 @@ func removeAll(dir storage.Folder, prefix string) error {
 // errUnfinished marks a shard that has to be made.
 var errUnfinished = errors.New("not finished")
 
-// again tells whether finished's error means that the shard is to be made.
+// again reports whether finished's error means that the shard is to be made.
 func again(err error) bool { return missing(err) || errors.Is(err, errUnfinished) }
 
 // finished reads a shard's sidecar and checks it against plan and file. Its

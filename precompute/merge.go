@@ -11,6 +11,19 @@ import (
 	"github.com/pipa-uda/pipa/pipeline/storage"
 )
 
+// An UnfinishedError says that shards are missing or damaged: the next [Run] makes
+// them again.
+type UnfinishedError struct {
+	Unfinished, Shards int
+	Err                error // of the first of them
+}
+
+func (e *UnfinishedError) Error() string {
+	return fmt.Sprintf("%d of %d shards are not finished: %v", e.Unfinished, e.Shards, e.Err)
+}
+
+func (e *UnfinishedError) Unwrap() error { return e.Err }
+
 // Merge checks every shard of a plan in dir, row by row, and writes the
 // manifest: the commit that makes the folder a dataset. progress is called with
 // the rows checked so far; nil is silent. Merging again changes nothing.
@@ -24,13 +37,13 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (s
 	}
 	there, err := planIn(folder)
 	if missing(err) {
-		return fail(fmt.Errorf("it has no %s: no shard of this plan has been made here", PlanFile))
+		return fail(fmt.Errorf("it has no %s, and no shard of a plan: %w", PlanFile, ErrTaken))
 	}
 	if err != nil {
 		return fail(err)
 	}
 	if there.Digest != p.Digest {
-		return fail(fmt.Errorf("it holds the shards of another plan, %s, this one is %s", there.Digest, p.Digest))
+		return fail(fmt.Errorf("it holds the shards of another plan, %s, this one is %s: %w", there.Digest, p.Digest, ErrTaken))
 	}
 	unlock, err := folder.Lock(mergeLock)
 	if err != nil {
@@ -49,11 +62,12 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (s
 		}
 	}
 	if unfinished > 0 {
-		return fail(fmt.Errorf("%d of %d shards are not finished; run them again (pipa precompute --plan): %w", unfinished, p.Shards, errors.Join(bad...)))
+		return fail(&UnfinishedError{Unfinished: unfinished, Shards: p.Shards, Err: errors.Join(bad...)})
 	}
-	rows := 0
+	rows, damaged := 0, 0
 	for s, shard := range made {
 		if err := storage.VerifyShard(ctx, folder, shard); err != nil {
+			damaged++
 			// Its sidecar goes, so that the next run makes the shard again.
 			bad = append(bad, err, folder.Remove(sidecarFile(s)))
 		}
@@ -65,7 +79,7 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (s
 		}
 	}
 	if err := errors.Join(bad...); err != nil {
-		return fail(fmt.Errorf("damaged shards; run them again (pipa precompute --plan): %w", err))
+		return fail(&UnfinishedError{Unfinished: damaged, Shards: p.Shards, Err: err})
 	}
 	manifest := shards.NewManifest(p.Kind, made)
 	if err := folder.Put(shards.ManifestFile, manifest.Write); err != nil {

@@ -135,9 +135,17 @@ func (p *Plan) CheckPixels(maxPixels int) error {
 		maxPixels = raster.MaxPixels
 	}
 	if p.MaxPixels > maxPixels {
-		return fmt.Errorf("the plan lets images declare %d pixels, the limit is %d: pass --max-pixels %d if you trust it", p.MaxPixels, maxPixels, p.MaxPixels)
+		return &PixelLimitError{Plan: p.MaxPixels, Limit: maxPixels}
 	}
 	return nil
+}
+
+// A PixelLimitError says that a plan lets images declare more pixels than whoever
+// runs it.
+type PixelLimitError struct{ Plan, Limit int }
+
+func (e *PixelLimitError) Error() string {
+	return fmt.Sprintf("the plan lets images declare %d pixels, the limit is %d", e.Plan, e.Limit)
 }
 
 // items are the images that have a row in each epoch.
@@ -201,7 +209,7 @@ func readFile(ctx context.Context, name string) ([]byte, error) {
 	}
 	dir, file := path.Split(name)
 	if file == "" || strings.HasSuffix(dir, "://") {
-		return nil, fmt.Errorf("%s names no file", name)
+		return nil, fmt.Errorf("%s does not name a file", name)
 	}
 	folder, err := storage.Open(ctx, dir)
 	if err != nil {
@@ -239,7 +247,7 @@ func parsePlan(text []byte) (*Plan, error) {
 		return nil, err
 	}
 	if p.Format != planFormat && p.Format != planFormat1 {
-		return nil, fmt.Errorf("its format is %q, this pipa reads %q", p.Format, planFormat)
+		return nil, &pipeline.FormatError{Reason: fmt.Sprintf("its format is %q, this pipa reads %q", p.Format, planFormat)}
 	}
 	if p.Rules > loader.Rules || (p.Rules > 0) != (p.Format == planFormat) {
 		return nil, fmt.Errorf("it is made by version %d of the rules for pixels and pairing, this pipa has version %d", p.Rules, loader.Rules)

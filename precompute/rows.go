@@ -30,6 +30,16 @@ type input struct {
 // no retry will help.
 var ErrInput = errors.New("the input has changed since the plan was made")
 
+// An OpenError says that an input of a plan cannot be opened where it is said to
+// lie.
+type OpenError struct {
+	Dir string
+	Err error
+}
+
+func (e *OpenError) Error() string { return e.Err.Error() }
+func (e *OpenError) Unwrap() error { return e.Err }
+
 // openInput opens an input where it lies now: at dir, or where it lay. Its
 // images may declare maxPixels.
 func openInput(ctx context.Context, in Input, dir string, maxPixels int) (*input, error) {
@@ -45,7 +55,7 @@ func openInput(ctx context.Context, in Input, dir string, maxPixels int) (*input
 	}
 	set, err := OpenSet(ctx, l, in.Dir, options)
 	if err != nil {
-		return nil, err
+		return nil, &OpenError{in.Dir, err}
 	}
 	o := &input{in, set, map[string]int{}}
 	for i, e := range set.Entries {
@@ -192,5 +202,5 @@ func (m *rowMaker) batches(ctx context.Context, from, to, workers int) pipeline.
 	return pipeline.Stream{Header: m.Header, Batches: pipeline.Map(ctx, workers, starts, make, (*pipeline.Batch).Release)}
 }
 
-// missing tells whether a file is not there.
+// missing reports whether a file is not there.
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

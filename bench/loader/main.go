@@ -3,21 +3,29 @@
 // in random order, and each row's two sides in random order. It prints medians
 // and their ratio beside the ratio aimed at.
 //
-//	go run ./bench/loader -rounds 9
+//	go run ./bench/loader -rounds 9                      fixtures at full size
+//	go run ./bench/loader -rounds 9 -sample CITYSCAPES   real images, in Cityscapes' layout
+//
+// The other side needs the Python that scripts/bench-python makes, and some rows
+// need what make builds. What is missing is said below the table.
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/pipa-uda/pipa/bench/measure"
 	"github.com/pipa-uda/pipa/bench/python"
+	"github.com/pipa-uda/pipa/formats"
 )
 
 // A row is one comparison. Each side returns seconds, or items a second where
@@ -30,44 +38,108 @@ type row struct {
 	aim          float64 // of ours over theirs, as speeds
 }
 
+// options are the command's.
+type options struct {
+	data, sample, python string
+	rounds               int
+	only                 string
+}
+
 func main() {
-	data := flag.String("data", "build/bench", "folder of the prepared images")
-	sample := flag.String("sample", "../shared/data/cityscapes_sample", "real images in Cityscapes' layout to prepare them from")
-	peer := flag.String("peer", "../shared/bench/peer_loader.py", "the usual loader")
-	interpreter := flag.String("python", "/usr/bin/python3", "interpreter with OpenCV, Pillow, torch and torchvision")
-	rounds := flag.Int("rounds", 7, "timed rounds")
-	only := flag.String("only", "", "rows whose name has this")
-	flag.Parse()
-	if err := run(*data, *sample, *peer, *interpreter, *rounds, *only); err != nil {
-		log.Fatal(err)
+	log.SetFlags(0)
+	o, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		os.Exit(2) // the flags have said why
+	}
+	if err := run(context.Background(), o, os.Stdout); err != nil {
+		log.Fatal("loader: ", err)
 	}
 }
 
-func run(data, sample, peer, interpreter string, rounds int, only string) error {
-	if err := prepare(data, sample, peer, interpreter); err != nil {
-		return err
+func parse(args []string) (o options, err error) {
+	f := flag.NewFlagSet("loader", flag.ContinueOnError)
+	f.StringVar(&o.data, "data", "build/bench", "folder that keeps the images")
+	f.StringVar(&o.sample, "sample", "", "folder of real images in Cityscapes' layout, instead of fixtures")
+	f.StringVar(&o.python, "python", python.Interpreter, "interpreter with OpenCV, Pillow, torch and torchvision")
+	f.Func("rounds", "timed rounds (default 7)", func(text string) error {
+		if _, err := fmt.Sscan(text, &o.rounds); err != nil || o.rounds < 1 {
+			return fmt.Errorf("want 1 or more")
+		}
+		return nil
+	})
+	f.StringVar(&o.only, "only", "", "rows whose name has this")
+	o.rounds = 7
+	if err = f.Parse(args); err == nil && f.NArg() > 0 {
+		err = fmt.Errorf("%q is not a flag", f.Arg(0))
+		log.Print(err)
 	}
-	ask, err := python.Start(interpreter, "bench/loader/peer.py", nil, peer, data)
+	return o, err
+}
+
+func run(ctx context.Context, o options, out io.Writer) error {
+	b := &bench{}
+	var err error
+	if o.sample != "" {
+		b.images, err = sampled(ctx, o.data, o.sample)
+	} else {
+		b.images, err = drawn(ctx, o.data, 6, fullSize)
+	}
 	if err != nil {
 		return err
 	}
-	b := &bench{data: data, ask: ask}
-	rows, err := b.rows()
+	if b.peer, err = startPeer(o.python, b.images); err != nil {
+		b.missing("the side of OpenCV, Pillow and PyTorch is left out: %v (scripts/bench-python makes %s)", err, python.Interpreter)
+	}
+	rows, err := b.rows(ctx)
 	if err != nil {
 		return err
 	}
-	rows = slices.DeleteFunc(rows, func(r row) bool { return !strings.Contains(r.name, only) })
-	times := make([][2][]float64, len(rows))
-	for round := range rounds + 1 { // the first warms up
+	rows = slices.DeleteFunc(rows, func(r row) bool { return !strings.Contains(r.name, o.only) })
+	times, err := measured(rows, o.rounds)
+	if err != nil {
+		return err
+	}
+	versions := "none"
+	if b.peer != nil {
+		versions = b.peer.Versions
+	}
+	first := fmt.Sprintf("Images: %s. %s. Medians, rounds: %d. Other side: %s.\n", b.images.what, measure.Machine(), o.rounds, versions)
+	_, err = io.WriteString(out, first+table(rows, times)+strings.Join(b.notes, ""))
+	return err
+}
+
+// startPeer starts the other side on the same files.
+func startPeer(interpreter string, of *images) (*python.Script, error) {
+	sets := map[string][][2]string{}
+	for name, d := range map[string]*formats.Dataset{"gta": of.gta, "cs": of.cityscapes} {
+		for _, e := range taken(d) {
+			sets[name] = append(sets[name], [2]string{e.Image, e.Label})
+		}
+	}
+	text, err := json.Marshal(sets)
+	if err != nil {
+		return nil, err
+	}
+	return python.Start(interpreter, "bench/loader/peer.py", nil, string(text))
+}
+
+// measured are each row's values on both sides, a round each, after a round to
+// warm up.
+func measured(rows []row, rounds int) (times [][2][]float64, err error) {
+	times = make([][2][]float64, len(rows))
+	for round := range rounds + 1 {
 		for _, i := range rand.Perm(len(rows)) {
 			for _, side := range rand.Perm(2) {
-				f := rows[i].ours
-				if side == 1 {
-					f = rows[i].theirs
+				f := [...]func() (float64, error){rows[i].ours, rows[i].theirs}[side]
+				if f == nil {
+					continue
 				}
 				v, err := f()
 				if err != nil {
-					return fmt.Errorf("%s: %w", rows[i].name, err)
+					return nil, fmt.Errorf("%s: %w", rows[i].name, err)
 				}
 				if round > 0 {
 					times[i][side] = append(times[i][side], v)
@@ -76,54 +148,30 @@ func run(data, sample, peer, interpreter string, rounds int, only string) error 
 		}
 		fmt.Fprintf(os.Stderr, "round %d of %d\r", round, rounds)
 	}
-	fmt.Printf("%-38s %14s %14s %8s %6s  %s\n", "", "pipa", "other", "times", "aim", "other")
+	return times, nil
+}
+
+// table has the medians. Where there is no other side, ours stands alone.
+func table(rows []row, times [][2][]float64) string {
+	const line = "%-39s %12s %12s %8s %6s  %s\n"
+	var out strings.Builder
+	fmt.Fprintf(&out, line, "", "pipa", "other", "times", "aim", "other")
 	for i, r := range rows {
-		a, b := median(times[i][0]), median(times[i][1])
-		ratio, unit := b/a, func(v float64) string { return fmt.Sprintf("%.2f ms", 1000*v) }
+		unit := func(v float64) string { return fmt.Sprintf("%.2f ms", 1000*v) }
 		if r.rate {
-			ratio, unit = a/b, func(v float64) string { return fmt.Sprintf("%.1f/s", v) }
+			unit = func(v float64) string { return fmt.Sprintf("%.1f/s", v) }
 		}
-		fmt.Printf("%-38s %14s %14s %8.2f %6.2f  %s\n", r.name, unit(a), unit(b), ratio, r.aim, r.against)
-	}
-	return nil
-}
-
-func median(v []float64) float64 {
-	v = slices.Clone(v)
-	slices.Sort(v)
-	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
-}
-
-// prepare makes the peer's images, and beside them folders in Cityscapes'
-// layout for ours.
-func prepare(data, sample, peer, interpreter string) error {
-	if _, err := os.Stat(filepath.Join(data, "gta", "lbl", "11.png")); err != nil {
-		c := exec.Command(interpreter, peer, "--src", sample, "--data", data, "--prepare")
-		c.Stderr = os.Stderr
-		if err := c.Run(); err != nil {
-			return fmt.Errorf("prepare %s: %w", data, err)
+		ours := measure.Median(times[i][0])
+		if len(times[i][1]) == 0 {
+			fmt.Fprintf(&out, line, r.name, unit(ours), "-", "-", fmt.Sprintf("%.2f", r.aim), r.against+": left out")
+			continue
 		}
-	}
-	for _, set := range []string{"cs", "gta"} {
-		for _, kind := range [][3]string{{"img", "leftImg8bit", "_leftImg8bit.png"}, {"lbl", "gtFine", "_gtFine_labelTrainIds.png"}} {
-			dir := filepath.Join(data, "layout", set, kind[1], "train", "city")
-			if err := os.MkdirAll(dir, 0o755); err != nil {
-				return err
-			}
-			for i := range 12 {
-				target, err := filepath.Abs(filepath.Join(data, set, kind[0], fmt.Sprintf("%02d.png", i)))
-				if err != nil {
-					return err
-				}
-				link := filepath.Join(dir, fmt.Sprintf("%02d%s", i, kind[2]))
-				if _, err := os.Lstat(link); err == nil {
-					continue
-				}
-				if err := os.Symlink(target, link); err != nil {
-					return err
-				}
-			}
+		theirs := measure.Median(times[i][1])
+		ratio := theirs / ours
+		if r.rate {
+			ratio = ours / theirs
 		}
+		fmt.Fprintf(&out, line, r.name, unit(ours), unit(theirs), fmt.Sprintf("%.2f", ratio), fmt.Sprintf("%.2f", r.aim), r.against)
 	}
-	return nil
+	return out.String()
 }

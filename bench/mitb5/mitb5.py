@@ -1,7 +1,7 @@
 """Times forward and backward of MiT-B5 with the DAFormer decoder on request.
 
-Reads one word a line: "step" runs forward and backward and prints the seconds it took, "sum" prints the number of
-parameters.
+Prints its PyTorch's version. Then reads one word a line: "step" runs forward and backward and prints the seconds it
+took, "sum" prints the number of parameters.
 """
 import os
 import sys
@@ -18,6 +18,7 @@ torch.set_num_threads(threads)
 torch.manual_seed(0)
 net = Network().train()
 image, label = torch.randn(1, 3, size, size), torch.randint(0, 19, (1, size, size))
+print("PyTorch", torch.__version__, flush=True)
 for word in sys.stdin:
     if word.strip() == "sum":
         print(sum(p.numel() for p in net.parameters()), flush=True)

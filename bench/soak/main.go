@@ -132,8 +132,7 @@ func soakStreams(ctx context.Context, length, every time.Duration, data, dir, pr
 		done = time.Since(begin) >= length
 	}
 	cancel(nil)
-	<-ended
-	<-pipe.ended
+	_, _ = <-ended, <-pipe.ended // of nothing but the cancellation
 	return flat(all)
 }
 
@@ -251,11 +250,11 @@ func startPipe(ctx context.Context, in inputs, program, dir string) (*pipe, erro
 		}
 	}
 	go func() {
-		err := <-failed
-		for range cap(failed) - 1 {
-			<-failed
+		var all []error
+		for range cap(failed) {
+			all = append(all, <-failed)
 		}
-		p.ended <- err
+		p.ended <- all[0] // it ended the others
 	}()
 	return p, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/precompute"
 	"github.com/urfave/cli/v2"
 )
 
@@ -25,49 +26,54 @@ func badFlags() []cli.Flag {
 	}
 }
 
+// badOptions say how many samples a command may leave out, and where it lists
+// them.
+type badOptions struct {
+	number int     // the most
+	share  float64 // or the most of all, in percent; -1 where a number is given
+	list   string
+	force  bool // replace the list
+}
+
+// badOptionsOf reads --max-bad and --bad-list.
+func badOptionsOf(c *cli.Context) (badOptions, error) {
+	o := badOptions{share: -1, list: c.String("bad-list"), force: c.Bool("force")}
+	text := c.String("max-bad")
+	var err error
+	if percent, ok := strings.CutSuffix(text, "%"); ok {
+		o.share, err = strconv.ParseFloat(percent, 64)
+		if err != nil || !(o.share >= 0 && o.share <= 100) {
+			return o, usagef("--max-bad is %q, want a number of samples or 0%% to 100%%", text)
+		}
+	} else if o.number, err = strconv.Atoi(text); err != nil || o.number < 0 {
+		return o, usagef("--max-bad is %q, want a number of samples or 0%% to 100%%", text)
+	}
+	if o.list == "" {
+		return o, nil
+	}
+	if sameName(o.list, c.String("out")) {
+		return o, usagef("--out and --bad-list are both %s: give each a name of its own", o.list)
+	}
+	return o, mayWrite("--bad-list", o.list, o.force)
+}
+
 // bad counts the samples a command leaves out.
 type bad struct {
+	badOptions
 	most  int
-	list  string
-	force bool
-	lines []badLine
+	lines []precompute.Quarantined
 }
 
-type badLine struct {
-	ID     string `json:"id"`
-	File   string `json:"file"`
-	Reason string `json:"reason"`
-}
-
-// newBad reads the flags for a job of total samples.
-func newBad(c *cli.Context, total int) (*bad, error) {
-	b := &bad{list: c.String("bad-list"), force: c.Bool("force")}
-	text := c.String("max-bad")
-	if share, ok := strings.CutSuffix(text, "%"); ok {
-		p, err := strconv.ParseFloat(share, 64)
-		if err != nil || !(p >= 0 && p <= 100) {
-			return nil, usagef("--max-bad is %q, want a number of samples or 0%% to 100%%", text)
-		}
-		b.most = int(math.Floor(p / 100 * float64(total)))
-	} else {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 {
-			return nil, usagef("--max-bad is %q, want a number of samples or 0%% to 100%%", text)
-		}
-		b.most = n
+// of starts to count for a job of total samples.
+func (o badOptions) of(total int) *bad {
+	b := &bad{badOptions: o, most: o.number}
+	if o.share >= 0 {
+		b.most = int(math.Floor(o.share / 100 * float64(total)))
 	}
-	if b.list != "" {
-		if sameName(b.list, c.String("out")) {
-			return nil, usagef("--out and --bad-list are both %s: give each a name of its own", b.list)
-		}
-		if err := mayWrite(b.list, b.force); err != nil {
-			return nil, err
-		}
-	}
-	return b, nil
+	return b
 }
 
-// sameName tells whether two names are of one file, which need not be there: in
+// sameName reports whether two names are of one file, which need not be there: in
 // one folder, however that is spelled or linked to.
 func sameName(a, b string) bool {
 	if a == "" || b == "" || filepath.Base(a) != filepath.Base(b) {
@@ -87,15 +93,15 @@ func (b *bad) skip(_ int, err error) error {
 	if !errors.As(err, &p) {
 		return err
 	}
-	b.lines = append(b.lines, badLine{p.ID, p.File, p.Err.Error()})
+	b.lines = append(b.lines, precompute.Quarantined{ID: p.ID, File: p.File, Reason: p.Err.Error()})
 	if len(b.lines) <= b.most {
 		slog.Warn("left out "+p.ID, "reason", p.Error())
 		return nil
 	}
 	if b.most == 0 {
-		return badDataError{fmt.Errorf("%w; find all such samples with \"pipa check\", or leave them out with --max-bad", err)}
+		return codedError{fmt.Errorf("%w; find all such samples with \"pipa check\", or leave them out with --max-bad", err), exitBadData}
 	}
-	return badDataError{fmt.Errorf("%d samples cannot be read, --max-bad allows %d; the last: %w", len(b.lines), b.most, err)}
+	return codedError{fmt.Errorf("%d samples cannot be read, --max-bad allows %d; the last: %w", len(b.lines), b.most, err), exitBadData}
 }
 
 // finish writes the list, whatever the command's outcome was.

@@ -8,57 +8,6 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-func completionCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "completion",
-		Usage:     "print a shell's completion script",
-		ArgsUsage: "bash|zsh|fish",
-		Description: "   source <(pipa completion bash)                                     # in ~/.bashrc\n" +
-			"   source <(pipa completion zsh)                                      # in ~/.zshrc, after compinit\n" +
-			"   pipa completion fish > ~/.config/fish/completions/pipa.fish",
-		Action: func(c *cli.Context) error {
-			args, err := arguments(c)
-			if err != nil {
-				return err
-			}
-			var script string
-			switch args[0] {
-			case "bash":
-				script = bashCompletion(c.App.Commands)
-			case "zsh":
-				script = "autoload -U +X bashcompinit && bashcompinit\n" + bashCompletion(c.App.Commands)
-			case "fish":
-				if script, err = c.App.ToFishCompletion(); err != nil {
-					return err
-				}
-			default:
-				return usagef("no completion for %q: want bash, zsh or fish", args[0])
-			}
-			_, err = fmt.Println(strings.TrimRight(script, "\n"))
-			return closedPipe(err)
-		},
-	}
-}
-
-func manCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "man",
-		Usage:       "print the manual page",
-		Description: "   pipa man > /usr/local/share/man/man1/pipa.1",
-		Action: func(c *cli.Context) error {
-			if _, err := arguments(c); err != nil {
-				return err
-			}
-			page, err := c.App.ToManWithSection(1)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Print(page)
-			return closedPipe(err)
-		},
-	}
-}
-
 // bashCompletion is a script that knows every command's subcommands and flags;
 // all else it leaves to file names. It asks pipa for nothing.
 func bashCompletion(commands []*cli.Command) string {

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"fmt"
-	"io"
-	"log/slog"
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
 
-	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline/raster"
+	"github.com/pipa-uda/pipa/precompute"
 	"github.com/urfave/cli/v2"
 )
 
@@ -63,21 +59,6 @@ func (r *repeated) String() string     { return strings.Join(*r, " ") }
 
 func repeatedValues(c *cli.Context, name string) []string { return *c.Generic(name).(*repeated) }
 
-// setLogger sends messages to standard error as --log says.
-func setLogger(c *cli.Context) error { return logTo(c, os.Stderr) }
-
-func logTo(c *cli.Context, w io.Writer) error {
-	switch format := c.String("log"); format {
-	case "text":
-		slog.SetDefault(slog.New(&plainHandler{out: w}))
-	case "json":
-		slog.SetDefault(slog.New(slog.NewJSONHandler(w, nil)))
-	default:
-		return usagef("--log is %q, want text or json", format)
-	}
-	return nil
-}
-
 // parseSize reads "HEIGHTxWIDTH"; the empty string is the zero size.
 func parseSize(flag, text string) ([2]int, error) {
 	if text == "" {
@@ -109,36 +90,23 @@ func parseNumbers(flag, text string, n int) ([]float64, error) {
 	return numbers, nil
 }
 
-// A shard is every n-th row from i on.
-type shard struct{ i, n int }
-
-func parseShard(text string) (shard, error) {
-	if text == "" {
-		return shard{0, 1}, nil
+// limitOf is the value of --limit, -1 where it is not given.
+func limitOf(c *cli.Context) int {
+	if !c.IsSet("limit") {
+		return -1
 	}
-	var s shard
-	if k, err := fmt.Sscanf(text, "%d/%d", &s.i, &s.n); k != 2 || err != nil || s.n < 1 || s.i < 0 || s.i >= s.n || text != fmt.Sprintf("%d/%d", s.i, s.n) {
+	return max(c.Int("limit"), 0)
+}
+
+// shareOf is the value of --shard, all where it is not given.
+func shareOf(c *cli.Context) (precompute.Share, error) {
+	text := c.String("shard")
+	if text == "" {
+		return precompute.Whole, nil
+	}
+	s, err := precompute.ParseShare(text)
+	if err != nil {
 		return s, usagef("--shard is %q, want i/n with i from 0 to n-1", text)
 	}
 	return s, nil
-}
-
-// splitFormat reads "FORMAT:DIR", or "folder:MAP.yaml" with ":DIR" after it or
-// not; without a known format it is all folder.
-func splitFormat(text string) (format, dir string) {
-	if rest, ok := strings.CutPrefix(text, formats.Own+":"); ok {
-		for _, ext := range []string{".yaml:", ".yml:"} {
-			if at := strings.Index(rest, ext); at >= 0 {
-				end := len(text) - len(rest) + at + len(ext)
-				return text[:end-1], text[end:]
-			}
-		}
-		return text, ""
-	}
-	for _, name := range formats.Names() {
-		if dir, ok := strings.CutPrefix(text, name+":"); ok {
-			return name, dir
-		}
-	}
-	return "", text
 }

@@ -68,11 +68,3 @@ func deviceAdvice(e *train.DeviceError) string {
 	}
 	return fmt.Sprintf("%s; %s", resume, more)
 }
-
-// withTrainAdvice adds it to an error.
-func withTrainAdvice(err error) error {
-	if a := trainAdvice(err); a != "" {
-		return fmt.Errorf("%w: %s", err, a)
-	}
-	return err
-}

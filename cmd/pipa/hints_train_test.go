@@ -34,11 +34,12 @@ func TestErrorsOfTrainingsHaveAdvice(t *testing.T) {
 		{infer.ErrNoTarget, "--target FORMAT:DIR"},
 		{&feed.VaryingError{Feed: "source"}, "crop them first: pipa augment --crop"},
 	} {
-		if got := withTrainAdvice(fmt.Errorf("iteration 3: %w", c.err)).Error(); !strings.Contains(got, c.want) {
+		err := fmt.Errorf("iteration 3: %w", c.err)
+		if got := err.Error() + ": " + advice(err); !strings.Contains(got, c.want) {
 			t.Errorf("%q lacks %q", got, c.want)
 		}
 	}
-	if err := fmt.Errorf("another"); withTrainAdvice(err) != err {
-		t.Error("another error has advice")
+	if a := advice(fmt.Errorf("another")); a != "" {
+		t.Errorf("another error has the advice %q", a)
 	}
 }

@@ -1,13 +1,39 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/urfave/cli/v2"
 )
+
+func deviceFlag() cli.Flag {
+	return &cli.StringFlag{Name: "device", Value: "auto", Usage: "cpu, cuda, cuda:1, …; auto takes a GPU where there is one"}
+}
+
+// backend loads libtorch and chooses the device. local is this process's rank
+// among those of its host, each of which takes a GPU of its own.
+func backend(device string, local int) (*torch.Lib, torch.Device, error) {
+	lib, err := torch.Load("")
+	if err != nil {
+		return nil, "", err
+	}
+	switch n := lib.CUDADevices(); {
+	case device == "cuda" && local > 0, device == "auto" && n > 0:
+		// Slurm may show each process one GPU alone.
+		if n > 1 && local >= n {
+			return nil, "", usagef("local rank %d has no GPU: this host has %d; start as many processes a host", local, n)
+		}
+		return lib, torch.Device(fmt.Sprintf("cuda:%d", local%max(n, 1))), nil
+	case device != "auto":
+		return lib, torch.Device(device), nil
+	}
+	return lib, torch.CPU, nil
+}
 
 // inferenceFlags say which network of a run sees images, and how; inference
 // reads them.
@@ -24,45 +50,68 @@ func inferenceFlags() []cli.Flag {
 	}
 }
 
-// inference is a run's way to see images, as the flags change it.
-func inference(c *cli.Context, run config.Inference) (i config.Inference, err error) {
-	i = run
-	i.Batch, i.Flip = c.Int("windows"), c.Bool("flip")
-	if text := c.String("resize"); text == "original" {
-		i.Resize = [2]int{}
-	} else if text != "" {
-		if i.Resize, err = parseSize("resize", text); err != nil {
-			return i, err
+// inferenceOptions are what the flags change of a run's way to see images; nil and
+// empty leave it.
+type inferenceOptions struct {
+	teacher                bool
+	resize, window, stride *[2]int // zeros: the original size, the whole image
+	windows                int
+	scales                 []float64
+	flip                   bool
+	device                 string
+}
+
+func inferenceOptionsOf(c *cli.Context) (o inferenceOptions, err error) {
+	o = inferenceOptions{teacher: c.Bool("teacher"), windows: c.Int("windows"), flip: c.Bool("flip"), device: c.String("device")}
+	for _, f := range []struct {
+		flag, none string // the word for zeros
+		size       **[2]int
+	}{{"resize", "original", &o.resize}, {"window", "whole", &o.window}, {"stride", "", &o.stride}} {
+		text := c.String(f.flag)
+		if text == "" {
+			continue
+		}
+		size := [2]int{}
+		if text != f.none {
+			if size, err = parseSize(f.flag, text); err != nil {
+				return o, err
+			}
+		}
+		*f.size = &size
+	}
+	if text := c.String("scales"); text != "" {
+		if o.scales, err = parseNumbers("scales", text, strings.Count(text, ",")+1); err != nil {
+			return o, err
 		}
 	}
-	if text := c.String("window"); text == "whole" {
-		i.Window = [2]int{}
-	} else if text != "" {
-		if i.Window, err = parseSize("window", text); err != nil {
-			return i, err
-		}
-		i.Stride = [2]int{max(i.Window[0]/2, 1), max(i.Window[1]/2, 1)}
+	if o.windows < 1 {
+		return o, usagef("--windows is %d, want at least 1", o.windows)
 	}
-	if text := c.String("stride"); text != "" {
+	return o, nil
+}
+
+// of is a run's way to see images, as the options change it.
+func (o inferenceOptions) of(run config.Inference) (config.Inference, error) {
+	i := run
+	i.Batch, i.Flip = o.windows, o.flip
+	if o.resize != nil {
+		i.Resize = *o.resize
+	}
+	if o.window != nil {
+		if i.Window = *o.window; i.Window != [2]int{} {
+			i.Stride = [2]int{max(i.Window[0]/2, 1), max(i.Window[1]/2, 1)}
+		}
+	}
+	if o.stride != nil {
 		if i.Window == [2]int{} {
 			return i, usagef("--stride is of windows: give --window too")
 		}
-		if i.Stride, err = parseSize("stride", text); err != nil {
-			return i, err
-		}
+		i.Stride = *o.stride
 	}
-	if text := c.String("scales"); text != "" {
-		if i.Scales, err = parseNumbers("scales", text, strings.Count(text, ",")+1); err != nil {
-			return i, err
-		}
+	if o.scales != nil {
+		i.Scales = o.scales
 	}
-	if n := c.Int("windows"); n < 1 {
-		return i, usagef("--windows is %d, want at least 1", n)
-	}
-	if err := i.Validate(); err != nil {
-		return i, usageError{err}
-	}
-	return i, nil
+	return i, otherwise(exitUsage, i.Validate())
 }
 
 // openTrained opens a run or a checkpoint, saying where a damaged checkpoint
@@ -72,5 +121,5 @@ func openTrained(path string) (infer.Trained, error) {
 	for _, w := range t.Warnings {
 		slog.Warn("passed over a checkpoint", "reason", w)
 	}
-	return t, err
+	return t, otherwise(exitUsage, err)
 }

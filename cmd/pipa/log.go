@@ -9,6 +9,19 @@ import (
 	"sync"
 )
 
+// logTo sends messages to w, in the format that --log names.
+func logTo(format string, w io.Writer) error {
+	switch format {
+	case "text":
+		slog.SetDefault(slog.New(&plainHandler{out: w}))
+	case "json":
+		slog.SetDefault(slog.New(slog.NewJSONHandler(w, nil)))
+	default:
+		return usagef("--log is %q, want text or json", format)
+	}
+	return nil
+}
+
 // plainHandler writes messages the way people read them on a terminal: "pipa:
 // message key=value", without time and level, warnings and errors alike.
 type plainHandler struct {

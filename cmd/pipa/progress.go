@@ -3,6 +3,7 @@ package main
 import (
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/pipa-uda/pipa/pipeline"
@@ -11,28 +12,35 @@ import (
 	"golang.org/x/term"
 )
 
+// display is how a command shows its progress, and its messages meanwhile.
+type display struct {
+	when  string // auto, always or never
+	log   string // the format of messages
+	piped bool   // the command's data go to standard output, and into a pipe
+}
+
+// displayOf reads --progress and --log.
+func displayOf(c *cli.Context) (display, error) {
+	d := display{c.String("progress"), c.String("log"), c.String("out") == "" && isPipe(os.Stdout)}
+	if !slices.Contains([]string{"auto", "always", "never"}, d.when) {
+		return d, usagef("--progress is %q, want auto, always or never", d.when)
+	}
+	return d, nil
+}
+
 // progress is a bar on standard error, or nothing. A nil *progress does
 // nothing.
 type progress struct {
 	bar   *progressbar.ProgressBar
 	total int
-	c     *cli.Context
+	log   string
 }
 
-// newProgress starts a bar that counts units up to total; -1 is unknown. By
-// default one is drawn on a terminal, and of a pipe's commands only the last
-// draws.
-func newProgress(c *cli.Context, what, unit string, total int) (*progress, error) {
-	switch mode := c.String("progress"); mode {
-	case "always":
-	case "never":
-		return nil, nil
-	case "auto":
-		if !term.IsTerminal(int(os.Stderr.Fd())) || c.String("out") == "" && isPipe(os.Stdout) {
-			return nil, nil
-		}
-	default:
-		return nil, usagef("--progress is %q, want auto, always or never", mode)
+// bar starts a bar that counts units up to total; -1 is unknown. By default one is
+// drawn on a terminal, and of a pipe's commands only the last draws.
+func (d display) bar(what, unit string, total int) *progress {
+	if d.when == "never" || d.when == "auto" && (d.piped || !term.IsTerminal(int(os.Stderr.Fd()))) {
+		return nil
 	}
 	bar := progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(os.Stderr),
@@ -45,7 +53,8 @@ func newProgress(c *cli.Context, what, unit string, total int) (*progress, error
 		progressbar.OptionSetWidth(24),
 	)
 	// Messages take the bar's line, and the bar the one below.
-	return &progress{bar, total, c}, logTo(c, aboveBar{bar})
+	_ = logTo(d.log, aboveBar{bar}) // its format was accepted before
+	return &progress{bar, total, d.log}
 }
 
 // aboveBar writes messages in place of a bar, which is drawn again below them
@@ -91,7 +100,7 @@ func (p *progress) close() {
 	if p != nil {
 		_ = p.bar.Exit()
 		_, _ = os.Stderr.WriteString("\n")
-		_ = setLogger(p.c) // its format has been accepted before
+		_ = logTo(p.log, os.Stderr)
 	}
 }
 

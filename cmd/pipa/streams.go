@@ -4,102 +4,168 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"iter"
 	"os"
-	"runtime"
-	"syscall"
 
 	"github.com/pipa-uda/pipa/formats/open"
-	"github.com/pipa-uda/pipa/formats/parquet"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/storage"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 )
 
-// input opens the stream a command reads: a file, a dataset's folder, of Arrow
-// or Parquet files, or standard input for "-" and no name.
-func input(ctx context.Context, name string) (s pipeline.Stream, close func() error, err error) {
-	if name != "" && name != "-" {
-		if parquet.IsFolder(name) {
-			s, _, err = parquet.Read(ctx, name, runtime.GOMAXPROCS(0))
-			return s, func() error { return nil }, err
-		}
-		in, err := open.Open(ctx, name, open.Options{})
-		if err != nil {
-			return s, nil, err
-		}
-		return in.Stream, in.Close, nil
+// openInput opens a stream by name: a file, a pipe, a dataset's folder or URL, or
+// standard input for "-" and no name. What of it cannot be read is bad data; but
+// where a pipe ends early its writer has failed, and may not the next time.
+func openInput(ctx context.Context, name string) (*open.Input, error) {
+	if isDash(name) && term.IsTerminal(int(os.Stdin.Fd())) {
+		return nil, usagef("standard input is a terminal: pipe a stream in, as in \"pipa read … | pipa …\", or name a file")
 	}
-	if term.IsTerminal(int(os.Stdin.Fd())) {
-		return s, nil, usagef("standard input is a terminal: pipe a stream in, as in \"pipa read … | pipa …\", or name a file")
+	if err := pathOrURL("a stream", name); err != nil {
+		return nil, err
 	}
-	s, err = pipeline.Read(ctx, os.Stdin)
-	return s, func() error { return nil }, err
+	piped := isPiped(name)
+	in, err := open.Open(ctx, name, open.Options{})
+	if err != nil && piped && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, pipeline.ErrEmpty)) {
+		return nil, codedError{err, exitFailed}
+	} else if err != nil {
+		return nil, otherwise(exitBadData, err)
+	}
+	in.Batches = blamed(in.Batches, piped)
+	return in, nil
 }
 
-// refuseTerminal keeps binary data off the screen.
-func refuseTerminal(c *cli.Context) error {
-	if (c.String("out") == "" || c.String("out") == "-") && term.IsTerminal(int(os.Stdout.Fd())) {
-		return usagef("%s writes binary data, and standard output is a terminal: pipe it into another command, or give a file with -o", c.Command.HelpName)
+// limited is a stream's first rows; a negative limit is none.
+func limited(s pipeline.Stream, limit int) pipeline.Stream {
+	if limit < 0 {
+		return s
+	}
+	return pipeline.Limit(s, limit)
+}
+
+// blamed says of a stream's errors whose fault they are.
+func blamed(batches iter.Seq2[*pipeline.Batch, error], piped bool) iter.Seq2[*pipeline.Batch, error] {
+	return func(yield func(*pipeline.Batch, error) bool) {
+		for b, err := range batches {
+			if err != nil && piped && errors.Is(err, io.ErrUnexpectedEOF) {
+				err = codedError{err, exitFailed}
+			} else if err != nil {
+				err = codedError{err, exitBadData}
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
+// isDash reports whether a name means standard input, or standard output.
+func isDash(name string) bool { return name == "" || name == "-" }
+
+// isPiped reports whether a stream comes from another process.
+func isPiped(name string) bool {
+	info, err := os.Stdin.Stat()
+	if !isDash(name) {
+		info, err = os.Stat(name)
+	}
+	return err == nil && !info.Mode().IsRegular() && !info.IsDir()
+}
+
+// pathOrURL refuses URLs that no command reads or writes.
+func pathOrURL(what, name string) error {
+	if open.Local(name) != nil && !storage.IsURL(name) {
+		return usagef("%s: %s has a path, or a URL with file://, s3:// or gs://", name, what)
 	}
 	return nil
 }
 
-// output runs write on where a command's data goes: standard output, or the
-// file that --out names, which appears when it is whole and replaces another
-// only with --force.
-func output(c *cli.Context, write func(io.Writer) error) error {
-	name := c.String("out")
-	if name == "" || name == "-" {
-		if err := refuseTerminal(c); err != nil {
-			return err
-		}
+// onThisMachine refuses a URL where a path of this machine is wanted: what would
+// be written there would be a folder that is named "s3:".
+func onThisMachine(what, name, kind string) error {
+	if open.Local(name) != nil {
+		return usagef("%s is a URL, and %s takes a %s on this machine", name, what, kind)
+	}
+	return nil
+}
+
+// output is where a command's data go: a file, which appears when it is whole, or
+// standard output for "-" and no name.
+type output struct {
+	name  string
+	force bool
+}
+
+// outputOf reads --out and --force.
+func outputOf(c *cli.Context) (output, error) {
+	o := output{c.String("out"), c.Bool("force")}
+	return o, o.check()
+}
+
+// binaryOutputOf is outputOf for what is not to go to a screen.
+func binaryOutputOf(c *cli.Context) (output, error) {
+	o, err := outputOf(c)
+	if err == nil && o.stdout() && term.IsTerminal(int(os.Stdout.Fd())) {
+		err = usagef("%s writes binary data, and standard output is a terminal: pipe it into another command, or give a file with -o", c.Command.HelpName)
+	}
+	return o, err
+}
+
+func (o output) stdout() bool { return isDash(o.name) }
+
+// check is asked when the options are read, and again when the output is written:
+// something may have come since.
+func (o output) check() error {
+	if o.stdout() {
+		return nil
+	}
+	return mayWrite("--out", o.name, o.force)
+}
+
+// write runs write on the output. A file replaces another only with --force.
+func (o output) write(write func(io.Writer) error) error {
+	if o.stdout() {
 		buffered := bufio.NewWriterSize(os.Stdout, 1<<20)
 		if err := write(buffered); err != nil {
 			return err
 		}
-		return closedPipe(buffered.Flush())
+		return pipeline.ClosedPipe(buffered.Flush())
 	}
-	if err := mayWrite(name, c.Bool("force")); err != nil {
+	if err := o.check(); err != nil {
 		return err
 	}
-	return files.Write(name, c.Bool("force"), write)
+	return files.Write(o.name, o.force, write)
 }
 
-// mayWrite tells whether a file may be written. Devices, pipes and folders are
-// never replaced: who names /dev/null means to write into it.
-func mayWrite(name string, force bool) error {
+// stream writes a stream to the output, counting rows.
+func (o output) stream(ctx context.Context, bar *progress, s pipeline.Stream) error {
+	defer bar.close()
+	if err := o.check(); err != nil {
+		return err
+	}
+	_, err := open.Write(ctx, o.name, bar.counted(s), open.WriteOptions{Form: open.Stream, Force: o.force})
+	return err
+}
+
+// mayWrite refuses a name, given by a flag, that no file may be written to.
+// Devices, pipes and folders are never replaced: who names /dev/null means to
+// write into it.
+func mayWrite(flag, name string, force bool) error {
+	if err := onThisMachine(flag, name, "file"); err != nil {
+		return err
+	}
 	info, err := os.Lstat(name)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil
 	case err != nil:
-		return err
+		return fmt.Errorf("%s: %w", flag, err)
 	case !info.Mode().IsRegular() && info.Mode().Type() != os.ModeSymlink:
-		return usagef("%s exists, and is no file: choose another name, or write to standard output", name)
+		return usagef("%s exists, and is not a file: choose another name, or write to standard output", name)
 	case !force:
-		return usagef("%s exists: choose another name, or replace it with --force", name)
+		return &files.ExistsError{Path: name}
 	}
 	return nil
-}
-
-// emit writes a stream to where the command's data goes, counting rows.
-func emit(c *cli.Context, what string, s pipeline.Stream, total int) error {
-	if err := refuseTerminal(c); err != nil {
-		return err
-	}
-	bar, err := newProgress(c, what, "rows", total)
-	if err != nil {
-		return err
-	}
-	defer bar.close()
-	return output(c, func(w io.Writer) error { return pipeline.Write(c.Context, w, bar.counted(s)) })
-}
-
-func closedPipe(err error) error {
-	if errors.Is(err, syscall.EPIPE) {
-		return pipeline.ErrClosedPipe
-	}
-	return err
 }

@@ -90,6 +90,23 @@ func unknownCommand(c *cli.Context, commands []*cli.Command) error {
 	return usagef("%s has no command %q%s; see: %s --help", parent, name, suggestion(parent+" ", name, names), parent)
 }
 
+// firstArgument is the optional file of a command that reads one stream.
+func firstArgument(c *cli.Context) (string, error) {
+	args, err := arguments(c)
+	if err != nil || len(args) == 0 {
+		return "", err
+	}
+	return args[0], nil
+}
+
+// onlySubcommands is the action of a command that does nothing itself.
+func onlySubcommands(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return unknownCommand(c, c.Command.Subcommands)
+	}
+	return usagef("%s needs one of: samples, mix, pairs; see: %s --help", c.Command.HelpName, c.Command.HelpName)
+}
+
 // required is the value of a flag that must be given.
 func required(c *cli.Context, name string) (string, error) {
 	if v := c.String(name); v != "" {

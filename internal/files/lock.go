@@ -24,7 +24,7 @@ func Lock(dir, name string) (unlock func(), err error) {
 		// Through a link, the owner's name would be written over what it leads to.
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o644)
 		if errors.Is(err, unix.ELOOP) {
-			return nil, fmt.Errorf("lock %s: %s is a link, which is not followed: remove it", dir, path)
+			return nil, fmt.Errorf("lock %s: %w", dir, &LinkError{Path: path})
 		}
 		if err != nil {
 			return nil, fmt.Errorf("lock %s: %w", dir, err)

@@ -57,7 +57,7 @@ func TestOnlyFilesAreLocks(t *testing.T) {
 		make func(path string) error
 		want string
 	}{
-		"a pipe": {func(path string) error { return unix.Mkfifo(path, 0o644) }, "it is no regular file"},
+		"a pipe": {func(path string) error { return unix.Mkfifo(path, 0o644) }, "it is not a regular file"},
 		"a link": {func(path string) error { return os.Symlink("other", path) }, ".lock is a link, which is not followed: remove it"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,9 +1,13 @@
 package files
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 )
+
+// ErrFault is wrapped where a page of a mapped file cannot be had.
+var ErrFault = errors.New("the file was cut short, or its disk fails")
 
 // Mapped calls read, which looks into files that are mapped into memory, and
 // turns a fault into an error: pages that cannot be had, because a file was cut
@@ -15,7 +19,7 @@ func Mapped(name string, read func() error) (err error) {
 		switch fault := recover().(type) {
 		case nil:
 		case interface{ Addr() uintptr }: // a runtime.Error that has it is a fault's
-			err = fmt.Errorf("%s cannot be read any more: the file was cut short, or its disk fails", name)
+			err = fmt.Errorf("%s cannot be read any more: %w", name, ErrFault)
 		default:
 			panic(fault)
 		}

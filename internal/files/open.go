@@ -33,7 +33,7 @@ func openIn(dir, name string, folders bool) (f *os.File, err error) {
 			err = &fs.PathError{Op: "open", Path: filepath.Join(dir, name), Err: at.Err}
 		}
 		if err != nil && strings.Contains(err.Error(), "path escapes") {
-			err = fmt.Errorf("%w: a link leads out of %s, and is not followed: put what it names into the folder", err, dir)
+			err = fmt.Errorf("%w: %w", err, &LinkError{Out: dir})
 		}
 	}()
 	// A pipe in dir's place would be waited for.
@@ -48,7 +48,7 @@ func openIn(dir, name string, folders bool) (f *os.File, err error) {
 	return openFinite(name, folders, root.Stat, root.OpenFile)
 }
 
-// IsPlainName tells whether a name from elsewhere is that of a file in a folder
+// IsPlainName reports whether a name from elsewhere is that of a file in a folder
 // itself, neither above nor below.
 func IsPlainName(name string) bool {
 	return filepath.IsLocal(name) && filepath.Base(name) == name && name != "."
@@ -110,11 +110,29 @@ func openFinite(name string, folders bool, stat func(string) (fs.FileInfo, error
 	return f, nil
 }
 
-// finite refuses what is no regular file: a pipe that nobody writes to is waited
+// A LinkError says that a link was not followed: what it leads to is someone
+// else's.
+type LinkError struct {
+	Path string // the link, where it is known
+	Out  string // the folder that it leads out of, where that is the reason
+}
+
+func (e *LinkError) Error() string {
+	if e.Out != "" {
+		return fmt.Sprintf("a link leads out of %s, and is not followed: put what it names into the folder", e.Out)
+	}
+	return fmt.Sprintf("%s is a link, which is not followed: remove it", e.Path)
+}
+
+// ErrIrregular is wrapped where a file was wanted and something else, a pipe or
+// a device, has its name.
+var ErrIrregular = errors.New("it is not a regular file")
+
+// finite refuses what is not a regular file: a pipe that nobody writes to is waited
 // for without end, and a device such as /dev/zero has none.
 func finite(info fs.FileInfo, path string, folders bool) error {
 	if !info.Mode().IsRegular() && !(folders && info.IsDir()) {
-		return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("it is no regular file (%v): remove it, or put a file in its place", info.Mode())}
+		return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%w (%v): remove it, or put a file in its place", ErrIrregular, info.Mode())}
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func TestOnlyRegularFilesOfAFolderAreOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"pipe", "link", "zeros"} {
-		if _, err := Read(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), name+": it is no regular file") {
+		if _, err := Read(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), name+": it is not a regular file") {
 			t.Errorf("%s is read with %v", name, err)
 		}
 		if f, err := OpenIn(dir, name); err == nil {
@@ -47,7 +47,7 @@ func TestAFileThatBecomesAPipeIsNotWaitedFor(t *testing.T) {
 		}
 		return info, err
 	}
-	if f, err := openFinite(path, false, stat, os.OpenFile); err == nil || !strings.Contains(err.Error(), "it is no regular file (prw-r--r--)") {
+	if f, err := openFinite(path, false, stat, os.OpenFile); err == nil || !strings.Contains(err.Error(), "it is not a regular file (prw-r--r--)") {
 		f.Close()
 		t.Errorf("opened with %v", err)
 	}

@@ -12,22 +12,51 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// An ExistsError says that a name is taken, and that force would replace what
+// has it. It is [fs.ErrExist].
+type ExistsError struct {
+	Path   string
+	Folder bool // it is a folder that holds something
+}
+
+func (e *ExistsError) Error() string {
+	if e.Folder {
+		return e.Path + " is not empty"
+	}
+	return e.Path + " exists"
+}
+
+// Is implements errors.Is.
+func (e *ExistsError) Is(target error) bool { return target == fs.ErrExist }
+
+// errTaken is an ExistsError before it has its path.
+var errTaken = errors.New("the name is taken")
+
 // Write writes a file so that its name only ever holds whole contents:
 // into a temporary file of the same folder, synced, given its name, and the folder
 // synced. A file that is there, or comes while this one is written, is replaced
-// only with force. Where write or anything else fails, path is as it was and the
-// temporary file is gone.
-func Write(path string, force bool, write func(io.Writer) error) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".tmp-"+filepath.Base(path)+"-*")
+// only with force; without it that is an [ExistsError]. Where write or anything
+// else fails, path is as it was and the temporary file is gone.
+func Write(path string, force bool, write func(io.Writer) error) error {
+	err := writeFile(path, force, write)
+	if errors.Is(err, errTaken) {
+		return &ExistsError{Path: path}
+	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+func writeFile(path string, force bool, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-"+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
 			os.Remove(f.Name())
-			err = fmt.Errorf("write %s: %w", path, err)
 		}
 	}()
 	buffered := bufio.NewWriterSize(f, 1<<20)
@@ -49,7 +78,7 @@ func Write(path string, force bool, write func(io.Writer) error) (err error) {
 	if err = publish(f.Name(), path, force); err != nil {
 		return err
 	}
-	return SyncDir(dir)
+	return SyncDir(filepath.Dir(path))
 }
 
 // publish gives a whole file its name. Without force the name is to be free: a
@@ -62,7 +91,7 @@ func publish(temporary, path string, force bool) error {
 		// The name is taken, or the file system has no links, as FAT. There only
 		// what comes between this look and the rename is not seen.
 		if _, err := os.Lstat(path); err == nil {
-			return fmt.Errorf("%w: choose another name, or replace it with --force", fs.ErrExist)
+			return errTaken
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -74,27 +103,41 @@ func publish(temporary, path string, force bool) error {
 // write fills the folder aside, which lies beside dir and takes its place at
 // the end. Where write or anything else fails, dir is as it was and aside is
 // gone. A dir that holds anything, or comes to while this one is written, is
-// replaced only with force. A link stays, and what it leads to is replaced.
-func WriteDir(dir string, force bool, write func(aside string) error) (err error) {
-	dir = filepath.Clean(dir)
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("%s: %w", dir, err)
-		}
-	}()
-	if info, err := os.Lstat(dir); err == nil && info.Mode().Type() == fs.ModeSymlink {
-		to, err := filepath.EvalSymlinks(dir)
-		if err != nil {
-			return fmt.Errorf("it is a link that leads nowhere: remove it, or make the folder that it names: %w", err)
-		}
-		dir = to
+// replaced only with force; without it that is an [ExistsError]. A link stays,
+// and what it leads to is replaced.
+func WriteDir(dir string, force bool, write func(aside string) error) error {
+	dir, err := linked(filepath.Clean(dir))
+	if err == nil {
+		err = writeDir(dir, force, write)
 	}
+	if errors.Is(err, errTaken) {
+		return &ExistsError{Path: dir, Folder: true}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	return nil
+}
+
+// linked is the folder that a name means: where a link leads, or the name itself.
+func linked(dir string) (string, error) {
+	if info, err := os.Lstat(dir); err != nil || info.Mode().Type() != fs.ModeSymlink {
+		return dir, nil
+	}
+	to, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return dir, fmt.Errorf("it is a link that leads nowhere: remove it, or make the folder that it names: %w", err)
+	}
+	return to, nil
+}
+
+func writeDir(dir string, force bool, write func(aside string) error) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	if len(entries) > 0 && !force {
-		return errNotEmpty
+		return errTaken
 	}
 	parent := filepath.Dir(dir)
 	if err := MkdirAll(parent); err != nil {
@@ -118,12 +161,18 @@ func WriteDir(dir string, force bool, write func(aside string) error) (err error
 		// The system's rename, other than os.Rename, replaces an empty folder, and
 		// nothing else.
 		if err := unix.Rename(aside, dir); errors.Is(err, fs.ErrExist) {
-			return errNotEmpty
+			return errTaken
 		} else if err != nil {
 			return fmt.Errorf("put it in place: %w", err)
 		}
 		return SyncDir(parent)
 	}
+	return replaceDir(aside, dir)
+}
+
+// replaceDir puts a whole folder in the place of another, or of none.
+func replaceDir(aside, dir string) error {
+	parent := filepath.Dir(dir)
 	old, err := takePlace(aside, dir, exchange)
 	if err != nil {
 		return fmt.Errorf("put it in place: %w", err)
@@ -160,8 +209,6 @@ func takePlace(aside, dir string, exchange func(a, b string) error) (old string,
 	}
 	return old, nil
 }
-
-var errNotEmpty = errors.New("it is not empty; choose another folder, or replace it with --force")
 
 // syncTree makes all that a folder holds durable.
 func syncTree(dir string) error {

@@ -80,7 +80,7 @@ func TestAFileIsReplacedOnlyWithForce(t *testing.T) {
 				_, err := io.WriteString(w, "mine")
 				return err
 			})
-			if refused := c.want != "mine"; errors.Is(err, fs.ErrExist) != refused || refused && !strings.Contains(err.Error(), "--force") || !refused && err != nil {
+			if refused := c.want != "mine"; errors.Is(err, fs.ErrExist) != refused || refused && err.Error() != path+" exists" || !refused && err != nil {
 				t.Errorf("written with %v", err)
 			}
 			holds(t, dir, map[string]string{"x": c.want})
@@ -127,9 +127,9 @@ func TestAFolderIsReplacedOnlyWithForce(t *testing.T) {
 		{"a free name", none, none, false, "", mine},
 		{"an empty folder", mkdir, none, false, "", mine},
 		{"an empty folder in between", none, mkdir, false, "", mine},
-		{"a folder", full, none, false, "it is not empty; choose another", map[string]string{"x/theirs": "theirs"}},
-		{"a folder in between", none, full, false, "it is not empty; choose another", map[string]string{"x/theirs": "theirs"}},
-		{"a folder filled in between", mkdir, full, false, "it is not empty; choose another", map[string]string{"x/theirs": "theirs"}},
+		{"a folder", full, none, false, "x is not empty", map[string]string{"x/theirs": "theirs"}},
+		{"a folder in between", none, full, false, "x is not empty", map[string]string{"x/theirs": "theirs"}},
+		{"a folder filled in between", mkdir, full, false, "x is not empty", map[string]string{"x/theirs": "theirs"}},
 		{"a file", file, none, false, "not a directory", map[string]string{"x": "theirs"}},
 		{"a file in between", none, file, false, "not a directory", map[string]string{"x": "theirs"}},
 		{"a file, with force", file, none, true, "not a directory", map[string]string{"x": "theirs"}},

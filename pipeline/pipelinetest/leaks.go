@@ -51,7 +51,7 @@ func Leaks(t *testing.T, input func() pipeline.Stream, stage func(pipeline.Strea
 			if made.Load() == 0 && end.take != 0 && out.Batches != nil {
 				t.Error("no batch was read")
 			}
-			for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+			for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
 				if time.Now().After(deadline) {
 					stacks := make([]byte, 1<<16)
 					t.Fatalf("%d goroutines are left of it:\n%s", runtime.NumGoroutine()-before, stacks[:runtime.Stack(stacks, true)])

@@ -68,7 +68,7 @@ func (m Manifest) Write(w io.Writer) error {
 func readManifest(dir string) (Manifest, error) {
 	text, err := files.ReadIn(dir, ManifestFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return Manifest{}, errNoManifest
+		return Manifest{}, ErrNoManifest
 	}
 	if err != nil {
 		return Manifest{}, err
@@ -76,7 +76,8 @@ func readManifest(dir string) (Manifest, error) {
 	return ParseManifest(text)
 }
 
-var errNoManifest = fmt.Errorf("it has no %s: no dataset, or one that was never finished", ManifestFile)
+// ErrNoManifest is wrapped where a folder has no manifest.
+var ErrNoManifest = fmt.Errorf("it has no %s: not a dataset, or one that was never finished", ManifestFile)
 
 // ParseManifest reads and checks a manifest's JSON.
 func ParseManifest(text []byte) (Manifest, error) {
@@ -85,7 +86,7 @@ func ParseManifest(text []byte) (Manifest, error) {
 		return m, fmt.Errorf("%s: %w", ManifestFile, err)
 	}
 	if m.Format != manifestFormat {
-		return m, fmt.Errorf("%s has format %q, this pipa reads %q", ManifestFile, m.Format, manifestFormat)
+		return m, &pipeline.FormatError{Reason: fmt.Sprintf("%s has format %q, this pipa reads %q", ManifestFile, m.Format, manifestFormat)}
 	}
 	if len(m.Shards) == 0 {
 		return m, fmt.Errorf("%s lists no shards", ManifestFile)

@@ -109,6 +109,15 @@ func (d *Dataset) Cursor(o Order, seed, epoch uint64) Cursor {
 	return Cursor{Digest: d.manifest.Digest, Order: o, Seed: seed, Epoch: epoch}
 }
 
+// ShuffledRows is the number of rows that Shuffled yields.
+func (d *Dataset) ShuffledRows(c Cursor, rank, ranks, rows int) int {
+	n := 0
+	for at := c.Next + rank*rows; at < d.Len(); at += ranks * rows {
+		n += min(rows, d.Len()-at)
+	}
+	return n
+}
+
 // Shuffled yields the rows from a cursor to the end of its epoch. Ranks share
 // the rows: of every ranks*rows of them, rank takes the rank-th rows, so that
 // the ranks' batches side by side are what one rank would get with batches of

@@ -178,7 +178,17 @@ func (b *bucket) send(file, key string) error {
 	return err
 }
 
-// passing tells whether an error may be gone the next time: the server's, or the
+// Status is the HTTP status with which an object store refused a request, 0 where
+// an error is not such an answer.
+func Status(err error) int {
+	var answer minio.ErrorResponse
+	if errors.As(err, &answer) {
+		return answer.StatusCode
+	}
+	return 0
+}
+
+// passing reports whether an error may be gone the next time: the server's, or the
 // network's.
 func passing(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, fs.ErrNotExist) {

@@ -14,7 +14,7 @@ import (
 func Manifest(f Folder) (shards.Manifest, error) {
 	text, err := fs.ReadFile(f, shards.ManifestFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return shards.Manifest{}, fmt.Errorf("open dataset %s: it has no %s: no dataset, or one that was never finished", f, shards.ManifestFile)
+		return shards.Manifest{}, fmt.Errorf("open dataset %s: %w", f, shards.ErrNoManifest)
 	}
 	var m shards.Manifest
 	if err == nil {

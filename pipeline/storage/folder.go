@@ -30,7 +30,7 @@ type Folder interface {
 	String() string
 }
 
-// IsURL tells whether a name is a URL that Open knows, rather than a path.
+// IsURL reports whether a name is a URL that Open knows, rather than a path.
 func IsURL(name string) bool {
 	scheme, _, ok := strings.Cut(name, "://")
 	return ok && (scheme == "file" || scheme == "s3" || scheme == "gs")

@@ -146,7 +146,7 @@ func TestNoLinkLeadsOutOfALocalFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := open(t, t.Context(), dir)
-	for name, want := range map[string]string{"out": "a link leads out of " + dir, "up/secret": "a link leads out of " + dir, "pipe": "it is no regular file"} {
+	for name, want := range map[string]string{"out": "a link leads out of " + dir, "up/secret": "a link leads out of " + dir, "pipe": "it is not a regular file"} {
 		if _, err := fs.ReadFile(f, name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is read with %v", name, err)
 		}

@@ -117,7 +117,7 @@ func TestARunsConfigurationIsAFile(t *testing.T) {
 		"resolve": func() error { _, err := ResolveRun(run, nil); return err },
 		"read":    func() error { _, _, err := ReadRun(run); return err },
 	} {
-		if err := open(); err == nil || !strings.Contains(err.Error(), "config.yaml: it is no regular file") {
+		if err := open(); err == nil || !strings.Contains(err.Error(), "config.yaml: it is not a regular file") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -2,6 +2,7 @@ package method
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/loss"
@@ -79,17 +80,31 @@ func New(scope *torch.Scope, cfg config.Config, classes int) (*Method, error) {
 }
 
 // loadEncoder sets backbone.* from a file of published weights. It is strict:
-// every encoder parameter must be there in the right shape, and nothing else
-// but a classification head.
+// every encoder parameter must be there in the right shape and finite, and
+// nothing else but a classification head.
 func loadEncoder(store *nn.Store, path string) error {
 	f, err := weights.Open(path)
 	if err != nil {
 		return fmt.Errorf("network.weights: %w", err)
 	}
-	if f, err = weights.Encoder(f); err != nil {
-		return fmt.Errorf("network.weights: %s: %w", path, err)
+	var want []weights.Want
+	for _, e := range store.Entries() {
+		w := weights.Want{Name: e.Name}
+		for _, n := range e.Tensor.Shape() {
+			w.Shape = append(w.Shape, int(n))
+		}
+		want = append(want, w)
 	}
-	if err := store.LoadPart("backbone.", f); err != nil {
+	encoder, err := f.Fit("backbone.", want)
+	if err != nil {
+		return fmt.Errorf("network.weights: %w", err)
+	}
+	if bad, err := weights.NonFinite(encoder); err != nil {
+		return err
+	} else if len(bad) > 0 {
+		return fmt.Errorf("network.weights: %s has values that are not finite, in %s", path, strings.Join(bad, ", "))
+	}
+	if err := store.LoadPart("backbone.", encoder); err != nil {
 		return fmt.Errorf("network.weights: %s: %w", path, err)
 	}
 	return nil

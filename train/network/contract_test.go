@@ -3,6 +3,7 @@ package network
 import (
 	"errors"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -114,31 +115,35 @@ func checkMaps(t *testing.T, got []*torch.Tensor, c contract, h, w int) {
 // for an encoder's, all of them and nothing else.
 func checkNames(t *testing.T, store *nn.Store, first string) {
 	t.Helper()
-	var published []safetensors.Tensor
-	var bare []string
-	for _, e := range store.Entries() {
+	tensors, err := store.Tensors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []weights.Want
+	for i, e := range tensors {
 		name, ok := strings.CutPrefix(e.Name, "backbone.")
 		if !ok {
 			t.Errorf("%s is not under backbone", e.Name)
 		}
-		bare = append(bare, name)
-		published = append(published, safetensors.Tensor{Name: name, DType: "F32", Shape: []int{0}})
+		want = append(want, weights.Want{Name: e.Name, Shape: e.Shape})
+		tensors[i].Name = name
 	}
-	if bare[0] != first {
-		t.Errorf("the first parameter is %s, want %s", bare[0], first)
+	if tensors[0].Name != first {
+		t.Errorf("the first parameter is %s, want %s", tensors[0].Name, first)
 	}
-	f, err := safetensors.New(nil, published)
+	if store.Count() > 30_000_000 {
+		return // a larger one of a family has more of the same names
+	}
+	path := filepath.Join(t.TempDir(), "published.safetensors")
+	if err := safetensors.WriteFile(path, nil, tensors); err != nil {
+		t.Fatal(err)
+	}
+	f, err := weights.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f, err = weights.Canonical(f); err != nil {
-		t.Fatal(err)
-	}
-	if f, err = weights.Encoder(f); err != nil {
-		t.Fatal(err)
-	}
-	if got := slices.Sorted(slices.Values(f.Names())); !slices.Equal(got, slices.Sorted(slices.Values(bare))) {
-		t.Errorf("published weights have the names %q, the encoder has %q", got, bare)
+	if _, err := f.Fit("backbone.", want); err != nil {
+		t.Error(err)
 	}
 }
 

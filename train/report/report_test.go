@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/train"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/report"
@@ -20,25 +21,25 @@ import (
 )
 
 // run trains a few steps and returns the run's directory.
-func run(t *testing.T, set ...string) string {
+func run(t *testing.T) string {
 	t.Helper()
 	lib, err := torch.Load("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	if err := fixtures.Write(t.Context(), dir, fixtures.Options{Seed: 1, Width: 128, GTA: 4, SYNTHIA: -1, Train: 4, Val: 2}); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := config.Resolve("fixture-pipa", "", append([]string{
-		"iterations=6", "log_every=2", "eval.every=2", "panels_every=2", "probe_every=2", "adapt.start=0", "patch.start=0", "patch.crop=64", "patch.base=128",
-		"source.resize=[64, 128]", "source.crop=[64, 64]", "target.resize=[64, 128]", "target.crop=[64, 64]", "eval.resize=[64, 128]",
-		"network.dims=[8, 16, 20, 32]", "network.depths=[1, 1, 1, 1]", "network.channels=16", "patch.negatives=40",
-	}, set...))
+	data, err := shared.Data(fixtures.Options{Seed: 1, Width: 128, GTA: 4, Train: 4, Val: 2, Domains: []fixtures.Domain{fixtures.GTA, fixtures.Cityscapes}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Source.Dir, cfg.Target.Dir = filepath.Join(dir, "gta"), filepath.Join(dir, "cityscapes")
+	cfg, err := config.Resolve("fixture-pipa", "", []string{
+		"iterations=6", "log_every=2", "eval.every=2", "panels_every=2", "probe_every=2", "adapt.start=0", "patch.start=0", "patch.crop=64", "patch.base=128",
+		"source.resize=[64, 128]", "source.crop=[64, 64]", "target.resize=[64, 128]", "target.crop=[64, 64]", "eval.resize=[64, 128]",
+		"network.dims=[8, 16, 20, 32]", "network.depths=[1, 1, 1, 1]", "network.channels=16", "patch.negatives=40",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Source.Dir, cfg.Target.Dir = filepath.Join(data, "gta"), filepath.Join(data, "cityscapes")
 	out := filepath.Join(t.TempDir(), "a <run>")
 	if _, err := train.Run(t.Context(), lib, cfg, train.Options{Out: out}); err != nil {
 		t.Fatal(err)
@@ -46,8 +47,19 @@ func run(t *testing.T, set ...string) string {
 	return out
 }
 
-func TestThePageHoldsAllItShows(t *testing.T) {
+// TestARun trains once for all that is asked of a run.
+func TestARun(t *testing.T) {
 	dir := run(t)
+	for name, ask := range map[string]func(t *testing.T, dir string){
+		"the page holds all it shows":          pageHoldsAllItShows,
+		"what is not a run is refused":         refusesOthers,
+		"scores keep classes that are nowhere": keepsAbsentClasses,
+	} {
+		t.Run(name, func(t *testing.T) { ask(t, dir) })
+	}
+}
+
+func pageHoldsAllItShows(t *testing.T, dir string) {
 	var page bytes.Buffer
 	if err := report.Write(&page, dir); err != nil {
 		t.Fatal(err)
@@ -80,12 +92,15 @@ func TestThePageHoldsAllItShows(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotARunIsRefused(t *testing.T) {
+func refusesOthers(t *testing.T, run string) {
 	err := report.Write(io.Discard, t.TempDir())
 	if err == nil || !strings.Contains(err.Error(), "is not a run") {
 		t.Errorf("an empty folder: %v", err)
 	}
-	dir := run(t, "iterations=1", "eval.every=0", "panels_every=0")
+	dir := filepath.Join(t.TempDir(), "run")
+	if err := os.CopyFS(dir, os.DirFS(run)); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "metrics.jsonl"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -94,8 +109,8 @@ func TestWhatIsNotARunIsRefused(t *testing.T) {
 	}
 }
 
-func TestReadScoresKeepsClassesThatAreNowhere(t *testing.T) {
-	scores, err := train.ReadScores(run(t))
+func keepsAbsentClasses(t *testing.T, dir string) {
+	scores, err := train.ReadScores(dir)
 	if err != nil || len(scores) != 3 {
 		t.Fatalf("%d scores, %v", len(scores), err)
 	}

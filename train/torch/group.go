@@ -1,6 +1,7 @@
 package torch
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"runtime"
@@ -58,7 +59,7 @@ func (l *Lib) Join(launch Launch, device Device, timeout time.Duration) (*Group,
 		return nil, fmt.Errorf("rank %d of %d: meet the others at %s: %s", launch.Rank, launch.Ranks, launch.Address(), e)
 	}
 	g := &Group{lib: l, launch: launch, backend: backend, handle: h}
-	g.pulse = newPulse(g)
+	g.pulse = newPulse(g, launch.Rank, launch.Ranks, cmp.Or(launch.Beat, time.Second))
 	return g, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Launch is this process's place among those of a run, as the program that
@@ -18,6 +19,9 @@ type Launch struct {
 	// on rank 0, unless the launcher keeps one itself, as torchrun does.
 	Serve   bool
 	Attempt string // of the launcher; keeps a restart apart from what came before
+	// Beat is the time between a rank's signs of life; 0 means a second. One that
+	// has given none for 15 beats is taken for dead.
+	Beat time.Duration
 }
 
 // LaunchFrom reads the environment variables that torchrun, Kubeflow's training

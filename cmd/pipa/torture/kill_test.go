@@ -97,7 +97,7 @@ func TestStopped(t *testing.T) {
 // end. It counts a job that did not end well.
 func signalled(t *testing.T, j job, out string, after time.Duration, do func(*exec.Cmd)) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), hangs)
 	defer cancel()
 	c := command(ctx, j.script, bench, out)
 	if err := c.Start(); err != nil {

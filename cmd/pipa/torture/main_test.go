@@ -23,12 +23,16 @@ import (
 	"time"
 
 	"github.com/pipa-uda/pipa/fixtures/faultfs"
+	"github.com/pipa-uda/pipa/fixtures/shared"
 )
 
 var full = flag.Bool("full", false, "every fault and 50 kills of each kind, rather than some")
 
-// bench is a folder with the program, its backend and small inputs, made once.
+// bench is a folder with small inputs, made once.
 var bench string
+
+// environment is the scripts': the program is in PATH, and finds the backend.
+var environment []string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -45,11 +49,15 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(bench)) }()
-	build := exec.Command("go", "build", "-o", filepath.Join(bench, "bin", "pipa"), "..")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("build: %w\n%s", err, out)
+	pipa, err := shared.Program()
+	if err != nil {
+		return 1, err
 	}
+	backend, err := shared.Backend()
+	if err != nil {
+		return 1, err
+	}
+	environment = append(os.Environ(), "PATH="+filepath.Dir(pipa)+":"+os.Getenv("PATH"), "PIPA_TORCH="+backend)
 	if err := os.WriteFile(filepath.Join(bench, "tiny.yaml"), []byte(tiny), 0o644); err != nil {
 		return 1, err
 	}
@@ -94,11 +102,7 @@ type result struct {
 // command prepares a bash script; IN and OUT are the folders it reads and writes.
 func command(ctx context.Context, script, in, out string) *exec.Cmd {
 	c := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
-	backend, err := filepath.Abs("../../../build/libpipatorch.so")
-	if err != nil {
-		panic(err)
-	}
-	c.Env = append(os.Environ(), "PATH="+filepath.Join(bench, "bin")+":"+os.Getenv("PATH"), "PIPA_TORCH="+backend, "IN="+in, "OUT="+out)
+	c.Env = append(slices.Clip(environment), "IN="+in, "OUT="+out)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	// The whole pipe goes, not the shell alone.
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
@@ -106,9 +110,12 @@ func command(ctx context.Context, script, in, out string) *exec.Cmd {
 	return c
 }
 
+// hangs is how long a script takes that hangs: the longest takes seconds.
+const hangs = 10 * time.Minute
+
 // sh runs a script. One that hangs is killed and has the code -1.
 func sh(script, in, out string) result {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), hangs)
 	defer cancel()
 	c := command(ctx, script, in, out)
 	var stdout, stderr bytes.Buffer

@@ -28,8 +28,12 @@ type message struct {
 	body   []byte
 }
 
-// ErrNotArrow is returned where the first bytes are no Arrow IPC stream.
-var ErrNotArrow = errors.New("not an Arrow IPC stream")
+// ErrNotArrow is wrapped where the bytes are not an Arrow IPC stream, ErrEmpty,
+// which wraps it, where there are none.
+var (
+	ErrNotArrow = errors.New("not an Arrow IPC stream")
+	ErrEmpty    = fmt.Errorf("%w: the input is empty; did the command before it fail?", ErrNotArrow)
+)
 
 // scanner splits a stream into messages.
 type scanner struct {
@@ -154,7 +158,7 @@ func (s *scanner) read(n int) ([]byte, error) {
 func (s *scanner) sniff() error {
 	head, err := s.r.Peek(8)
 	if len(head) == 0 && errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: the input is empty; did the command before it fail?", ErrNotArrow)
+		return ErrEmpty
 	}
 	if bytes.HasPrefix(head, fileMagic) && len(head) == 8 {
 		if head[6] != 0 || head[7] != 0 {

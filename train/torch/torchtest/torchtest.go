@@ -71,7 +71,7 @@ func Together(t *testing.T, n int, f func(s *torch.Scope, g *torch.Group) error)
 	var all sync.WaitGroup
 	for rank := range n {
 		all.Go(func() {
-			g, err := lib.Join(torch.Launch{Rank: rank, Ranks: n, Host: "127.0.0.1", Port: port, Serve: rank == 0}, torch.CPU, time.Minute)
+			g, err := lib.Join(torch.Launch{Rank: rank, Ranks: n, Host: "127.0.0.1", Port: port, Serve: rank == 0}, torch.CPU, 10*time.Minute)
 			if err == nil {
 				err = lib.Run(torch.CPU, func(s *torch.Scope) error { return f(s, g) })
 				g.Leave(err)

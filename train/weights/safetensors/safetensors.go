@@ -32,9 +32,18 @@ type Tensor struct {
 	Data  []byte
 }
 
+// A Skipped is a tensor of a type that is not read, such as an 8-bit float.
+type Skipped struct {
+	Name  string
+	DType string // as the file names it
+	Shape []int
+}
+
 // A File is a parsed safetensors file, whole in memory.
 type File struct {
 	Metadata map[string]string
+	Skipped  []Skipped // in the order of their names
+	Notes    []string  // what else is to be known of it
 	tensors  map[string]Tensor
 	names    []string
 }
@@ -62,6 +71,9 @@ func Parse(data []byte) (*File, error) {
 	}
 	n := binary.LittleEndian.Uint64(data)
 	if n > maxHeader || n > uint64(len(data)-8) {
+		if n <= maxHeader && len(data) > 8 && data[8] == '{' {
+			return nil, fmt.Errorf("the file is cut off: its header has %d bytes, the file %d; copy or download it again", n, len(data))
+		}
 		return nil, fmt.Errorf("not a safetensors file: header of %d bytes in a file of %d", n, len(data))
 	}
 	header, body := data[8:8+n], data[8+n:]
@@ -73,6 +85,7 @@ func Parse(data []byte) (*File, error) {
 	type span struct {
 		begin, end int
 		name       string
+		read       bool
 	}
 	var spans []span
 	for name, raw := range entries {
@@ -90,27 +103,29 @@ func Parse(data []byte) (*File, error) {
 		if err := json.Unmarshal(raw, &e); err != nil {
 			return nil, fmt.Errorf("safetensors tensor %q: %w", name, err)
 		}
-		size, ok := elementSize[e.DType]
-		if !ok {
-			return nil, fmt.Errorf("safetensors tensor %q: unknown type %q", name, e.DType)
-		}
 		begin, end := e.Offsets[0], e.Offsets[1]
+		if begin >= 0 && end >= begin && end > len(body) && sized(e.DType, e.Shape) == end-begin {
+			return nil, fmt.Errorf("the file is cut off: tensor %q ends at byte %d of the data, of which there are %d; copy or download it again", name, end, len(body))
+		}
 		if begin < 0 || end < begin || end > len(body) {
 			return nil, fmt.Errorf("safetensors tensor %q: bytes %d to %d lie outside the %d bytes of data", name, begin, end, len(body))
 		}
-		want := size
-		for _, d := range e.Shape {
-			if d < 0 || d > 0 && want > math.MaxInt/d {
-				return nil, fmt.Errorf("safetensors tensor %q: impossible shape %v", name, e.Shape)
-			}
-			want *= d
+		want := sized(e.DType, e.Shape)
+		if want < 0 {
+			return nil, fmt.Errorf("safetensors tensor %q: impossible shape %v", name, e.Shape)
+		}
+		if elementSize[e.DType] == 0 {
+			spans = append(spans, span{begin, end, name, false})
+			f.Skipped = append(f.Skipped, Skipped{name, e.DType, e.Shape})
+			continue
 		}
 		if want != end-begin {
 			return nil, fmt.Errorf("safetensors tensor %q: shape %v of %s needs %d bytes, has %d", name, e.Shape, e.DType, want, end-begin)
 		}
-		spans = append(spans, span{begin, end, name})
+		spans = append(spans, span{begin, end, name, true})
 		f.tensors[name] = Tensor{name, e.DType, e.Shape, body[begin:end:end]}
 	}
+	slices.SortFunc(f.Skipped, func(a, b Skipped) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(spans, func(a, b span) int {
 		if a.begin != b.begin {
 			return a.begin - b.begin
@@ -126,12 +141,27 @@ func Parse(data []byte) (*File, error) {
 			return nil, fmt.Errorf("safetensors tensor %q begins at byte %d, the one before it ends at %d", s.name, s.begin, at)
 		}
 		at = s.end
-		f.names = append(f.names, s.name)
+		if s.read {
+			f.names = append(f.names, s.name)
+		}
 	}
 	if at != len(body) {
 		return nil, fmt.Errorf("safetensors file has %d bytes past its last tensor", len(body)-at)
 	}
 	return f, nil
+}
+
+// sized is the bytes of a shape, by one each of a type that is not read; -1 where
+// the shape is impossible.
+func sized(dtype string, shape []int) int {
+	bytes := max(elementSize[dtype], 1)
+	for _, d := range shape {
+		if d < 0 || d > 0 && bytes > math.MaxInt/d {
+			return -1
+		}
+		bytes *= d
+	}
+	return bytes
 }
 
 // New makes a file of tensors, in their order, in memory.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strings"
 )
 
 // What a pickle holds becomes nil, bool, int, *big.Int, float64, string (of
@@ -20,56 +21,104 @@ type (
 	entry struct{ key, value any }
 )
 
-// orderedDict is the class.
-type orderedDict struct{}
+// class is a class or a function, by name. None is loaded or called.
+type class struct{ module, name string }
 
-// inert stands for every other class and its instances: it can be called and
-// filled, and stays nothing.
-type inert struct{}
-
-// storageClass stands for torch.FloatStorage and its like.
-type storageClass struct{ name string }
-
-// The functions that make tensors.
-type (
-	rebuildTensor    struct{}
-	rebuildParameter struct{}
-)
-
-// class finds what a name stands for.
-func class(module, name string) any {
-	switch {
-	case module == "torch._utils" && name == "_rebuild_tensor_v2":
-		return rebuildTensor{}
-	case module == "torch._utils" && name == "_rebuild_parameter":
-		return rebuildParameter{}
-	case module == "collections" && name == "OrderedDict":
-		return orderedDict{}
-	case module == "torch" && elements[name].size > 0:
-		return storageClass{name}
-	}
-	return inert{}
+// object stands for whatever a class or a function outside the short list of
+// [call] makes. What the pickle puts into it is kept: modules hold their tensors
+// there.
+type object struct {
+	items []entry
+	state any
 }
 
 // call is what REDUCE does.
 func call(function any, args []any) (any, error) {
-	switch function.(type) {
-	case inert:
-		return inert{}, nil
-	case orderedDict:
-		if len(args) > 0 {
-			return nil, errors.New("an OrderedDict that is made of a list, as by Python 2, is not supported: save the checkpoint again by Python 3")
+	f, ok := function.(class)
+	if !ok {
+		if _, ok := function.(*object); ok {
+			return &object{}, nil
 		}
+		return nil, errors.New("the pickle calls what is not a function")
+	}
+	switch f {
+	case class{"collections", "OrderedDict"}:
+		return pairs(args)
+	case class{"collections", "defaultdict"}: // (the default's class)
 		return &dict{}, nil
-	case rebuildTensor:
+	case class{"torch._tensor", "_rebuild_from_type_v2"}, class{"torch._tensor", "_rebuild_from_type"}: // (function, subclass, arguments, state)
+		if len(args) > 2 {
+			inner, ok1 := args[0].(class)
+			of, ok2 := args[2].(*tuple)
+			if ok1 && ok2 && inner.module == "torch._utils" {
+				return call(inner, of.items)
+			}
+		}
+	}
+	if f.module != "torch._utils" {
+		return &object{}, nil
+	}
+	switch f.name {
+	case "_rebuild_tensor", "_rebuild_tensor_v2":
 		return newView(args)
-	case rebuildParameter: // (tensor, …)
+	case "_rebuild_tensor_v3": // with the type as its seventh
+		if len(args) < 7 {
+			return nil, errors.New("a tensor has too few fields")
+		}
+		dtype, _ := args[6].(class)
+		v, err := newView(args)
+		if err == nil {
+			v.cast(dtype.name)
+		}
+		return v, err
+	case "_rebuild_parameter", "_rebuild_parameter_with_state": // (tensor, …)
 		if len(args) == 0 {
 			return nil, errors.New("a parameter has no tensor")
 		}
 		return args[0], nil
+	case "_rebuild_qtensor":
+		v, err := newView(args)
+		if err == nil {
+			v.odd = "quantized"
+		}
+		return v, err
 	}
-	return nil, errors.New("the pickle calls what is not a function")
+	if len(args) > 0 && f.name == "_rebuild_wrapper_subclass" { // such as DTensor
+		if of, ok := args[0].(class); ok {
+			return &view{odd: of.name}, nil
+		}
+	}
+	if kind, ok := strings.CutPrefix(f.name, "_rebuild_"); ok { // sparse, nested, meta, of other devices
+		return &view{odd: strings.ReplaceAll(kind, "_", " ")}, nil
+	}
+	return &object{}, nil
+}
+
+// pairs is an OrderedDict of its argument, a list of pairs: how Python 2 wrote
+// one. Usually there is no argument, and the entries follow.
+func pairs(args []any) (*dict, error) {
+	d := &dict{}
+	if len(args) == 0 {
+		return d, nil
+	}
+	of, ok := args[0].(*list)
+	if !ok || len(args) > 1 {
+		return nil, errors.New("an OrderedDict is not made of a list of pairs")
+	}
+	for _, item := range of.items {
+		var pair []any
+		switch p := item.(type) {
+		case *list:
+			pair = p.items
+		case *tuple:
+			pair = p.items
+		}
+		if len(pair) != 2 {
+			return nil, errors.New("an OrderedDict is not made of a list of pairs")
+		}
+		d.items = append(d.items, entry{pair[0], pair[1]})
+	}
+	return d, nil
 }
 
 // maxDims bounds a tensor's dimensions. Those of networks have at most 5.
@@ -87,7 +136,7 @@ func newView(args []any) (*view, error) {
 	if !ok1 || !ok2 || !ok3 || !ok4 || len(shape) != len(stride) {
 		return nil, fmt.Errorf("a tensor's fields have unexpected types, or it has more than %d dimensions", maxDims)
 	}
-	return &view{s, offset, shape, stride}, nil
+	return &view{storage: s, element: s.element, offset: offset, shape: shape, stride: stride}, nil
 }
 
 func ints(v any) ([]int, bool) {
@@ -336,8 +385,18 @@ func (u *unpickler) fill(op byte) error {
 			}
 			return nil
 		}
+	case *object:
+		switch {
+		case op == 'b':
+			to.state = values[0]
+		case (op == 's' || op == 'u') && len(values)%2 == 0:
+			for i := 0; i < len(values); i += 2 {
+				to.items = append(to.items, entry{values[i], values[i+1]})
+			}
+		}
+		return nil
 	default:
-		if op == 'b' || target == (inert{}) {
+		if op == 'b' { // such as a tensor's attributes
 			return nil
 		}
 	}
@@ -393,23 +452,23 @@ func (u *unpickler) value(op byte) (any, error) {
 		}
 		return d, nil
 	case '\x8f': // EMPTY_SET
-		return inert{}, nil
+		return &object{}, nil
 	case '\x91', 'o': // FROZENSET, OBJ
 		_, err := u.marked()
-		return inert{}, err
+		return &object{}, err
 	case '\x81': // NEWOBJ
 		_, err := u.popped(2)
-		return inert{}, err
+		return &object{}, err
 	case '\x92': // NEWOBJ_EX
 		_, err := u.popped(3)
-		return inert{}, err
+		return &object{}, err
 	case 'c': // GLOBAL
 		module, err := u.line()
 		if err != nil {
 			return nil, err
 		}
 		name, err := u.line()
-		return class(module, name), err
+		return class{module, name}, err
 	case '\x93': // STACK_GLOBAL
 		names, err := u.popped(2)
 		if err != nil {
@@ -420,7 +479,7 @@ func (u *unpickler) value(op byte) (any, error) {
 		if !ok1 || !ok2 {
 			return nil, errors.New("the pickle has a class whose name is not text")
 		}
-		return class(module, name), nil
+		return class{module, name}, nil
 	case 'R': // REDUCE
 		what, err := u.popped(2)
 		if err != nil {

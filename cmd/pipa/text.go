@@ -4,11 +4,69 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/pipa-uda/pipa/pipeline"
 )
+
+// count is "1 row", "2 rows".
+func count(n int, noun string) string {
+	if n != 1 && strings.HasSuffix(noun, "ch") {
+		noun += "e"
+	}
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+func bytesText(n int64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	v, u := float64(n), 0
+	for v >= 1024 && u < len(units)-1 {
+		v /= 1024
+		u++
+	}
+	if u == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", v, units[u])
+}
+
+// columns are lines of a key and a text.
+type columns struct{ strings.Builder }
+
+func (c *columns) line(key, format string, args ...any) {
+	fmt.Fprintf(c, "%-9s %s\n", key, fmt.Sprintf(format, args...))
+}
+
+// wrapList lays names out in lines that fit a terminal.
+func wrapList(names []string) string {
+	var lines []string
+	line := ""
+	for _, n := range names {
+		if len(line)+len(n) > 96 {
+			lines = append(lines, strings.TrimSuffix(line, " "))
+			line = ""
+		}
+		line += n + ", "
+	}
+	return strings.Join(append(lines, strings.TrimSuffix(line, ", ")), "\n")
+}
+
+// printText writes to standard output.
+func printText(text string) error {
+	_, err := os.Stdout.WriteString(text)
+	return pipeline.ClosedPipe(err)
+}
+
+func printJSON(v any) error {
+	e := json.NewEncoder(os.Stdout)
+	e.SetIndent("", "  ")
+	return pipeline.ClosedPipe(e.Encode(v))
+}
 
 // historyWidth is how wide a line of a stream's history gets: a terminal of 100
 // columns.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -14,15 +12,7 @@ import (
 
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/train"
 	"github.com/urfave/cli/v2"
-)
-
-// Exit codes.
-const (
-	exitFailed  = 1
-	exitUsage   = 2
-	exitBadData = 3
 )
 
 func main() { os.Exit(run(os.Args)) }
@@ -37,9 +27,9 @@ func run(args []string) int {
 	app.Writer = help
 	err := files.Mapped("a mapped input", func() error { return app.RunContext(ctx, flagsFirst(app, args)) })
 	if err == nil {
-		err = closedPipe(help.err)
+		err = pipeline.ClosedPipe(help.err)
 	}
-	return exitCode(err, context.Cause(ctx))
+	return report(err, context.Cause(ctx))
 }
 
 // firstError keeps the first error of a writer: the cli package drops those of
@@ -82,13 +72,25 @@ func newApp() *cli.App {
 	return app
 }
 
+// action is a command's: read takes the options from the command line, and refuses
+// them before anything is opened; run does the work, and knows no command line.
+func action[O any](read func(*cli.Context) (O, error), run func(context.Context, O) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		o, err := read(c)
+		if err != nil {
+			return otherwise(exitUsage, err)
+		}
+		return run(c.Context, o)
+	}
+}
+
 // prepare gives every command what all share.
 func prepare(commands []*cli.Command) {
 	for _, c := range commands {
 		c.OnUsageError = wrongUsage
 		c.HideHelpCommand = true
 		c.Flags = append(c.Flags, logFlag())
-		c.Before = setLogger
+		c.Before = func(c *cli.Context) error { return logTo(c.String("log"), os.Stderr) }
 		c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" // it lacks one
 		for _, f := range c.Flags {
 			if b, ok := f.(*cli.BoolFlag); ok {
@@ -150,45 +152,4 @@ func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
 		close(signals)
 		cancel(nil)
 	}
-}
-
-// A usageError is a mistake on the command line.
-type usageError struct{ err error }
-
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-// A badDataError says that more samples were bad than --max-bad allows.
-type badDataError struct{ err error }
-
-func (e badDataError) Error() string { return e.err.Error() }
-func (e badDataError) Unwrap() error { return e.err }
-
-// exitCode prints an error and chooses the exit code. cause is why the context
-// ended, if it did.
-func exitCode(err, cause error) int {
-	err = withTrainAdvice(err)
-	var s signalError
-	var usage usageError
-	var bad badDataError
-	switch {
-	case err == nil, errors.Is(err, pipeline.ErrClosedPipe):
-		return 0
-	case errors.As(cause, &s) && (errors.Is(err, cause) || errors.Is(err, context.Canceled) || errors.Is(err, train.ErrInterrupted)):
-		slog.Error(err.Error())
-		return 128 + int(s.signal)
-	case errors.Is(err, train.ErrInterrupted): // by a signal to another rank
-		slog.Error(err.Error())
-		return 128 + int(syscall.SIGTERM)
-	case errors.As(err, &usage):
-		slog.Error(err.Error())
-		return exitUsage
-	case errors.As(err, &bad):
-		slog.Error(err.Error())
-		return exitBadData
-	}
-	slog.Error(err.Error() + datasetAdvice(err))
-	return exitFailed
 }

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/precompute"
+	"github.com/urfave/cli/v2"
+)
+
+type checkOptions struct {
+	dataset datasetOptions
+	workers int
+	json    bool
+	display display
+}
+
+func checkCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "check",
+		Usage:     "decode a whole dataset and list every problem",
+		ArgsUsage: formatUsage,
+		Description: "Reads every pair, its sizes, modes and ids. One line per problem, the counts last; exit code 3\n" +
+			"where there is any. " + formatHelp +
+			"   pipa check gta data/gta",
+		Flags:  []cli.Flag{splitFlag(), unlabelledFlag(), maxPixelsFlag(), workersFlag(), jsonFlag(), progressFlag()},
+		Action: action(checkOptionsOf, runCheck),
+	}
+}
+
+func checkOptionsOf(c *cli.Context) (o checkOptions, err error) {
+	o = checkOptions{workers: c.Int("workers"), json: c.Bool("json")}
+	if o.dataset, err = datasetOptionsOf(c); err != nil {
+		return o, err
+	}
+	o.display, err = displayOf(c)
+	return o, err
+}
+
+func runCheck(ctx context.Context, o checkOptions) error {
+	d, err := o.dataset.open(ctx)
+	if err != nil {
+		return err
+	}
+	// The check goes on where nobody reads its lines: the exit code is its verdict.
+	var printing error
+	show := func(text string, line any) {
+		if printing != nil {
+			return
+		}
+		if o.json {
+			printing = pipeline.ClosedPipe(json.NewEncoder(os.Stdout).Encode(line))
+		} else {
+			printing = printText(text + "\n")
+		}
+	}
+	bar := o.display.bar("check "+d.Name, "samples", d.Len())
+	counts, err := d.Check(ctx, o.workers, func(p formats.Problem) {
+		show(p.Error(), precompute.Quarantined{ID: p.ID, File: p.File, Reason: p.Err.Error()})
+	}, bar.set)
+	bar.close()
+	if err != nil {
+		return err
+	}
+	show(fmt.Sprintf("%s %s: %d samples, %d problems", d.Name, d.Split, counts.Samples, counts.Problems), precompute.Report(counts))
+	if counts.Problems > 0 {
+		return codedError{fmt.Errorf("%s %s has %d problems in %d samples", d.Name, d.Split, counts.Problems, counts.Samples), exitBadData}
+	}
+	return printing
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/urfave/cli/v2"
+)
+
+type fixturesOptions struct {
+	dir      string
+	fixtures fixtures.Options
+	display  display
+}
+
+func fixturesCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "fixtures",
+		Usage:     "write small procedural datasets in the official layouts",
+		ArgsUsage: "DIR",
+		Description: "Writes DIR/gta, DIR/synthia and DIR/cityscapes: street scenes with labels, with a gap between\n" +
+			"the synthetic domains and the \"real\" one. The same seed gives the same bytes.\n\n" +
+			"   pipa fixtures data --seed 1",
+		Flags: []cli.Flag{
+			seedFlag("`SEED` of the scenes"),
+			&cli.IntFlag{Name: "width", Value: 256, Usage: "width of the images in `PIXELS`; heights follow the real datasets' ratios"},
+			&cli.IntFlag{Name: "gta", Value: 240, Usage: "`NUMBER` of images"},
+			&cli.IntFlag{Name: "synthia", Value: 240, Usage: "`NUMBER` of images"},
+			&cli.IntFlag{Name: "train", Value: 240, Usage: "`NUMBER` of Cityscapes training images"},
+			&cli.IntFlag{Name: "val", Value: 60, Usage: "`NUMBER` of Cityscapes validation images"},
+			&cli.StringFlag{Name: "domains", Value: "gta,synthia,cityscapes", Usage: "which to write, with commas between"},
+			workersFlag(), forceFlag(), progressFlag(),
+		},
+		Action: action(fixturesOptionsOf, runFixtures),
+	}
+}
+
+func fixturesOptionsOf(c *cli.Context) (o fixturesOptions, err error) {
+	args, err := arguments(c)
+	if err != nil {
+		return o, err
+	}
+	o.dir = args[0]
+	if err := onThisMachine("pipa fixtures", o.dir, "folder"); err != nil {
+		return o, err
+	}
+	// To the package 0 is "the default", to a user it is none.
+	number := func(flag string) int {
+		if n := c.Int(flag); n != 0 {
+			return n
+		}
+		return -1
+	}
+	o.fixtures = fixtures.Options{
+		Seed: c.Uint64("seed"), Width: c.Int("width"), Workers: c.Int("workers"), Force: c.Bool("force"),
+		GTA: number("gta"), SYNTHIA: number("synthia"), Train: number("train"), Val: number("val"),
+	}
+	for name := range strings.SplitSeq(c.String("domains"), ",") {
+		d, err := parseDomain(name)
+		if err != nil {
+			return o, err
+		}
+		o.fixtures.Domains = append(o.fixtures.Domains, d)
+	}
+	if err := o.fixtures.Validate(); err != nil {
+		return o, err
+	}
+	o.display, err = displayOf(c)
+	return o, err
+}
+
+func parseDomain(name string) (fixtures.Domain, error) {
+	var names []string
+	for _, d := range fixtures.Domains() {
+		if d.String() == name {
+			return d, nil
+		}
+		names = append(names, d.String())
+	}
+	return 0, usagef("--domains has no %q%s (all: %s)", name, suggestion("", name, names), strings.Join(names, ", "))
+}
+
+func runFixtures(ctx context.Context, o fixturesOptions) error {
+	bar := o.display.bar("fixtures", "images", -1)
+	defer bar.close()
+	o.fixtures.Progress = bar.setOf
+	return fixtures.Write(ctx, o.dir, o.fixtures)
+}

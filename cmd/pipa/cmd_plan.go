@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/storage"
+	"github.com/pipa-uda/pipa/precompute"
+	"github.com/urfave/cli/v2"
+)
+
+type planOptions struct {
+	job     jobOptions
+	output  output
+	display display
+}
+
+func planCommand() *cli.Command {
+	c := &cli.Command{
+		Name:  "plan",
+		Usage: "write the immutable plan of a job that many processes share",
+		Description: "A plan lists the good samples with sizes and hashes, what is done to them, and a number of shards\n" +
+			"that has nothing to do with the number of processes. Samples that cannot be read are settled here.\n\n" +
+			"   pipa plan pairs --source cityscapes:data/cityscapes --unlabelled --shards 64 -o pairs.plan.json\n" +
+			"   pipa precompute --plan pairs.plan.json --out pairs --shard 3/16     # once for each of 0/16 to 15/16\n" +
+			"   pipa merge pairs",
+		Action: onlySubcommands,
+	}
+	for _, j := range jobCommands() {
+		options := func(c *cli.Context) (planOptions, error) { return planOptionsOf(c, j.kind) }
+		c.Subcommands = append(c.Subcommands, &cli.Command{
+			Name: j.name, Usage: j.usage, Description: "   pipa plan " + j.example + " -o job.plan.json",
+			Flags:  append(append(j.flags, planFlags()...), workersFlag(), outFlag(), forceFlag(), progressFlag()),
+			Action: action(options, runPlan),
+		})
+	}
+	return c
+}
+
+func planOptionsOf(c *cli.Context, kind pipeline.Kind) (o planOptions, err error) {
+	if o.job, err = jobOptionsOf(c, kind); err != nil {
+		return o, err
+	}
+	if o.output, err = outputOf(c); err != nil {
+		return o, err
+	}
+	o.display, err = displayOf(c)
+	return o, err
+}
+
+func runPlan(ctx context.Context, o planOptions) error {
+	p, err := o.job.plan(ctx, o.display)
+	if err != nil {
+		return err
+	}
+	if err := o.output.write(p.Write); err != nil || o.output.stdout() {
+		return err
+	}
+	slog.Info(fmt.Sprintf("%s: %s in %s", o.output.name, count(p.Rows(), "row"), count(p.Shards, "shard")), "plan", p.Digest)
+	return nil
+}
+
+// jobCommand is the subcommand of plan or precompute for one kind of dataset.
+type jobCommand struct {
+	name, usage, example string
+	kind                 pipeline.Kind
+	flags                []cli.Flag
+}
+
+func jobCommands() []jobCommand {
+	source := &cli.StringFlag{Name: "source", Usage: "`FORMAT:DIR` of the images, as in gta:data/gta, or folder:MAP.yaml"}
+	return []jobCommand{
+		{"samples", "samples, as they are or resized and cropped", "samples --source gta:data/gta --resize 720x1280 --crop 640x640 --cat-max-ratio 0.75", pipeline.KindSample,
+			append([]cli.Flag{source, splitFlag(), unlabelledFlag()}, augmentFlags()...)},
+		{"mix", "ClassMix images of a source and a target", "mix --source gta:data/gta --resize 720x1280 --target cityscapes:data/cityscapes --target-resize 512x1024 --crop 512x512", pipeline.KindMix,
+			append([]cli.Flag{source, &cli.StringFlag{Name: "target", Usage: "`FORMAT:DIR` of the images that are mixed in"}, splitFlag(),
+				&cli.StringFlag{Name: "target-resize", Usage: "scale the target to fit `HEIGHTxWIDTH`", DefaultText: "as --resize"}}, augmentFlags()...)},
+		{"pairs", "overlapping crop pairs", "pairs --source cityscapes:data/cityscapes --unlabelled --epochs 4", pipeline.KindPair,
+			append([]cli.Flag{source, splitFlag(), unlabelledFlag()}, cropFlags()...)},
+	}
+}
+
+// planFlags are what every plan takes.
+func planFlags() []cli.Flag {
+	return []cli.Flag{
+		seedFlag("`SEED` of the draws"),
+		&cli.Uint64Flag{Name: "epoch", Usage: "`NUMBER` of the first pass over the images"},
+		&cli.IntFlag{Name: "epochs", Value: 1, Usage: "`NUMBER` of passes; each draws anew"},
+		&cli.IntFlag{Name: "shards", Usage: "`NUMBER` of files, whatever the number of processes", DefaultText: "files of about 256 MiB"},
+		&cli.IntFlag{Name: "batch", Usage: "`NUMBER` of rows of a record batch", DefaultText: "4, or 1 where sizes vary"},
+		&cli.StringFlag{Name: "max-bad", Value: "0", Usage: "leave out up to `NUMBER` samples that cannot be read; beyond that exit with 3"},
+		&cli.StringFlag{Name: "report", Usage: "trust this `FILE`, which pipa check --json has written, instead of decoding every sample"},
+		maxPixelsFlag(),
+	}
+}
+
+// jobOptions say what a plan is made of.
+type jobOptions struct {
+	job    precompute.Job
+	plans  precompute.Options
+	report string // of a check, that is trusted; empty decodes every sample
+}
+
+func jobOptionsOf(c *cli.Context, kind pipeline.Kind) (o jobOptions, err error) {
+	if _, err := arguments(c); err != nil {
+		return o, err
+	}
+	o.report = c.String("report")
+	o.plans = precompute.Options{Shards: c.Int("shards"), Batch: c.Int("batch"), Workers: c.Int("workers"), MaxPixels: c.Int("max-pixels")}
+	if o.plans.MaxBad, err = strconv.Atoi(c.String("max-bad")); err != nil || o.plans.MaxBad < 0 {
+		return o, usagef("--max-bad is %q, want a number of samples", c.String("max-bad"))
+	}
+	if o.plans.Source, err = jobInputOf(c, "source"); err != nil {
+		return o, err
+	}
+	if o.job, err = jobOf(c, kind); err != nil {
+		return o, err
+	}
+	if kind == pipeline.KindMix {
+		if o.plans.Mixed, err = jobInputOf(c, "target"); err != nil {
+			return o, err
+		}
+		o.plans.Mixed.Unlabelled = true
+	}
+	return o, onThisMachine("--report", o.report, "file")
+}
+
+// jobOf reads the flags of a kind of dataset.
+func jobOf(c *cli.Context, kind pipeline.Kind) (precompute.Job, error) {
+	job := precompute.Job{Kind: kind, Seed: c.Uint64("seed"), Epoch: c.Uint64("epoch"), Epochs: c.Int("epochs")}
+	if kind == pipeline.KindPair {
+		o, err := croppingOf(c)
+		if err != nil {
+			return job, err
+		}
+		job.Pairs = &o
+		return job, job.Validate()
+	}
+	o, err := augmentationOf(c)
+	if err != nil {
+		return job, err
+	}
+	for _, f := range augmentFlags() {
+		if c.IsSet(f.Names()[0]) {
+			job.Samples = &o // without any, samples are left as they are
+		}
+	}
+	if kind == pipeline.KindMix {
+		target := o
+		target.CatMaxRatio = 1
+		if text := c.String("target-resize"); text != "" {
+			if target.Resize, err = parseSize("target-resize", text); err != nil {
+				return job, err
+			}
+		}
+		job.Samples, job.Target = &o, &target
+	}
+	return job, job.Validate()
+}
+
+// jobInputOf reads a flag that names a dataset: a plan has its whole path.
+func jobInputOf(c *cli.Context, flag string) (o precompute.InputOptions, err error) {
+	text, err := required(c, flag)
+	if err != nil {
+		return o, err
+	}
+	format, dir := splitFormat(text)
+	if format == "" {
+		return o, usagef("--%s is %q, want FORMAT:DIR, as in gta:data/gta, or folder:MAP.yaml (formats: %v)", flag, text, formats.Names())
+	}
+	d, err := namedDataset(c, format, dir, c.Bool("unlabelled"))
+	if err != nil {
+		return o, err
+	}
+	if mapFile, ok := strings.CutPrefix(d.format, formats.Own+":"); ok {
+		if mapFile, err = filepath.Abs(mapFile); err != nil {
+			return o, err
+		}
+		d.format = formats.Own + ":" + mapFile
+	}
+	if d.dir != "" && !storage.IsURL(d.dir) {
+		if d.dir, err = filepath.Abs(d.dir); err != nil {
+			return o, err
+		}
+	}
+	return precompute.InputOptions{Format: d.format, Dir: d.dir, Split: d.split, Unlabelled: d.unlabelled}, nil
+}
+
+// plan makes the job's plan.
+func (o jobOptions) plan(ctx context.Context, d display) (*precompute.Plan, error) {
+	if o.report != "" {
+		var err error
+		if o.plans.Source.Report, err = precompute.ReadReport(o.report); err != nil {
+			return nil, otherwise(exitBadData, err)
+		}
+	}
+	bar := d.bar("plan", "samples", -1)
+	o.plans.Progress = bar.setOf
+	p, err := precompute.New(ctx, o.job, o.plans)
+	bar.close()
+	if err != nil {
+		return nil, otherwise(exitUsage, err)
+	}
+	for _, q := range p.Source.Quarantined {
+		slog.Warn("left out "+q.ID, "reason", q.Reason)
+	}
+	return p, nil
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"io"
+	"path/filepath"
+
+	"github.com/pipa-uda/pipa/internal/files"
+	page "github.com/pipa-uda/pipa/train/report"
+	"github.com/urfave/cli/v2"
+)
+
+type reportOptions struct {
+	run   string // its folder
+	out   string
+	force bool
+}
+
+func reportCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "report",
+		Usage:     "a run as one HTML page: curves, scores, pictures, configuration",
+		ArgsUsage: "RUN",
+		Description: "The page holds all it shows and needs no network. It may be made while the run goes on, and anew with --force.\n\n" +
+			"   pipa report runs/pipa",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the page's `FILE`", DefaultText: "RUN/report.html"},
+			forceFlag(),
+		},
+		Action: action(reportOptionsOf, runReport),
+	}
+}
+
+func reportOptionsOf(c *cli.Context) (o reportOptions, err error) {
+	args, err := arguments(c)
+	if err != nil {
+		return o, err
+	}
+	o = reportOptions{args[0], c.String("out"), c.Bool("force")}
+	if err := onThisMachine("pipa report", o.run, "run"); err != nil {
+		return o, err
+	}
+	if o.out == "" {
+		o.out = filepath.Join(o.run, "report.html")
+	}
+	return o, mayWrite("--out", o.out, o.force)
+}
+
+func runReport(_ context.Context, o reportOptions) error {
+	if err := files.Write(o.out, o.force, func(w io.Writer) error { return otherwise(exitBadData, page.Write(w, o.run)) }); err != nil {
+		return err
+	}
+	return printText(o.out + "\n")
+}

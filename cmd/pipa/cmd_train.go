@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/eval"
+	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/memory"
+	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/urfave/cli/v2"
+)
+
+type trainOptions struct {
+	config      configOptions
+	out         string
+	resume, dry bool
+	workers     int
+	maxPixels   int
+	launch      torch.Launch // this process's place among others
+	device      string
+	json        bool
+	display     display
+}
+
+// configOptions are the layers of a configuration.
+type configOptions struct {
+	preset, file string
+	run          string // where resumed is true, whose configuration is under set
+	resumed      bool
+	set          []string
+}
+
+func trainCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "train",
+		Usage: "train a network, adapt it to the target, and evaluate it",
+		Description: "A configuration is a preset (see \"pipa presets\"), then a YAML file, then --set. The run directory\n" +
+			"holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An\n" +
+			"interrupt saves the state first. Sides may be given as FORMAT:DIR, a custom dataset as folder:MAP.yaml; \"-\" is a\n" +
+			"stream on standard input. Several processes, started by torchrun, srun or Kubeflow, share each batch\n" +
+			"(docs/ranks.md).\n\n" +
+			"   pipa train --preset gta2cs-daformer-pipa --source data/gta --target data/cityscapes --out runs/pipa",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "preset", Usage: "a published recipe's `NAME`"},
+			&cli.StringFlag{Name: "config", Usage: "a YAML `FILE`"},
+			repeatedFlag("set", "`KEY=VALUE`, as in patch.weight=0.05"),
+			&cli.StringFlag{Name: "source", Usage: "the labelled side's `DIR`, stream (-), or precomputed dataset"},
+			&cli.StringFlag{Name: "target", Usage: "the unlabelled side's `DIR` or precomputed dataset"},
+			&cli.StringFlag{Name: "pairs", Usage: "a precomputed dataset of crop pairs, its `DIR`"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the run's `DIR`"},
+			&cli.BoolFlag{Name: "resume", Usage: "continue the run in --out"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "print batch shapes, parameters and the memory a step needs, and stop; needs no data"},
+			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run; the same as --set seed=SEED"},
+			&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Value: 2, Usage: "`NUMBER` of goroutines that prepare batches"},
+			maxPixelsFlag(), deviceFlag(), jsonFlag(), progressFlag(),
+		},
+		Action: action(trainOptionsOf, runTrain),
+	}
+}
+
+func trainOptionsOf(c *cli.Context) (o trainOptions, err error) {
+	if _, err := arguments(c); err != nil {
+		return o, err
+	}
+	o = trainOptions{
+		out: c.String("out"), resume: c.Bool("resume"), dry: c.Bool("dry-run"), workers: c.Int("workers"),
+		maxPixels: c.Int("max-pixels"), device: c.String("device"), json: c.Bool("json"),
+	}
+	if !o.dry {
+		if _, err := required(c, "out"); err != nil {
+			return o, err
+		}
+	}
+	if err := onThisMachine("--out", o.out, "folder"); err != nil {
+		return o, err
+	}
+	if o.config, err = configOptionsOf(c); err != nil {
+		return o, err
+	}
+	if o.launch, err = torch.LaunchFrom(os.Getenv); err != nil {
+		return o, err
+	}
+	o.display, err = displayOf(c)
+	return o, err
+}
+
+// configOptionsOf layers what the flags say.
+func configOptionsOf(c *cli.Context) (o configOptions, err error) {
+	o = configOptions{preset: c.String("preset"), file: c.String("config"), run: c.String("out")}
+	if o.preset == "" && o.file == "" {
+		if o.resumed = c.Bool("resume"); !o.resumed {
+			return o, usagef("give --preset or --config; \"pipa presets\" lists the published recipes")
+		}
+	}
+	for _, side := range []string{"source", "target"} {
+		if text := c.String(side); text != "" {
+			if err := localDataset("--"+side, text); err != nil {
+				return o, err
+			}
+			format, dir := splitFormat(text)
+			if format != "" {
+				o.set = append(o.set, fmt.Sprintf("%s.format=%q", side, format))
+			}
+			o.set = append(o.set, fmt.Sprintf("%s.dir=%q", side, dir)) // quoted, as "-" is a list in YAML
+		}
+	}
+	if p := c.String("pairs"); p != "" {
+		o.set = append(o.set, fmt.Sprintf("patch.pairs=%q", p))
+	}
+	if c.IsSet("seed") {
+		o.set = append(o.set, fmt.Sprintf("seed=%d", c.Uint64("seed")))
+	}
+	o.set = append(o.set, repeatedValues(c, "set")...)
+	for _, s := range append([]string{o.file}, o.set...) {
+		if err := onThisMachine("pipa train", s, "path"); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+func (o configOptions) resolve() (cfg config.Config, err error) {
+	if o.resumed {
+		cfg, err = config.ResolveRun(o.run, o.set)
+	} else {
+		cfg, err = config.Resolve(o.preset, o.file, o.set)
+	}
+	return cfg, otherwise(exitUsage, err)
+}
+
+func runTrain(ctx context.Context, o trainOptions) error {
+	cfg, err := o.config.resolve()
+	if err != nil {
+		return err
+	}
+	if o.dry {
+		return runDry(ctx, cfg, o.json)
+	}
+	if err := train.Check(cfg); err != nil {
+		return otherwise(exitUsage, err)
+	}
+	lib, device, err := backend(o.device, o.launch.Local)
+	if err != nil {
+		return err
+	}
+	var bar *progress
+	if o.launch.Rank == 0 {
+		bar = o.display.bar("train", "it", cfg.Iterations)
+	}
+	result, err := train.Run(ctx, lib, cfg, train.Options{
+		Out: o.out, Resume: o.resume, Workers: o.workers, MaxPixels: o.maxPixels, Device: device, Launch: o.launch,
+		Stdin: os.Stdin, Log: slog.Default(), Progress: trainingProgress(bar),
+	})
+	bar.close()
+	if errors.Is(err, train.ErrInterrupted) {
+		return fmt.Errorf("%w; continue with: pipa train --resume --out %s", err, o.out)
+	}
+	if err != nil || result == nil || o.launch.Rank != 0 {
+		return err
+	}
+	if o.json {
+		return printJSON([]*infer.Result{result})
+	}
+	return printText(eval.Table(result.Classes, []string{"student"}, []eval.Scores{result.Scores()}))
+}
+
+// trainingProgress shows a line of metrics on the bar, or as a message without one.
+func trainingProgress(bar *progress) func(m train.Metrics, total int) {
+	return func(m train.Metrics, total int) {
+		if bar == nil {
+			slog.Info(fmt.Sprintf("%d/%d", m.Iteration, total), "losses", losses(m), "lr", fmt.Sprintf("%.2g", m.LR), "samples/s", fmt.Sprintf("%.2g", m.SamplesPerSecond))
+			return
+		}
+		bar.describe(losses(m))
+		bar.set(m.Iteration)
+	}
+}
+
+// runDry prints what the configuration will need.
+func runDry(ctx context.Context, cfg config.Config, asJSON bool) error {
+	lib, err := torch.Load("")
+	if err != nil {
+		return err
+	}
+	plan, err := train.PlanMemory(ctx, lib, cfg)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(plan)
+	}
+	return printText(planText(plan))
+}
+
+// planText lays a plan out in columns.
+func planText(p *memory.Plan) string {
+	var b strings.Builder
+	line := func(name string, value any, note string) { fmt.Fprintf(&b, "  %-20s %14v  %s\n", name, value, note) }
+	gb := func(n int64) string { return fmt.Sprintf("%.2f GB", float64(n)/1e9) }
+	b.WriteString("batch\n")
+	for _, s := range p.Batches {
+		line(s.Name, strings.ReplaceAll(fmt.Sprint(s.Shape), " ", ","), "uint8")
+	}
+	b.WriteString("parameters\n")
+	for _, n := range p.Parameters {
+		note := "frozen"
+		if n.Trained {
+			note = "trained"
+		}
+		line(n.Name, fmt.Sprintf("%.2f M", float64(n.Count)/1e6), note)
+	}
+	b.WriteString("memory\n")
+	line("state", gb(p.State), "networks, gradients, optimizer, bank")
+	line("inputs", gb(p.Inputs), "a step's images and labels")
+	for _, ph := range p.Phases {
+		line(ph.Name, gb(ph.Bytes), "one part of a step at a time")
+	}
+	line("peak", gb(p.Peak), "estimated: state, inputs and the largest part")
+	return b.String()
+}
+
+// losses is a line of metrics' losses, by name.
+func losses(m train.Metrics) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(m.Losses)) {
+		parts = append(parts, fmt.Sprintf("%s:%.3f", name, m.Losses[name]))
+	}
+	return strings.Join(parts, " ")
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"runtime"
+
+	"github.com/pipa-uda/pipa/formats/parquet"
+	"github.com/pipa-uda/pipa/pipeline/storage"
+	"github.com/urfave/cli/v2"
+)
+
+type verifyOptions struct {
+	dirs    []string
+	display display
+}
+
+func verifyCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "verify",
+		Usage:       "re-hash every file and row of sharded datasets",
+		ArgsUsage:   "DIR…",
+		Description: "Names every damaged file, and the row; exit code 3 where there is any.\n\n   pipa verify pairs",
+		Flags:       []cli.Flag{progressFlag()},
+		Action:      action(verifyOptionsOf, runVerify),
+	}
+}
+
+func verifyOptionsOf(c *cli.Context) (o verifyOptions, err error) {
+	if o.dirs, err = arguments(c); err != nil {
+		return o, err
+	}
+	for _, dir := range o.dirs {
+		if err := pathOrURL("a dataset", dir); err != nil {
+			return o, err
+		}
+	}
+	o.display, err = displayOf(c)
+	return o, err
+}
+
+func runVerify(ctx context.Context, o verifyOptions) error {
+	var failed []error
+	var printing error
+	for _, dir := range o.dirs {
+		bar := o.display.bar("verify "+dir, "rows", -1)
+		err := verify(ctx, dir, bar.set)
+		bar.close()
+		if failed = append(failed, err); err == nil && printing == nil {
+			printing = printText(dir + ": good\n")
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	return printing
+}
+
+// verify checks a dataset of Arrow files anywhere, or of Parquet files here.
+func verify(ctx context.Context, dir string, progress func(rows int)) error {
+	if parquet.IsFolder(dir) {
+		return damaged(parquet.Verify(ctx, dir, runtime.GOMAXPROCS(0), progress))
+	}
+	folder, err := storage.Open(ctx, dir)
+	if err != nil {
+		return otherwise(exitUsage, err)
+	}
+	if _, err := storage.Manifest(folder); err != nil {
+		return otherwise(exitBadData, err)
+	}
+	return damaged(storage.Verify(ctx, folder, progress))
+}
+
+// damaged is the error of a dataset that has a manifest: what is missing or wrong
+// of it is damage.
+func damaged(err error) error {
+	if err == nil {
+		return nil
+	}
+	return codedError{err, exitBadData}
+}
