@@ -46,12 +46,9 @@ func weightsCommand() *cli.Command {
 					if err != nil {
 						return err
 					}
-					f, tensors, err := openWeights(c, args[0])
+					tensors, err := openWeights(c, args[0])
 					if err != nil {
 						return err
-					}
-					if !f.Changed && strings.HasSuffix(args[0], ".safetensors") && !c.Bool("teacher") {
-						return fmt.Errorf("convert %s: it is safetensors under pipa's names already", args[0])
 					}
 					return output(c, func(w io.Writer) error { return safetensors.Write(w, map[string]string{"format": "pt"}, tensors) })
 				},
@@ -62,28 +59,26 @@ func weightsCommand() *cli.Command {
 
 // openWeights opens a file's student or teacher, and says on stderr what it is
 // and what was left out.
-func openWeights(c *cli.Context, path string) (*weights.File, []safetensors.Tensor, error) {
+func openWeights(c *cli.Context, path string) ([]safetensors.Tensor, error) {
 	f, err := weights.Open(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	network := f.Student
 	if c.Bool("teacher") {
 		if network = f.Teacher; network == nil {
-			return nil, nil, fmt.Errorf("read weights %s: it has no teacher beside its student", path)
+			return nil, fmt.Errorf("read weights %s: it has no teacher beside its student", path)
 		}
 	}
-	report := f.Report()
 	if name := c.String("report"); name != "" {
-		if err := os.WriteFile(name, []byte(report), 0o666); err != nil {
-			return nil, nil, fmt.Errorf("write the report: %w", err)
+		if err := os.WriteFile(name, []byte(f.Report()), 0o666); err != nil {
+			return nil, fmt.Errorf("write the report: %w", err)
 		}
 	}
 	for _, line := range f.Summary() {
 		fmt.Fprintln(os.Stderr, line)
 	}
-	tensors, err := all(network)
-	return f, tensors, err
+	return all(network)
 }
 
 func all(f *safetensors.File) ([]safetensors.Tensor, error) {
@@ -115,7 +110,7 @@ func listWeights(c *cli.Context) error {
 		for _, s := range f.Skipped {
 			tensors = append(tensors, safetensors.Tensor{Name: s.Name, DType: s.DType, Shape: s.Shape})
 		}
-	} else if _, tensors, err = openWeights(c, args[0]); err != nil {
+	} else if tensors, err = openWeights(c, args[0]); err != nil {
 		return err
 	}
 	type row struct {
