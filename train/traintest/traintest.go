@@ -36,7 +36,7 @@ func Data(t testing.TB) string {
 // Clean removes the folder.
 func Clean() {
 	if dir, err := data(); err == nil {
-		os.RemoveAll(dir)
+		_ = os.RemoveAll(dir)
 	}
 }
 
