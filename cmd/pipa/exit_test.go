@@ -412,7 +412,7 @@ func TestURLsAreTriedEverywhere(t *testing.T) {
 	}
 	// These take any stream or dataset, by the same function as the ones that are tried.
 	for _, same := range []string{"augment", "crops", "classmix", "view", "classmix --target", "precompute --source", "precompute --target",
-		"plan samples --source", "plan mix --source", "plan mix --target", "plan pairs --source", "precompute samples --source", "precompute mix --source", "precompute mix --target", "precompute pairs --source",
+		"plan samples --source", "plan mix --source", "plan mix --target", "plan pairs --source", "precompute samples --source", "precompute mix --source", "precompute mix --target", "precompute pairs --source", "plan pairs --target", "precompute pairs --target",
 		"precompute samples --out", "precompute mix --out", "precompute pairs --out"} {
 		tried[same] = true
 	}
