@@ -16,7 +16,6 @@ import (
 // and commands.
 var namingFlags = []string{
 	"cmd", "bench", // programs
-	"train", // not yet
 }
 
 // provenance are the strings that name a command as what made a file: they are data.

@@ -3,7 +3,6 @@ package classmix
 import (
 	"context"
 	"fmt"
-	"iter"
 	"math/rand/v2"
 	"slices"
 
@@ -186,6 +185,6 @@ func Streams(ctx context.Context, source, target pipeline.Stream, o Options, wor
 		}
 		return out.Batch()
 	}
-	var batches iter.Seq2[*pipeline.Batch, error] = pipeline.Map(ctx, workers, pipeline.Zip(source, target), mix, (*pipeline.Batch).Release)
+	batches := pipeline.Map(ctx, workers, pipeline.Zip(source, target), mix, (*pipeline.Batch).Release)
 	return pipeline.Stream{Header: header, Batches: batches}, nil
 }

@@ -332,10 +332,10 @@ func (d *Dataset) Check(ctx context.Context, workers int, report func(Problem), 
 func (d *Dataset) Digest() (string, error) {
 	h := xxh3.New()
 	if len(d.Layout.Splits) > 0 && !ships(d.Layout) {
-		fmt.Fprintln(h, d.Layout.Digest())
+		h.WriteString(fmt.Sprintln(d.Layout.Digest()))
 	}
 	for _, e := range d.Entries {
-		fmt.Fprintln(h, e.ID)
+		h.WriteString(fmt.Sprintln(e.ID))
 		for _, file := range []string{e.Image, e.Label} {
 			if file == "" {
 				continue
@@ -344,7 +344,7 @@ func (d *Dataset) Digest() (string, error) {
 			if err != nil {
 				return "", fmt.Errorf("digest of %s: %w", d.Name, err)
 			}
-			fmt.Fprintln(h, info.Size())
+			h.WriteString(fmt.Sprintln(info.Size()))
 		}
 	}
 	return fmt.Sprintf("%016x", h.Sum64()), nil

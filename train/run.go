@@ -116,6 +116,13 @@ func Check(cfg config.Config) error {
 	return cfg.Fits(a.Geometry())
 }
 
+// A SetupError ends a run before its first step: what was asked for does not go
+// together, with the data, the directory or the device.
+type SetupError struct{ Err error }
+
+func (e *SetupError) Error() string { return e.Err.Error() }
+func (e *SetupError) Unwrap() error { return e.Err }
+
 // run is Run, as one of a group.
 func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg config.Config, o Options) (result *infer.Result, err error) {
 	var t *trainer
@@ -131,7 +138,9 @@ func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg config.
 		t, err = newTrainer(ctx, root, cfg, o)
 		return err
 	}
-	err = begin()
+	if err = begin(); err != nil {
+		err = &SetupError{err}
+	}
 	if t != nil {
 		defer func() { err = errors.Join(err, t.feeds.Close()) }()
 	}

@@ -146,7 +146,7 @@ func (o evalOptions) evaluate(ctx context.Context, all []infer.Trained) ([]evalu
 		})
 		bar.close()
 		if err != nil {
-			return nil, err
+			return nil, otherwise(exitUsage, err)
 		}
 		results = append(results, evaluation{t.Name, t.Dir, how, r})
 	}

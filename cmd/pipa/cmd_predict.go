@@ -152,7 +152,7 @@ func runPredict(ctx context.Context, o predictOptions) error {
 		return err
 	}
 	options.Device = device
-	predictions := infer.Predict(ctx, lib, trained, options, in.samples)
+	predictions := predicted(infer.Predict(ctx, lib, trained, options, in.samples))
 	if len(o.kinds) > 0 {
 		return in.bad.finish(o.writeFiles(ctx, outputs, in, predictions))
 	}
@@ -164,6 +164,18 @@ func runPredict(ctx context.Context, o predictOptions) error {
 		}
 	}
 	return in.bad.finish(o.stream.stream(ctx, o.display.bar("predict", "rows", in.total), pipeline.Collect(header, o.batch, samples)))
+}
+
+// predicted says of a network that does not take an image, or is not there, that
+// it was the wrong one to ask.
+func predicted(predictions iter.Seq2[infer.Prediction, error]) iter.Seq2[infer.Prediction, error] {
+	return func(yield func(infer.Prediction, error) bool) {
+		for p, err := range predictions {
+			if !yield(p, otherwise(exitUsage, err)) {
+				return
+			}
+		}
+	}
 }
 
 // prepare is what the options ask of a network.

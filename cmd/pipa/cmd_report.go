@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/train/config"
 	page "github.com/pipa-uda/pipa/train/report"
 	"github.com/urfave/cli/v2"
 )
@@ -39,6 +42,9 @@ func reportOptionsOf(c *cli.Context) (o reportOptions, err error) {
 	o = reportOptions{args[0], c.String("out"), c.Bool("force")}
 	if err := onThisMachine("pipa report", o.run, "run"); err != nil {
 		return o, err
+	}
+	if _, err := os.Stat(filepath.Join(o.run, config.File)); errors.Is(err, os.ErrNotExist) {
+		return o, usagef("%s is not a run: it has no %s", o.run, config.File)
 	}
 	if o.out == "" {
 		o.out = filepath.Join(o.run, "report.html")

@@ -193,7 +193,7 @@ func runDry(ctx context.Context, cfg config.Config, asJSON bool) error {
 	}
 	plan, err := train.PlanMemory(ctx, lib, cfg)
 	if err != nil {
-		return err
+		return otherwise(exitUsage, err)
 	}
 	if asJSON {
 		return printJSON(plan)

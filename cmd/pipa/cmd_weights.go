@@ -130,9 +130,6 @@ func runConvertWeights(_ context.Context, o convertWeightsOptions) error {
 	if err != nil {
 		return err
 	}
-	if !f.Changed && strings.HasSuffix(o.path, ".safetensors") && !o.teacher {
-		return usagef("convert %s: it is safetensors under pipa's names already", o.path)
-	}
 	tensors, err := allTensors(network)
 	if err != nil {
 		return err

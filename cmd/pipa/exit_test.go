@@ -90,7 +90,7 @@ var failing = map[string][]string{
 		"plan pairs --source gta:data/gta -o taken", "precompute --plan plan.json --out foreign", "precompute samples --source gta:data/gta --seed 9 --out half",
 		"precompute mix --source gta:data/gta --target gta:data/gta --crop 32x32 --out half", "precompute pairs --source gta:data/gta --size 32 --base 64 --out half",
 		"cat set -o taken", "view crops.arrow -o taken",
-		"eval run --confusion taken", "predict run data/gta/images -o taken", "report run -o taken", "weights convert weights.safetensors -o taken",
+		"train --config tiny.yaml --source gta:data/gta --target cityscapes:data/cityscapes --out run", "train --config tiny.yaml --source gta:data/gta --target cityscapes:data/cityscapes --out halfrun", "eval run --confusion taken", "predict run data/gta/images -o taken", "report run -o taken", "weights convert weights.bin -o taken", "weights convert weights.bin --report taken -o new",
 	},
 	"an input that is not there": {
 		"check gta none", "stats gta none", "read gta none", "augment none", "classmix crops.arrow --target none", "crops none", "write new none",
@@ -116,12 +116,15 @@ var failing = map[string][]string{
 		"plan samples --source gta:set", "plan mix --source gta:set --target gta:data/gta --crop 32x32", "plan pairs --source gta:set",
 		"precompute samples --source gta:set --out new", "precompute mix --source gta:set --target gta:data/gta --crop 32x32 --out new", "precompute pairs --source gta:set --out new",
 		"precompute --plan plan.json --source set --out new", "merge set", "eval data", "predict data", "predict run pairs.arrow",
+		"train --config tiny.yaml --source pairs --target cityscapes:data/cityscapes --out new", "train --config tiny.yaml --source gta:data/gta --target cityscapes:data/cityscapes --set network.weights=weights.safetensors --set network.dims=[8,16,40,32] --out new", "report data",
 	},
 	"samples that do not fit together": {
 		"classmix gta.arrow --target target.arrow", "classmix target.arrow --target target.arrow", "classmix crops.arrow --target camvid.arrow", "cat crops.arrow gta.arrow",
+		"eval run --target folder:camvid.yaml:data/gta --split train", "train --config tiny.yaml --source gta:data/gta --target folder:camvid.yaml:data/gta --set eval.split=train --out new",
 	},
 	"a configuration that is wrong": {
-		"train --preset fixture-pipa --set patch.wight=1 --out new", "train --preset fixture-pipa --set network.encoder=vgg --out new", "train --config hi --out new",
+		"train --preset fixture-pipa --set patch.wight=1 --out new", "train --preset fixture-pipa --set network.encoder=vgg --out new", "train --config hi --out new", "train --config tiny.yaml --resume --source gta:data/gta --target cityscapes:data/cityscapes --set source.batch=2 --out run",
+		"train --config tiny.yaml --source gta:data/gta --target cityscapes:data/cityscapes --set source.batch=0 --out new", "eval run --teacher", "predict run data/gta/images --teacher", "eval run --window 8x8 --stride 9x9", "predict run data/gta/images --threshold 2",
 		"WORLD_SIZE=2 RANK=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=1 train --preset fixture-pipa --out new",
 	},
 	"a URL where only this machine's files are taken": {
@@ -139,7 +142,7 @@ var failing = map[string][]string{
 		"train --preset fixture-pipa --target gta:s3://bucket/x --out new", "train --preset fixture-pipa --pairs s3://bucket/x --out new", "train --preset fixture-pipa --set source.dir=s3://bucket/x --out new",
 		"eval s3://bucket/x", "eval run --target s3://bucket/x", "eval run --confusion s3://bucket/x",
 		"predict s3://bucket/x", "predict run --out s3://bucket/x", "predict run data/gta/images --write labels --out s3://bucket/x", "predict run data/gta/images --out new --bad-list s3://bucket/x", "predict run a.png s3://bucket/x --write labels --out new",
-		"report s3://bucket/x", "report run --out s3://bucket/x", "weights ls s3://bucket/x", "weights convert s3://bucket/x", "weights convert weights.safetensors --out s3://bucket/x",
+		"report s3://bucket/x", "report run --out s3://bucket/x", "weights ls s3://bucket/x", "weights convert s3://bucket/x", "weights convert weights.bin --out s3://bucket/x", "weights convert weights.bin --report s3://bucket/x -o new",
 		"inspect http://bucket/x", "merge http://bucket/x", "verify http://bucket/x",
 	},
 	"no libtorch": {
@@ -177,7 +180,7 @@ var failing = map[string][]string{
 		"precompute samples --source gta:data/gta --out new > /dev/full", "precompute mix --source gta:data/gta --target gta:data/gta --crop 32x32 --out new > /dev/full", "precompute pairs --source gta:data/gta --size 32 --base 64 --out new > /dev/full",
 		"precompute --plan plan.json --out new > /dev/full", "merge whole > /dev/full", "cat set > /dev/full", "verify set > /dev/full", "inspect set > /dev/full", "view crops.arrow > /dev/full",
 		"train --config tiny.yaml --dry-run > /dev/full", "eval run > /dev/full", "predict run data/gta/images > /dev/full", "report fresh > /dev/full",
-		"presets > /dev/full", "presets show fixture-pipa > /dev/full", "weights ls weights.safetensors > /dev/full", "weights convert weights.safetensors > /dev/full", "doctor > /dev/full",
+		"presets > /dev/full", "presets show fixture-pipa > /dev/full", "weights ls weights.safetensors > /dev/full", "weights convert weights.bin > /dev/full", "doctor > /dev/full",
 		"completion bash > /dev/full", "man > /dev/full",
 	},
 }
@@ -210,8 +213,10 @@ cp -r whole broken
 cp -r half edited; sed -i 's/"seed": 0/"seed": 1/' edited/plan.json
 cp -r data/gta changed; pipa plan samples --source gta:changed -o changed.json; cp changed/images/00001.png changed/images/00003.png
 pipa train --config tiny.yaml --source data/gta --target data/cityscapes --out run
+pipa write pairs pairs.arrow
+mkdir halfrun; cp run/metrics.jsonl halfrun
 cp -r run busyrun; cp -r run fresh; cp -r run oddrun; echo hi >oddrun/metrics.jsonl
-cp run/checkpoints/*/student.safetensors weights.safetensors
+cp run/checkpoints/*/student.safetensors weights.safetensors; cp weights.safetensors weights.bin
 `
 
 // tiny is a recipe whose step takes milliseconds.

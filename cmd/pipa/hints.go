@@ -53,7 +53,8 @@ func usagef(format string, args ...any) error {
 // otherwise gives an error that does not say itself whose fault it is the exit code
 // of the place that it came from.
 func otherwise(code int, err error) error {
-	if err == nil || passing(err) || codeOf(err) != exitFailed {
+	var coded codedError
+	if err == nil || passing(err) || errors.As(err, &coded) || codeOf(err) != exitFailed {
 		return err
 	}
 	return codedError{err, code}
@@ -107,7 +108,8 @@ var wrongNames = []syscall.Errno{
 // passing reports whether an error may be gone the next time.
 func passing(err error) bool {
 	var unfinished *precompute.UnfinishedError
-	if errors.As(err, &unfinished) || errors.Is(err, files.ErrInUse) || errors.Is(err, files.ErrFault) {
+	var device *torch.OpError // which may be out of memory, or have lost another rank
+	if errors.As(err, &unfinished) || errors.As(err, &device) || errors.Is(err, files.ErrInUse) || errors.Is(err, files.ErrFault) {
 		return true
 	}
 	if status := storage.Status(err); status != 0 {
@@ -162,10 +164,10 @@ func unmendable(err error) bool {
 		stale     *stats.StaleError
 		value     *config.ValueError
 		unpaired  *config.UnpairedError
+		setup     *train.SetupError
 		varying   *feed.VaryingError
-		occupied  *train.DirectoryError
 	)
-	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &empty, &unlike, &classMap, &stale, &value, &unpaired, &varying, &occupied} {
+	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &empty, &unlike, &classMap, &stale, &value, &unpaired, &setup, &varying} {
 		if errors.As(err, target) {
 			return true
 		}

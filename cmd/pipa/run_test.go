@@ -84,6 +84,7 @@ func TestCodeOf(t *testing.T) {
 		"a lock":                          {fmt.Errorf("x is %w", files.ErrInUse), exitFailed},
 		"shards that are missing":         {&precompute.UnfinishedError{Err: os.ErrNotExist}, exitFailed},
 		"a place that says bad data":      {otherwise(exitBadData, errors.New("?")), exitBadData},
+		"a place, and one before":         {otherwise(exitUsage, codedError{errors.New("?"), exitFailed}), exitFailed},
 		"a place, and a type":             {otherwise(exitBadData, &pipeline.FormatError{Reason: "?"}), exitUsage},
 	} {
 		if code := codeOf(c.err); code != c.code {

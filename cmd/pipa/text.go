@@ -39,7 +39,7 @@ func bytesText(n int64) string {
 type columns struct{ strings.Builder }
 
 func (c *columns) line(key, format string, args ...any) {
-	fmt.Fprintf(c, "%-9s %s\n", key, fmt.Sprintf(format, args...))
+	c.WriteString(fmt.Sprintf("%-9s %s\n", key, fmt.Sprintf(format, args...)))
 }
 
 // wrapList lays names out in lines that fit a terminal.

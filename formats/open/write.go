@@ -17,6 +17,7 @@ import (
 // A Form is what a stream becomes.
 type Form string
 
+// The forms.
 const (
 	Stream  Form = "stream"  // an Arrow IPC stream: to a pipe, or into one file
 	Arrow   Form = "arrow"   // a folder of Arrow IPC files, which are mapped to be read

@@ -37,13 +37,13 @@ func (o Options) Validate() error {
 		return fmt.Errorf("RowsPerGroup is %d, want 0 to %d", o.RowsPerGroup, maxGroupRows)
 	}
 	if o.Workers < 0 {
-		return fmt.Errorf("Workers is %d, want 0 or more", o.Workers)
+		return fmt.Errorf("workers is %d, want 0 or more", o.Workers)
 	}
 	switch o.Compression {
 	case "", "zstd", "snappy":
 		return nil
 	}
-	return fmt.Errorf("Compression is %q, want zstd or snappy", o.Compression)
+	return fmt.Errorf("compression is %q, want zstd or snappy", o.Compression)
 }
 
 func (o Options) withDefaults() Options {

@@ -31,9 +31,9 @@ func Lock(dir, name string) (unlock func(), err error) {
 		}
 		removed, err := hold(f)
 		if err == nil && !removed {
-			return func() { f.Close() }, nil
+			return func() { _ = f.Close() }, nil
 		}
-		f.Close()
+		_ = f.Close()
 		if errors.Is(err, ErrInUse) {
 			return nil, fmt.Errorf("%s is %w", dir, err)
 		}

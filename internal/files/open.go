@@ -104,8 +104,7 @@ func openFinite(name string, folders bool, stat func(string) (fs.FileInfo, error
 		err = unix.SetNonblock(int(f.Fd()), false)
 	}
 	if err != nil {
-		f.Close()
-		return nil, err
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }

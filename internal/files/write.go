@@ -55,8 +55,8 @@ func writeFile(path string, force bool, write func(io.Writer) error) (err error)
 	}
 	defer func() {
 		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
+			_ = f.Close() // it may be closed, or gone, already
+			_ = os.Remove(f.Name())
 		}
 	}()
 	buffered := bufio.NewWriterSize(f, 1<<20)

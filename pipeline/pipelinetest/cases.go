@@ -30,23 +30,27 @@ func Sample(i, h, w int, labeled bool) pipeline.Sample {
 	return s
 }
 
+// Pseudo is sample i with a predicted label.
 func Pseudo(i, h, w int) pipeline.Sample {
 	s := Sample(i, h, w, true)
 	s.Confidence = float32(i) / 64
 	return s
 }
 
+// PseudoHeader is that of samples with predicted labels.
 func PseudoHeader(size raster.Size) pipeline.Header {
 	h := Header(pipeline.KindSample, size, true)
 	h.Pseudo = true
 	return h
 }
 
+// Mix is mix i of the cases.
 func Mix(i, h, w int) pipeline.Mix {
 	s := Sample(i, h, w, true)
 	return pipeline.Mix{Sample: s, TargetID: fmt.Sprintf("cityscapes/train/%d", i), Mask: pixels(s.ID+"m", h, w, 1), Classes: []raster.TrainID{1, 7, 11}[:i%4%3+1], Weight: 0.25 * float32(i)}
 }
 
+// Pair is pair i of the cases, of crops of side×side pixels.
 func Pair(i, side int, labeled bool) pipeline.Pair {
 	id := fmt.Sprintf("cityscapes/train/%05d", i)
 	p := pipeline.Pair{ID: id, Scale: 1.25,

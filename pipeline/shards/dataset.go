@@ -35,8 +35,7 @@ func Open(dir string) (d *Dataset, err error) {
 	d = &Dataset{dir: dir}
 	defer func() {
 		if err != nil {
-			d.Close()
-			err = fmt.Errorf("open dataset %s: %w", dir, err)
+			err = fmt.Errorf("open dataset %s: %w", dir, errors.Join(err, d.Close()))
 		}
 	}()
 	if d.manifest, err = readManifest(dir); err != nil {

@@ -89,8 +89,7 @@ func (b *bucket) Open(name string) (fs.File, error) {
 	}
 	info, err := o.Stat()
 	if err != nil {
-		o.Close()
-		return nil, b.failed("open", name, err)
+		return nil, errors.Join(b.failed("open", name, err), o.Close())
 	}
 	return &object{o, b, name, entry{path.Base(name), info.Size, info.LastModified, false}}, nil
 }

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func open(t *testing.T, ctx context.Context, name string) storage.Folder {
+func open(ctx context.Context, t *testing.T, name string) storage.Folder {
 	t.Helper()
 	f, err := storage.Open(ctx, name)
 	if err != nil {
@@ -42,7 +42,7 @@ func TestFoldersAreAlike(t *testing.T) {
 		"path": filepath.Join(dir, "a"), "file": "file://" + filepath.ToSlash(filepath.Join(dir, "b")), "s3": "s3://bucket/some/prefix", "s3 root": "s3://bucket", "gs": "gs://bucket/other",
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := open(t, t.Context(), where)
+			f := open(t.Context(), t, where)
 			if _, err := f.Open("x.txt"); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("a file that is not there: %v", err)
 			}
@@ -102,10 +102,10 @@ func TestAnInterruptedUploadLeavesNothing(t *testing.T) {
 		}
 		return false
 	})
-	if err := open(t, ctx, "s3://bucket/set").Put("part-00000.arrow", write(big)); err == nil {
+	if err := open(ctx, t, "s3://bucket/set").Put("part-00000.arrow", write(big)); err == nil {
 		t.Error("an upload that was cut off counts as done")
 	}
-	again := open(t, t.Context(), "s3://bucket/set")
+	again := open(t.Context(), t, "s3://bucket/set")
 	if _, err := again.Open("part-00000.arrow"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("after an interrupted upload: %v", err)
 	}
@@ -145,7 +145,7 @@ func TestNoLinkLeadsOutOfALocalFolder(t *testing.T) {
 		os.Symlink("../secret", filepath.Join(dir, "out")), os.Symlink("..", filepath.Join(dir, "up")), unix.Mkfifo(filepath.Join(dir, "pipe"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	f := open(t, t.Context(), dir)
+	f := open(t.Context(), t, dir)
 	for name, want := range map[string]string{"out": "a link leads out of " + dir, "up/secret": "a link leads out of " + dir, "pipe": "it is not a regular file"} {
 		if _, err := fs.ReadFile(f, name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is read with %v", name, err)
@@ -154,7 +154,7 @@ func TestNoLinkLeadsOutOfALocalFolder(t *testing.T) {
 }
 
 func TestALocalFolderIsAFileSystem(t *testing.T) {
-	f := open(t, t.Context(), t.TempDir())
+	f := open(t.Context(), t, t.TempDir())
 	for _, name := range []string{"a", "b/c"} {
 		if err := f.Put(name, write([]byte(name))); err != nil {
 			t.Fatal(err)

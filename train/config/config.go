@@ -37,7 +37,7 @@ type Config struct {
 }
 
 // Data says which samples one side of the adaptation sees, and how they are cut
-// (docs/method.md, Data).
+// (docs/method.md, Resizing and cropping).
 type Data struct {
 	Format      string  `yaml:"format"` // gta, synthia, cityscapes, or folder:MAP.yaml for a custom dataset by its class map
 	Dir         string  `yaml:"dir"`    // dataset root, which a class map may say instead; or a stream: "-" or a precomputed dataset
@@ -99,7 +99,7 @@ type HRDA struct {
 func (c HRDA) Enabled() bool { return c.Crop[0] > 0 }
 
 // Optimizer is AdamW with the method's groups and schedule (docs/method.md,
-// Schedule).
+// Optimizer and schedule).
 type Optimizer struct {
 	LR             float64    `yaml:"lr"`
 	Betas          [2]float64 `yaml:"betas,flow"`
@@ -111,7 +111,7 @@ type Optimizer struct {
 }
 
 // Adapt is the self-training of DACS and DAFormer (docs/method.md,
-// Self-training). With Enabled false the run is source-only.
+// Training step). With Enabled false the run is source-only.
 type Adapt struct {
 	Enabled bool `yaml:"enabled"`
 	// Start is the first iteration with the mixed loss. The published recipes
@@ -138,8 +138,8 @@ type FeatureDistance struct {
 	Ratio   float64 `yaml:"ratio"` // share of a cell its label must cover
 }
 
-// The ways of the contrasts (docs/method.md, Paper and official): as the paper
-// describes them, or as the released code computes them.
+// The ways of the contrasts (docs/method.md, Paper and official mode): as the
+// paper describes them, or as the released code computes them.
 const (
 	Paper    = "paper"
 	Official = "official"
@@ -157,7 +157,7 @@ type Pixel struct {
 	Dim             int     `yaml:"dim"`       // of the projection
 }
 
-// Masked is MIC's masked image consistency (docs/method.md, Masked image
+// Masked is MIC's masked image consistency (docs/method.md, Masked
 // consistency): on the target with the teacher's labels, or on the source where
 // adapt is disabled. Weight 0 switches it off.
 type Masked struct {

@@ -255,7 +255,7 @@ type measured struct {
 
 // measurePhases runs every phase once and reports the most it held.
 func measurePhases(s *torch.Scope, m *method.Method, cfg config.Config, classes int) (phases []measured, err error) {
-	in := madeUp(s, cfg, classes)
+	in := madeUp(s, cfg, classes, m.Student.Shape().Strides[0])
 	look := method.Look{Probe: cfg.ProbeEvery > 0, Picture: cfg.PanelsEvery > 0} // as the steps that need most
 	for _, p := range m.Begin(s, in, m.Draw(in, 0), look).Phases() {
 		if err := s.Lib().CountMemory(func(peak func() int64) error {
@@ -272,14 +272,14 @@ func measurePhases(s *torch.Scope, m *method.Method, cfg config.Config, classes 
 }
 
 // madeUp are inputs of the configured size: noise, labeled with all classes in
-// turn, so that each has its share of the feature pixels, and pairs of crops
-// that overlap in full.
-func madeUp(s *torch.Scope, cfg config.Config, classes int) (in method.Inputs) {
+// turn, so that each has its share of the feature pixels, which lie stride apart, and
+// pairs of crops that overlap in full.
+func madeUp(s *torch.Scope, cfg config.Config, classes, stride int) (in method.Inputs) {
 	noise := func(n, h, w int) *torch.Tensor { return s.Zeros(torch.Float32, n, 3, h, w).NormalInPlace(0, 1) }
 	n, h, w := cfg.Source.Batch, cfg.Source.Crop[0], cfg.Source.Crop[1]
 	in.Source.Labels = make([]uint8, n*h*w)
 	for i := range in.Source.Labels {
-		cell := i%(h*w)/w/4*(w/4) + i%w/4
+		cell := i%(h*w)/w/stride*(w/stride) + i%w/stride
 		in.Source.Labels[i] = uint8(cell % classes)
 	}
 	in.Source.Image = noise(n, h, w)

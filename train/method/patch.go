@@ -83,8 +83,8 @@ func (p paperPatch) maps(st *Step, a, b *torch.Tensor) (patchMaps, patchMaps) {
 }
 
 // officialPatch has the teacher make the features and a random classifier judge
-// them, so that only the projection learns (docs/method.md, Paper and official).
-// At two scales the features are the logits of both, in maps of half the crop's
+// them, so that only the projection learns (docs/method.md, Paper and official
+// mode). At two scales the features are the logits of both, in maps of half the crop's
 // size that are cut at the other rule's stride all the same.
 type officialPatch struct {
 	*patchContrast

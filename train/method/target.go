@@ -18,7 +18,7 @@ func (st *Step) label(bool) error {
 	})
 }
 
-// Label is the teacher's verdict on target images (docs/method.md, Self-training).
+// Label is the teacher's verdict on target images (docs/method.md, Pseudo-labels).
 func (m *Method) Label(in Inputs) uda.PseudoLabels {
 	a := m.cfg.Adapt
 	pseudo := uda.Label(m.Teacher.Predict(in.Target, nn.Teaching), a.Threshold, a.IgnoreTop, a.IgnoreBottom, m.group)
@@ -29,7 +29,7 @@ func (m *Method) Label(in Inputs) uda.PseudoLabels {
 }
 
 // mixed pastes half of the source's classes over the target, disturbs the mixture
-// and learns from it (DACS).
+// and learns from it (docs/method.md, ClassMix).
 func (st *Step) mixed(c *torch.Scope) ([]loss.Term, error) {
 	in, pseudo := st.in.in(c), st.pseudo.In(c)
 	mixed := uda.Mix(in.Source.Image, in.Source.Label, in.Target, pseudo, st.draws.Classes)
@@ -40,7 +40,7 @@ func (st *Step) mixed(c *torch.Scope) ([]loss.Term, error) {
 }
 
 // masked learns labels from images with blocks hidden (docs/method.md, Masked
-// image consistency): of the target, or of the source where there is no adaptation.
+// consistency): of the target, or of the source where there is no adaptation.
 func (st *Step) masked(c *torch.Scope) ([]loss.Term, error) {
 	source := st.in.Source
 	image, label, weight := source.Image.In(c), source.Label, (*torch.Tensor)(nil)

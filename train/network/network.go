@@ -91,7 +91,7 @@ func (n *Network) Forward(x *torch.Tensor, m nn.Mode) (out model.Output) {
 
 // Predict is the logits of whole images [N,3,H,W], at the images' size. At two
 // scales no gradient passes. An image that is too small, or at two scales one whose
-// sides are not a multiple of what it takes for them to meet, is padded with the mean
+// sides are not multiples of what it takes for them to meet, is padded with the mean
 // color at its lower right, and the padding's logits are cut off.
 func (n *Network) Predict(x *torch.Tensor, m nn.Mode) *torch.Tensor {
 	h, w := x.Dim(2), x.Dim(3)

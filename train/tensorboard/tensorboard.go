@@ -48,8 +48,7 @@ func Open(dir string, now time.Time) (*Log, error) {
 		e = protowire.AppendTag(e, 3, protowire.BytesType)
 		return protowire.AppendString(e, "brain.Event:2")
 	}); err != nil {
-		f.Close()
-		return nil, err
+		return nil, errors.Join(err, f.Close())
 	}
 	return l, nil
 }

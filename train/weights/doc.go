@@ -14,7 +14,7 @@
 //	encoder, err := f.Fit("backbone.", wants)  // a part of it, for a network that is there
 package weights
 
-// Where the files come from; nothing is downloaded.
+// Sources says where the files come from; nothing is downloaded.
 const Sources = `MiT encoders with ImageNet weights: nvidia/mit-b0 … mit-b5 on huggingface.co (model.safetensors or pytorch_model.bin),
 or mit_b5.pth from the SegFormer or DAFormer repositories. ResNet: resnet101_v1c from mmsegmentation's model zoo.
 Adapted networks: the checkpoints that the DAFormer, HRDA, MIC and PiPa repositories link to.`

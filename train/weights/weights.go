@@ -21,7 +21,6 @@ type File struct {
 	Teacher *safetensors.File // nil where there is none
 	Notes   []string          // what was left out, and other things to know
 	Sources map[string]string // of the student's tensors, their names in the file
-	Changed bool              // the student has other names, types or tensors than the file
 }
 
 // Open reads a file, an index of shards or a folder of either. It fails where no
@@ -36,18 +35,7 @@ func Open(path string) (*File, error) {
 		return nil, fmt.Errorf("read weights %s: %w", path, err)
 	}
 	f.Path = path
-	f.Changed = f.changed(raw)
 	return f, nil
-}
-
-// changed reports whether the student is not simply what a file holds.
-func (f *File) changed(raw *safetensors.File) bool {
-	names := f.Student.Names()
-	return !slices.Equal(names, raw.Names()) || slices.ContainsFunc(names, func(name string) bool {
-		a, err1 := f.Student.Tensor(name)
-		b, err2 := raw.Tensor(name)
-		return errors.Join(err1, err2) != nil || a.DType != b.DType
-	})
 }
 
 // wrapping are the names that a module is given by what wraps it, wherever that
@@ -132,11 +120,38 @@ func find(raw *safetensors.File) (*File, error) {
 	if role(main) != student {
 		f.Notes = append(f.Notes, fmt.Sprintf("it has no student: the %s is taken", role(main)))
 	}
-	if f.Student, err = chosen[main].take(raw, names, own, func(name string) string { return chosen[main].rename(name, has, true) }, f.Sources); err != nil {
+	// take is the tensors of a network under pipa's names; sources learns the
+	// file's.
+	take := func(c *candidate, sources map[string]string) (*safetensors.File, error) {
+		var tensors []safetensors.Tensor
+		for _, name := range names {
+			to := c.rename(name, has, int(c.role) == main)
+			if to == "" {
+				continue
+			}
+			t, err := raw.Tensor(own[name])
+			if err != nil {
+				return nil, err
+			}
+			sources[to], t.Name = own[name], to
+			if t, err = widened(t); err != nil {
+				return nil, err
+			}
+			tensors = append(tensors, t)
+		}
+		tensors, err := reshape(tensors)
+		if err != nil {
+			return nil, err
+		}
+		return safetensors.New(nil, withoutUnused(tensors))
+	}
+	if f.Student, err = take(chosen[main], f.Sources); err != nil {
 		return nil, err
 	}
-	if c := chosen[teacher]; c != nil && role(main) != teacher {
-		if f.Teacher, err = c.take(raw, names, own, func(name string) string { return c.rename(name, has, false) }, nil); err != nil {
+	if c := chosen[teacher]; c != nil && role(main) == teacher {
+		f.Teacher = f.Student
+	} else if c != nil {
+		if f.Teacher, err = take(c, map[string]string{}); err != nil {
 			return nil, err
 		}
 	}
@@ -166,36 +181,10 @@ func find(raw *safetensors.File) (*File, error) {
 			f.Notes = append(f.Notes, fmt.Sprintf("%s left out: %s", counted(len(left.names), left.one, left.more), some(left.names)))
 		}
 	}
+	if slices.Equal(f.Student.Names(), raw.Names()) {
+		f.Notes = append(f.Notes, "its names are pipa's already")
+	}
 	return f, nil
-}
-
-// take is the tensors of a network under pipa's names; sources, where it is not
-// nil, learns the file's.
-func (c candidate) take(raw *safetensors.File, names []string, own map[string]string, rename func(string) string, sources map[string]string) (*safetensors.File, error) {
-	var tensors []safetensors.Tensor
-	for _, name := range names {
-		to := rename(name)
-		if to == "" {
-			continue
-		}
-		t, err := raw.Tensor(own[name])
-		if err != nil {
-			return nil, err
-		}
-		if sources != nil {
-			sources[to] = own[name]
-		}
-		t.Name = to
-		if t, err = widened(t); err != nil {
-			return nil, err
-		}
-		tensors = append(tensors, t)
-	}
-	tensors, err := reshape(tensors)
-	if err != nil {
-		return nil, err
-	}
-	return safetensors.New(nil, withoutUnused(tensors))
 }
 
 // candidates are the encoders among clean names, as they lie in the file.

@@ -600,6 +600,14 @@ func TestSourcesAndNotes(t *testing.T) {
 	}
 }
 
+// TestTeacherAlone: a file without a student gives its teacher as both.
+func TestTeacherAlone(t *testing.T) {
+	f := opened(t, under("ema_model.", tensors(tiny)))
+	if f.Teacher != f.Student || !slices.Contains(f.Notes, "it has no student: the teacher is taken") {
+		t.Errorf("teacher %v, notes %q", f.Teacher, f.Notes)
+	}
+}
+
 // FuzzFind: any tensors give a file or an error, soon.
 func FuzzFind(f *testing.F) {
 	f.Add("backbone.patch_embed1.proj.weight", "layers.0.1.0.attn.attn.in_proj_weight", 2, 3)
