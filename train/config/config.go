@@ -22,6 +22,9 @@ type Config struct {
 	Patch           Patch           `yaml:"patch"`
 	Masked          Masked          `yaml:"masked"`
 
+	// Losses are the names of those that a program brings, in a run of its own.
+	Losses []string `yaml:"losses,flow,omitempty"`
+
 	Eval       Eval       `yaml:"eval"`
 	Checkpoint Checkpoint `yaml:"checkpoint"`
 	LogEvery   int        `yaml:"log_every"` // iterations between two lines of metrics.jsonl
