@@ -42,7 +42,7 @@ type Config struct {
 // Data says which samples one side of the adaptation sees, and how they are cut
 // (docs/method.md, Resizing and cropping).
 type Data struct {
-	Format      string  `yaml:"format"` // gta, synthia, cityscapes, or folder:MAP.yaml for a custom dataset by its class map
+	Format      string  `yaml:"format"` // a layout that ships, such as gta, or folder:MAP.yaml for a custom dataset by its class map
 	Dir         string  `yaml:"dir"`    // dataset root, which a class map may say instead; or a stream: "-" or a precomputed dataset
 	Split       string  `yaml:"split"`
 	Batch       int     `yaml:"batch"`
