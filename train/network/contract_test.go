@@ -61,6 +61,9 @@ func TestEveryEncoderKeepsItsContract(t *testing.T) {
 	for _, name := range Encoders() {
 		t.Run(name, func(t *testing.T) {
 			c := contracts[name]
+			if !strings.HasPrefix(name, "mit-b") && !strings.Contains(config.Reference(), name) { // the reference has mit-b0 to mit-b5
+				t.Errorf("the reference of the configuration does not name it")
+			}
 			a, err := Of(networkOf(t, append(c.set, "network.encoder="+name)...), nil)
 			if err != nil {
 				t.Fatal(err)
