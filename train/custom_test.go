@@ -136,6 +136,10 @@ func TestARunWithWhatAProgramBrings(t *testing.T) {
 	if _, err := infer.Evaluate(context.Background(), lib, trained, how); err == nil || !strings.Contains(err.Error(), "want the program that has the encoder patches to pass it") {
 		t.Errorf("evaluated without its encoder: %v", err)
 	}
+	trained.Encoder = patches{"other"}
+	if _, err := infer.Evaluate(context.Background(), lib, trained, how); err == nil || !strings.Contains(err.Error(), "network.encoder is custom:patches, want custom:other") {
+		t.Errorf("evaluated with another encoder: %v", err)
+	}
 	trained.Encoder = patches{"patches"}
 	if r, err := infer.Evaluate(context.Background(), lib, trained, how); err != nil || r.MIoU != want.MIoU {
 		t.Errorf("evaluated: %v, %v; want %v", r, err, want)
