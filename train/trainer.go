@@ -38,7 +38,8 @@ type trainer struct {
 // its last good checkpoint. It talks to no other rank.
 func newTrainer(ctx context.Context, root *torch.Scope, cfg config.Config, o Options) (_ *trainer, err error) {
 	t := &trainer{cfg: cfg, options: o, lib: root.Lib(), root: root, window: newWindow()}
-	t.feeds, err = feed.Open(ctx, cfg, feed.Options{Workers: o.Workers, MaxPixels: o.MaxPixels, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks, Stdin: o.Stdin})
+	t.feeds, err = feed.Open(ctx, cfg, feed.Options{Workers: o.Workers, MaxPixels: o.MaxPixels, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks, Stdin: o.Stdin,
+		SourceLayout: o.SourceLayout, TargetLayout: o.TargetLayout})
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func newTrainer(ctx context.Context, root *torch.Scope, cfg config.Config, o Opt
 	if err := t.lib.Seed(pipeline.NewKey(cfg.Seed, 0, "train", "init").Uint64()); err != nil {
 		return nil, err
 	}
-	if t.method, err = method.New(root, cfg, len(t.names)); err != nil {
+	if t.method, err = method.New(root, cfg, len(t.names), o.Custom); err != nil {
 		return nil, err
 	}
 	t.optimizer, t.schedule = newOptimizer(root, t.method, cfg)
@@ -87,7 +88,7 @@ func (t *trainer) setClasses() error {
 	if !t.cfg.Target.Given() || t.cfg.Target.Streamed() {
 		return nil
 	}
-	classes, labeled, err := feed.Describe(t.cfg.Target, t.cfg.Eval.Split)
+	classes, labeled, err := feed.Describe(t.cfg.Target, t.options.TargetLayout, t.cfg.Eval.Split)
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
 	}

@@ -176,13 +176,20 @@ func checkKeys(doc document) error {
 	return unknownKey("", doc, known)
 }
 
-// keys are those of a fully written Config.
+// keys are those of a fully written Config, and of the [Reference]: what is left
+// out of a Config where it is zero stands there.
 func keys() (document, error) {
-	text, err := yaml.Marshal(Config{Network: Network{Dims: []int{1}, Depths: []int{1}}})
+	text, err := yaml.Marshal(Config{Losses: []string{""}, Network: Network{Dims: []int{1}, Depths: []int{1}}})
 	if err != nil {
 		return nil, err
 	}
-	return parse(text)
+	known, err := parse([]byte(Reference()))
+	if err != nil {
+		return nil, err
+	}
+	written, err := parse(text)
+	merge(known, written)
+	return known, err
 }
 
 func unknownKey(prefix string, doc, known document) error {

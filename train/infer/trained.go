@@ -21,6 +21,10 @@ type Trained struct {
 	Config   config.Config // the run's
 	State    checkpoint.State
 	Warnings []error // newer checkpoints that were passed over, being damaged
+
+	// Encoder is to be set where the run was trained with an encoder that a program
+	// brought: one of the same name.
+	Encoder network.Encoder
 }
 
 // Open opens a run's newest good checkpoint, or, given the folder of a
@@ -82,7 +86,7 @@ func (t Trained) network(s *torch.Scope, teacher bool) (*network.Network, error)
 	if err != nil {
 		return nil, err
 	}
-	net, err := load(s, t.Config.Network, len(t.State.Classes), weights)
+	net, err := load(s, t.Config.Network, t.Encoder, len(t.State.Classes), weights)
 	if err != nil {
 		return nil, fmt.Errorf("load the %s of %s: %w", name, t.Name, err)
 	}
@@ -90,8 +94,8 @@ func (t Trained) network(s *torch.Scope, teacher bool) (*network.Network, error)
 }
 
 // load makes the network that weights hold.
-func load(s *torch.Scope, c config.Network, classes int, weights *safetensors.File) (*network.Network, error) {
-	a, err := network.Of(c)
+func load(s *torch.Scope, c config.Network, custom network.Encoder, classes int, weights *safetensors.File) (*network.Network, error) {
+	a, err := network.Of(c, custom)
 	if err != nil {
 		return nil, err
 	}
