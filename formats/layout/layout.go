@@ -63,8 +63,8 @@ type Split struct {
 	// first wildcard, without extension.
 	Sample string
 
-	// Labels are where labels may lie, best first: the first of which there is any
-	// file is read. None is a split without labels.
+	// Labels are where an image's label may lie, best first: the first that is there
+	// is read. None is a split without labels.
 	Labels []Labels
 
 	// Lists are files that may list the split's samples by name, one a line, where

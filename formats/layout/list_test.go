@@ -248,21 +248,53 @@ func TestSampleNames(t *testing.T) {
 	}
 }
 
-// TestLabelsByPreference: the first kind of which there is any file.
+// TestLabelsByPreference: the first kind that is there, for each sample.
 func TestLabelsByPreference(t *testing.T) {
 	l := of("*.png", "{1}.a")
 	l.Splits[0].Labels = append(l.Splits[0].Labels, Labels{Files: "{1}.b", Encoding: labels.Encoding{Codec: labels.Red16, IDs: map[int]raster.TrainID{2: 0}}})
 	for want, files := range map[string]fstest.MapFS{
 		"1.a": mapFiles("1.png", "1.a", "1.b"),
-		"1.b": mapFiles("1.png", "1.b", "2.b"),
+		"1.b": mapFiles("1.png", "1.b", "2.a", "2.b"),
 	} {
 		listing, err := l.List(files, "train", false)
-		if err != nil || len(listing.Pairs) != 1 || listing.Pairs[0].Label != want || listing.Pairs[0].Missing || (listing.Labels.Codec == labels.Red16) != (want == "1.b") {
+		if err != nil || len(listing.Pairs) != 1 || listing.Pairs[0].Label != want || listing.Pairs[0].Missing || listing.Pairs[0].Kind != int(want[2]-'a') {
 			t.Errorf("%+v, %v, want %s", listing, err, want)
 		}
 	}
 	if listing, err := l.List(mapFiles("1.png"), "train", false); err != nil || !listing.Pairs[0].Missing || listing.Pairs[0].Label != "1.b" {
 		t.Errorf("no label: %+v, %v", listing, err)
+	}
+}
+
+// TestStrays: what no image asks for is a stray, unless another split's does, or a
+// converter has made it of a label that is there.
+func TestStrays(t *testing.T) {
+	converted := []string{"gt/1_labelTrainIds.png", "gt/1_trainIds.png", "gt/1_train_id.png", "gt/1_color.png", "gt/1-colours.png", "gt/1_gtFine_labelIds.png", "gt/1_instanceIds.png"}
+	for _, c := range []struct {
+		name  string
+		files []string
+		want  []string
+	}{
+		{"converted", append(converted, "gt/1.png"), nil},
+		{"converted, without the label", converted[:1], []string{"gt/1_labelTrainIds.png"}},
+		{"a name that goes on", []string{"gt/1.png", "gt/1_2.png", "gt/1_b.png", "gt/10.png", "gt/1_labelTrainIds.x.png"}, []string{"gt/10.png", "gt/1_2.png", "gt/1_b.png", "gt/1_labelTrainIds.x.png"}},
+		{"hidden", []string{"gt/1.png", "gt/._1.png", "img/train/._1.png", "img/train/.ipynb_checkpoints/1.png", "gt/.ipynb_checkpoints/1-checkpoint.png"}, nil},
+		{"another split's", []string{"gt/1.png", "gt/7.png", "img/val/7.png"}, nil},
+		{"an image that has no split", []string{"gt/1.png", "gt/7.png", "img/test/7.png"}, []string{"gt/7.png"}},
+	} {
+		l := of("img/train/*.png", "gt/{stem}.png")
+		val, away := l.Splits[0], l.Splits[0]
+		val.Name, val.Images = "val", "img/val/*.png"
+		away.Name, away.Images = "away", "img/away/*.png" // which cannot be listed
+		l.Splits = append(l.Splits, away, val)
+		listing, err := l.List(mapFiles(append(c.files, "img/train/1.png")...), "train", false)
+		var got []string
+		for _, s := range listing.Strays {
+			got = append(got, s.Label)
+		}
+		if err != nil || len(listing.Pairs) != 1 || !slices.Equal(got, c.want) {
+			t.Errorf("%s: %d pairs, strays %q, %v, want %q", c.name, len(listing.Pairs), got, err, c.want)
+		}
 	}
 }
 
