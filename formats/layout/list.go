@@ -49,22 +49,33 @@ func (l Layout) List(files fs.FS, split string, unlabeled bool) (Listing, error)
 	if err != nil {
 		return Listing{}, err
 	}
-	found, err := images.find(files, l.FollowLinks)
+	selection, err := l.list(files, s)
 	if err != nil {
-		return Listing{}, fmt.Errorf("images %s: %w", s.Images, err)
+		return Listing{}, err
+	}
+	found, err := images.find(files)
+	if err != nil || len(found) == 0 {
+		if err != nil {
+			err = fmt.Errorf("images %s: %w", s.Images, err)
+		}
+		return Listing{}, err
 	}
 	there, err := l.labelFiles(files, s, images)
 	if err != nil {
 		return Listing{}, err
 	}
-	chosen, err := l.chosen(files, s)
+	names := make([]string, len(found))
+	for i, image := range found {
+		names[i] = images.sample(s.Sample, image)
+	}
+	chosen, err := selection.choose(names)
 	if err != nil {
 		return Listing{}, err
 	}
 	out := Listing{Labels: s.Labels}
 	samples, owner := map[string]string{}, map[string]string{}
-	for _, image := range found {
-		p := Pair{Image: image, Sample: images.sample(s.Sample, image)}
+	for i, image := range found {
+		p := Pair{Image: image, Sample: names[i]}
 		if !chosen(p.Sample) {
 			continue
 		}
@@ -78,10 +89,10 @@ func (l Layout) List(files fs.FS, split string, unlabeled bool) (Listing, error)
 				return out, err
 			}
 			for _, name := range names {
-				if other, twice := owner[name]; twice && other != image {
+				if other, twice := owner[smallEnding(name)]; twice && other != image {
 					return out, fmt.Errorf("%s and %s have the same label, %s: name it by all of the images' wildcards ({1}, {2}, …)", other, image, name)
 				}
-				owner[name] = image
+				owner[smallEnding(name)] = image
 			}
 			p.Label, p.Kind, p.Missing = there.best(names)
 		}
@@ -107,8 +118,8 @@ func (g *glob) labelNames(s Split, image string) ([]string, error) {
 
 // labelFiles are the files of a split's labels, for each kind of them.
 type labelFiles []struct {
-	glob  *glob // of all names that the template can stand for
-	there map[string]bool
+	glob  *glob             // of all names that the template can stand for
+	there map[string]string // by their names with a small ending
 }
 
 // labelFiles finds the files of a split's labels. A kind whose folder is not there has
@@ -121,7 +132,7 @@ func (l Layout) labelFiles(files fs.FS, s Split, images *glob) (labelFiles, erro
 		if out[i].glob, err = images.labels(lb.Files); err != nil {
 			return nil, err
 		}
-		found, err := out[i].glob.find(files, l.FollowLinks)
+		found, err := out[i].glob.find(files)
 		if err != nil {
 			err = fmt.Errorf("labels %s: %w", lb.Files, err)
 		}
@@ -130,9 +141,12 @@ func (l Layout) labelFiles(files fs.FS, s Split, images *glob) (labelFiles, erro
 		} else if err != nil {
 			return nil, err
 		}
-		out[i].there = map[string]bool{}
+		out[i].there = map[string]string{}
 		for _, name := range found {
-			out[i].there[name], any = true, true
+			if other, twice := out[i].there[smallEnding(name)]; twice {
+				return nil, fmt.Errorf("labels %s: %s and %s differ in their ending alone", lb.Files, other, name)
+			}
+			out[i].there[smallEnding(name)], any = name, true
 		}
 	}
 	if !any && away != nil {
@@ -145,8 +159,8 @@ func (l Layout) labelFiles(files fs.FS, s Split, images *glob) (labelFiles, erro
 // one that would be: the first kind of which there is any file, or the last.
 func (f labelFiles) best(names []string) (name string, kind int, missing bool) {
 	for i, name := range names {
-		if f[i].there[name] {
-			return name, i, false
+		if there, ok := f[i].there[smallEnding(name)]; ok {
+			return there, i, false
 		}
 	}
 	for kind < len(f)-1 && len(f[kind].there) == 0 {
@@ -161,14 +175,15 @@ func (l Layout) strays(files fs.FS, s Split, images *glob, there labelFiles, own
 	var out []Stray
 	known, elsewhere := map[string]bool{}, map[string]bool(nil)
 	for i, kind := range there {
-		for _, label := range slices.Sorted(maps.Keys(kind.there)) {
-			if owner[label] != "" {
+		for _, key := range slices.Sorted(maps.Keys(kind.there)) {
+			if owner[key] != "" {
 				continue
 			}
+			label := kind.there[key]
 			if elsewhere == nil {
 				elsewhere = l.labelsOfOthers(files, s)
 			}
-			if elsewhere[label] || converted(label, kind.there) {
+			if elsewhere[key] || converted(key, kind.there) {
 				continue
 			}
 			name, ok := images.sampleOf(s.Sample, s.Labels[i].Files, label, kind.glob)
@@ -196,14 +211,14 @@ func (l Layout) labelsOfOthers(files fs.FS, s Split) map[string]bool {
 		if err != nil {
 			continue
 		}
-		found, err := images.find(files, l.FollowLinks)
+		found, err := images.find(files)
 		if err != nil {
 			continue
 		}
 		for _, image := range found {
 			names, _ := images.labelNames(other, image)
 			for _, name := range names {
-				asked[name] = true
+				asked[smallEnding(name)] = true
 			}
 		}
 	}
@@ -216,29 +231,7 @@ var conversion = regexp.MustCompile(`(?i)^(.+?)[_.-](?:gtFine[_-]|gtCoarse[_-])?
 
 // converted reports whether a file is what a converter has made of another that is
 // there.
-func converted(label string, there map[string]bool) bool {
+func converted(label string, there map[string]string) bool {
 	m := conversion.FindStringSubmatch(strings.TrimSuffix(label, path.Ext(label)))
-	return m != nil && there[m[1]+path.Ext(label)]
-}
-
-// chosen reports of samples whether the split's list has them.
-func (l Layout) chosen(files fs.FS, s Split) (func(sample string) bool, error) {
-	for _, name := range s.Lists {
-		text, err := fs.ReadFile(files, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", name, err)
-		}
-		listed := map[string]bool{}
-		for _, line := range strings.Fields(string(text)) {
-			listed[strings.TrimSuffix(path.Base(line), path.Ext(s.Images))] = true
-		}
-		return func(sample string) bool { return listed[path.Base(sample)] }, nil
-	}
-	if s.Lists != nil && !s.Unlisted {
-		return nil, &SplitError{Layout: l.Name, Split: s.Name, Lists: s.Lists}
-	}
-	return func(string) bool { return true }, nil
+	return m != nil && there[m[1]+path.Ext(label)] != ""
 }
