@@ -104,11 +104,14 @@ func parseFile(file string, text []byte) (document, error) {
 	if file == "" {
 		return document{}, nil
 	}
-	err := classmap.PlainYAML(text)
+	plain, err := files.Text(text)
+	if err == nil {
+		err = classmap.PlainYAML([]byte(plain))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("configuration %s: %w", file, err)
 	}
-	doc, err := parse(text)
+	doc, err := parse([]byte(plain))
 	if err != nil {
 		return nil, fmt.Errorf("configuration %s: %w", file, err)
 	}
