@@ -109,7 +109,7 @@ func Save(run string, state State, contents map[string]func(path string) error, 
 		if err := write(path); err != nil {
 			return err
 		}
-		if state.Files[file], err = seal(path); err != nil {
+		if state.Files[file], err = SealOf(path); err != nil {
 			return err
 		}
 	}
@@ -145,8 +145,8 @@ func Save(run string, state State, contents map[string]func(path string) error, 
 	return nil
 }
 
-// seal reads a file back: what is hashed is what lies on the disk.
-func seal(path string) (Seal, error) {
+// SealOf reads a file back: what is hashed is what lies on the disk.
+func SealOf(path string) (Seal, error) {
 	f, err := files.OpenIn(filepath.Dir(path), filepath.Base(path))
 	if err != nil {
 		return Seal{}, err
@@ -221,7 +221,7 @@ func Read(dir string) (State, error) {
 		if !files.IsPlainName(file) {
 			return state, fmt.Errorf("checkpoint %s: %s names a file outside it: %q", dir, StateFile, file)
 		}
-		got, err := seal(filepath.Join(dir, file))
+		got, err := SealOf(filepath.Join(dir, file))
 		if err != nil {
 			return state, fmt.Errorf("checkpoint %s: %w", dir, err)
 		}
