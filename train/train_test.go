@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/formats/stats"
 	"github.com/pipa-uda/pipa/pipeline"
@@ -35,7 +36,6 @@ func TestMain(m *testing.M) {
 		os.Exit(runRank())
 	}
 	code := m.Run()
-	traintest.Clean()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -166,11 +166,11 @@ func TestResumeRefusesAnotherConfigurationOrData(t *testing.T) {
 		t.Errorf("another configuration: %v", err)
 	}
 	other = cfg
-	other.Source.Dir = t.TempDir()
-	if err := fixtures.Write(context.Background(), other.Source.Dir, fixtures.Options{Seed: 9, Width: 128, GTA: 3, SYNTHIA: -1, Train: -1, Val: -1}); err != nil {
+	data, err := shared.Data(fixtures.Options{Seed: 9, Width: 128, GTA: 3, Domains: []fixtures.Domain{fixtures.GTA}})
+	if err != nil {
 		t.Fatal(err)
 	}
-	other.Source.Dir = filepath.Join(other.Source.Dir, "gta")
+	other.Source.Dir = filepath.Join(data, "gta")
 	if _, err := Run(context.Background(), lib, other, Options{Out: run, Resume: true}); err == nil || !strings.Contains(err.Error(), "the source data differ") {
 		t.Errorf("other data: %v", err)
 	}
@@ -184,23 +184,26 @@ func TestMemoryIsFlat(t *testing.T) {
 	lib := traintest.Lib(t)
 	live, resident := map[int]int{}, map[int]int64{}
 	run := filepath.Join(t.TempDir(), "run")
-	const steps = 300
-	_, err := Run(context.Background(), lib, traintest.Config(t, "iterations=300", "log_every=50", "checkpoint.every=300"), Options{Out: run, Progress: func(m Metrics, _ int) {
+	warm, steps := 100, 300
+	if testing.Short() {
+		warm, steps = 60, 120
+	}
+	_, err := Run(context.Background(), lib, traintest.Config(t, fmt.Sprint("iterations=", steps), "log_every=20", "checkpoint.every=1000"), Options{Out: run, Progress: func(m Metrics, _ int) {
 		live[m.Iteration], resident[m.Iteration] = lib.LiveTensors(), m.MemoryBytes
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if live[100] != live[steps] {
-		t.Errorf("%d live tensors after 100 steps, %d after %d", live[100], live[steps], steps)
+	if live[warm] != live[steps] {
+		t.Errorf("%d live tensors after %d steps, %d after %d", live[warm], warm, live[steps], steps)
 	}
-	if grown := resident[steps] - resident[100]; grown > 64<<20 {
-		t.Errorf("resident memory grew by %d MiB from step 100 to %d", grown>>20, steps)
+	if grown := resident[steps] - resident[warm]; grown > 64<<20 {
+		t.Errorf("resident memory grew by %d MiB from step %d to %d", grown>>20, warm, steps)
 	}
 	if n := lib.LiveTensors(); n != 0 {
 		t.Errorf("%d tensors are left over after the run", n)
 	}
-	t.Logf("after 100 steps %d live tensors and %d MiB resident, after %d %d and %d", live[100], resident[100]>>20, steps, live[steps], resident[steps]>>20)
+	t.Logf("after %d steps %d live tensors and %d MiB resident, after %d %d and %d", warm, live[warm], resident[warm]>>20, steps, live[steps], resident[steps]>>20)
 }
 
 // TestPairsMayComeFromADataset gives the trainer the pairs that it would cut
@@ -389,8 +392,11 @@ func TestSourceMayBeAStream(t *testing.T) {
 // margins count.
 func TestEveryRecipeTrains(t *testing.T) {
 	lib := traintest.Lib(t)
-	dir := traintest.Data(t)
-	d, err := formats.Open(formats.GTA(), filepath.Join(dir, "gta"), formats.Options{})
+	counted := filepath.Join(t.TempDir(), "gta") // with statistics, which rare classes need
+	if err := os.CopyFS(counted, os.DirFS(filepath.Join(traintest.Data(t), "gta"))); err != nil {
+		t.Fatal(err)
+	}
+	d, err := formats.Open(formats.GTA(), counted, formats.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -398,7 +404,7 @@ func TestEveryRecipeTrains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stats.Write(filepath.Join(dir, "gta"), labels, false); err != nil {
+	if err := stats.Write(counted, labels, false); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
@@ -423,8 +429,10 @@ func TestEveryRecipeTrains(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := append([]string{"iterations=3", "log_every=3", "patch.start=0", "adapt.start=0"}, c.set...)
+			cfg := traintest.Config(t, set...)
+			cfg.Source.Dir = counted
 			var last Metrics
-			r, err := Run(t.Context(), lib, traintest.Config(t, set...), Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m Metrics, _ int) { last = m }})
+			r, err := Run(t.Context(), lib, cfg, Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m Metrics, _ int) { last = m }})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/storage"
@@ -81,8 +82,21 @@ func jobCommands() []jobCommand {
 		{"mix", "ClassMix images of a source and a target", "mix --source gta:data/gta --resize 720x1280 --target cityscapes:data/cityscapes --target-resize 512x1024 --crop 512x512", pipeline.KindMix,
 			append([]cli.Flag{source, &cli.StringFlag{Name: "target", Usage: "`FORMAT:DIR` of the images that are mixed in"}, splitFlag(),
 				&cli.StringFlag{Name: "target-resize", Usage: "scale the target to fit `HEIGHTxWIDTH`", DefaultText: "as --resize"}}, augmentFlags()...)},
-		{"pairs", "overlapping crop pairs", "pairs --source cityscapes:data/cityscapes --unlabelled --epochs 4", pipeline.KindPair,
-			append([]cli.Flag{source, splitFlag(), unlabeledFlag()}, cropFlags()...)},
+		{"pairs", "overlapping crop pairs, of images or of ClassMix images", "pairs --source cityscapes:data/cityscapes --unlabelled --epochs 4", pipeline.KindPair,
+			append(append([]cli.Flag{source, splitFlag(), unlabeledFlag()}, mixedPairFlags()...), cropFlags()...)},
+	}
+}
+
+// mixedPairFlags are of pairs of ClassMix images, cut as training cuts them with
+// patch.image=mixed.
+func mixedPairFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "target", Usage: "`FORMAT:DIR` of images that the source is mixed into first: pairs are of these"},
+		&cli.StringFlag{Name: "resize", Usage: "with --target: scale the source to fit `HEIGHTxWIDTH`"},
+		&cli.StringFlag{Name: "target-resize", Usage: "with --target: scale the target to fit `HEIGHTxWIDTH`", DefaultText: "as --resize"},
+		&cli.StringFlag{Name: "crop", Usage: "with --target: mix random crops of `HEIGHTxWIDTH`"},
+		&cli.Float64Flag{Name: "cat-max-ratio", Usage: "with --target: redraw a crop of the source in which one class covers this `SHARE`; 0 accepts all"},
+		&cli.Float64Flag{Name: "mirror", Usage: "with --target: `PROBABILITY` of mirroring, for each image that is mixed"},
 	}
 }
 
@@ -122,7 +136,7 @@ func jobOptionsOf(c *cli.Context, kind pipeline.Kind) (o jobOptions, err error) 
 	if o.job, err = jobOf(c, kind); err != nil {
 		return o, err
 	}
-	if kind == pipeline.KindMix {
+	if o.job.Mixes() {
 		if o.plans.Mixed, err = jobInputOf(c, "target"); err != nil {
 			return o, err
 		}
@@ -140,6 +154,9 @@ func jobOf(c *cli.Context, kind pipeline.Kind) (precompute.Job, error) {
 			return job, err
 		}
 		job.Pairs = &o
+		if job.Samples, job.Target, err = mixedPairsOf(c); err != nil {
+			return job, err
+		}
 		return job, job.Validate()
 	}
 	o, err := augmentationOf(c)
@@ -152,16 +169,46 @@ func jobOf(c *cli.Context, kind pipeline.Kind) (precompute.Job, error) {
 		}
 	}
 	if kind == pipeline.KindMix {
-		target := o
-		target.CatMaxRatio = 1
-		if text := c.String("target-resize"); text != "" {
-			if target.Resize, err = parseSize("target-resize", text); err != nil {
-				return job, err
-			}
+		if job.Target, err = targetOf(c, o); err != nil {
+			return job, err
 		}
-		job.Samples, job.Target = &o, &target
+		job.Samples = &o
 	}
 	return job, job.Validate()
+}
+
+// targetOf is what is done to the target's images, where o is done to the source's.
+func targetOf(c *cli.Context, o augment.Options) (*augment.Options, error) {
+	o.CatMaxRatio = 1 // they have no labels
+	if text := c.String("target-resize"); text != "" {
+		var err error
+		if o.Resize, err = parseSize("target-resize", text); err != nil {
+			return nil, err
+		}
+	}
+	return &o, nil
+}
+
+// mixedPairsOf is what is done to images before they are mixed; nil where pairs are
+// of images as they are.
+func mixedPairsOf(c *cli.Context) (source, target *augment.Options, err error) {
+	if c.String("target") == "" {
+		for _, f := range mixedPairFlags() {
+			if name := f.Names()[0]; c.IsSet(name) {
+				return nil, nil, usagef("--%s is of pairs of ClassMix images: give --target too", name)
+			}
+		}
+		return nil, nil, nil
+	}
+	o := augment.Options{CatMaxRatio: c.Float64("cat-max-ratio"), Flip: c.Float64("mirror")}
+	if o.Resize, err = parseSize("resize", c.String("resize")); err != nil {
+		return nil, nil, err
+	}
+	if o.Crop, err = parseSize("crop", c.String("crop")); err != nil {
+		return nil, nil, err
+	}
+	target, err = targetOf(c, o)
+	return &o, target, err
 }
 
 // jobInputOf reads a flag that names a dataset: a plan has its whole path.

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline/storage/storagetest"
 	"github.com/urfave/cli/v2"
@@ -301,13 +302,11 @@ func usageMistakes(known map[string]*cli.Command) map[string][]string {
 // and compares the exit codes. A command and a failure that the table does not
 // have together, and the reverse, is an error.
 func TestExitCodes(t *testing.T) {
-	if os.Getenv("PIPA_TORCH") == "" {
-		backend, err := filepath.Abs("../../build/libpipatorch.so")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Setenv("PIPA_TORCH", backend)
+	backend, err := shared.Backend()
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Setenv("PIPA_TORCH", backend)
 	storagetest.Server(t, "bucket")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "tiny.yaml"), []byte(tiny), 0o644); err != nil {
@@ -412,7 +411,7 @@ func TestURLsAreTriedEverywhere(t *testing.T) {
 	}
 	// These take any stream or dataset, by the same function as the ones that are tried.
 	for _, same := range []string{"augment", "crops", "classmix", "view", "classmix --target", "precompute --source", "precompute --target",
-		"plan samples --source", "plan mix --source", "plan mix --target", "plan pairs --source", "precompute samples --source", "precompute mix --source", "precompute mix --target", "precompute pairs --source",
+		"plan samples --source", "plan mix --source", "plan mix --target", "plan pairs --source", "precompute samples --source", "precompute mix --source", "precompute mix --target", "precompute pairs --source", "plan pairs --target", "precompute pairs --target",
 		"precompute samples --out", "precompute mix --out", "precompute pairs --out"} {
 		tried[same] = true
 	}

@@ -16,13 +16,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	flatbuffers "github.com/google/flatbuffers/go"
+	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/pipeline/shards"
@@ -33,19 +33,21 @@ import (
 const (
 	mostMemory = 256 // MiB, resident
 	mostInput  = 1 << 20
+	mostTime   = 10 // seconds of a processor, of which a machine's load takes none away
+	hangs      = 10 * time.Minute
 )
 
 // TestHostileInputs gives every command that reads files small ones that lie
 // about what they hold. Each is refused with an error that names the file, soon,
 // and without the memory that it asks for.
 func TestHostileInputs(t *testing.T) {
-	bin := t.TempDir()
-	for _, program := range []string{".", "./testdata/measure"} { // without the race detector's memory
-		build := exec.Command("go", "build", "-o", bin+"/", program)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
+	pipa, err := shared.Program() // without the race detector's memory
+	if err != nil {
+		t.Fatal(err)
+	}
+	measure := filepath.Join(t.TempDir(), "measure")
+	if out, err := exec.Command("go", "build", "-o", measure, "./testdata/measure").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	for _, c := range slices.Concat(hostileStreams(t), hostileImages(t), hostileWeights(t), hostileTexts(t)) {
 		t.Run(c.name, func(t *testing.T) {
@@ -63,7 +65,7 @@ func TestHostileInputs(t *testing.T) {
 				}
 			}
 			for _, args := range c.commands {
-				hostile(t, dir, bin, args, c.want)
+				hostile(t, dir, []string{measure, pipa}, args, c.want)
 			}
 		})
 	}
@@ -78,30 +80,34 @@ type hostileCase struct {
 	want     string
 }
 
-func hostile(t *testing.T, dir, bin, args, want string) {
+func hostile(t *testing.T, dir string, programs []string, args, want string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), hangs)
 	defer cancel()
 	peak := filepath.Join(t.TempDir(), "peak")
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, "measure"), append([]string{peak, filepath.Join(bin, "pipa")}, strings.Fields(args)...)...)
+	cmd := exec.CommandContext(ctx, programs[0], append([]string{peak, programs[1]}, strings.Fields(args)...)...)
 	var message bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, nil, &message
 	err := cmd.Run()
 	text, readErr := os.ReadFile(peak)
 	if ctx.Err() != nil || readErr != nil {
-		t.Fatalf("pipa %s: no end within a minute, or %v: %s", args, err, &message)
+		t.Fatalf("pipa %s: no end within %v, or %v: %s", args, hangs, err, &message)
 	}
-	used, convErr := strconv.Atoi(string(text))
-	if convErr != nil {
-		t.Fatal(convErr)
+	var used int
+	var took float64
+	if _, err := fmt.Sscan(string(text), &used, &took); err != nil {
+		t.Fatal(err)
 	}
 	said := message.String()
-	t.Logf("pipa %s: %d MiB: %.200s", args, used, said)
+	t.Logf("pipa %s: %d MiB, %.2f s: %.200s", args, used, took, said)
 	if err == nil || !strings.Contains(said, want) || strings.Contains(said, "goroutine ") || strings.Contains(said, "panic") {
 		t.Errorf("pipa %s: %v, want a failure that names %s: %.2000s", args, err, want, said)
 	}
 	if used >= mostMemory {
 		t.Errorf("pipa %s: %d MiB resident, want less than %d", args, used, mostMemory)
+	}
+	if took >= mostTime {
+		t.Errorf("pipa %s: %.1f s of processor time, want less than %d", args, took, mostTime)
 	}
 }
 
@@ -318,8 +324,8 @@ func tensors(n, bytes int) string {
 	return b.String() + "u."
 }
 
-// shared is a pickle of n tensors that have one shape, and strides like it.
-func shared(shape string, n int) string {
+// oneShape is a pickle of n tensors that have one shape, and strides like it.
+func oneShape(shape string, n int) string {
 	return "\x80\x02ctorch._utils\n_rebuild_tensor_v2\nq\x01((X\x07\x00\x00\x00storagectorch\nByteStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x40tQK\x00" +
 		shape + "q\x02h\x02\x89}tq\x03" + strings.Repeat("h\x01h\x03R", n) + "."
 }
@@ -353,9 +359,9 @@ func hostileWeights(t *testing.T) []hostileCase {
 		"memos":                          many(")\x94"),
 		"memos of lists":                 many("]\x94"),
 		"text printed a thousandfold":    archive("\x80\x02ccollections\nOrderedDict\nX\xa0\x86\x01\x00"+strings.Repeat("a", 100_000)+"q\x000("+strings.Repeat("h\x00", 20_000)+"tR.", zip.Store, 1),
-		"one shape, many tensors":        archive(shared("("+strings.Repeat("K\x01", 20_000)+"t", 150_000), zip.Store, 64),
-		"one tensor, many times":         archive(shared("K\x01K\x01\x86", 170_000), zip.Store, 64),
-		"a tensor of 100,000 dimensions": archive(shared("("+strings.Repeat("K\x01", 100_000)+"t", 1), zip.Store, 64),
+		"one shape, many tensors":        archive(oneShape("("+strings.Repeat("K\x01", 20_000)+"t", 150_000), zip.Store, 64),
+		"one tensor, many times":         archive(oneShape("K\x01K\x01\x86", 170_000), zip.Store, 64),
+		"a tensor of 100,000 dimensions": archive(oneShape("("+strings.Repeat("K\x01", 100_000)+"t", 1), zip.Store, 64),
 		"ordered dictionaries":           archive("\x80\x02ccollections\nOrderedDict\nq\x00"+strings.Repeat("h\x00)R", 220_000)+".", zip.Store, 1),
 	} {
 		cases = append(cases, hostileCase{"weights/" + name, map[string][]byte{"w.pth": data}, []string{"weights ls w.pth", "weights convert w.pth -o w.safetensors"}, "w.pth"})
@@ -442,7 +448,7 @@ func TestReportOfExtremes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), hangs)
 		defer cancel()
 		if out, err := exec.CommandContext(ctx, "pipa", "report", dir).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", name, err, out)

@@ -18,6 +18,7 @@ import (
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/classmix"
 	"github.com/pipa-uda/pipa/crops"
+	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/formats/open"
 	"github.com/pipa-uda/pipa/internal/files"
@@ -41,7 +42,11 @@ func TestMain(m *testing.M) {
 //	weights FILE WEIGHT              every mix has this weight
 //	[tmpfs]                          a file system may be mounted
 func TestScripts(t *testing.T) {
-	backend, err := filepath.Abs("../../build/libpipatorch.so")
+	backend, err := shared.Backend()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +60,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PIPA_TORCH", backend)
-			e.Setenv("SRC", filepath.Dir(filepath.Dir(backend)))
+			e.Setenv("SRC", root)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

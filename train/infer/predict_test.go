@@ -28,7 +28,7 @@ import (
 // shortRun is one short run for the tests of what is done with one.
 func shortRun(t *testing.T) infer.Trained {
 	t.Helper()
-	run := filepath.Join(traintest.Data(t), "run")
+	run := filepath.Join(infer.Runs, "run")
 	if _, err := os.Stat(run); err != nil {
 		if _, err := train.Run(t.Context(), traintest.Lib(t), traintest.Config(t, "iterations=4", "checkpoint.every=2", "patch.weight=0", "pixel.weight=0"), train.Options{Out: run}); err != nil {
 			t.Fatal(err)

@@ -23,7 +23,7 @@ func TestPlanForetellsTheMemory(t *testing.T) {
 		"source":        {"adapt.enabled=false", "patch.weight=0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := traintest.Config(t, append([]string{"source.crop=[256, 256]", "target.crop=[256, 256]", "patch.crop=288", "patch.negatives=400", "network.dims=[16, 32, 40, 64]", "network.channels=32"}, set...)...)
+			cfg := traintest.Config(t, append([]string{"source.batch=1", "target.batch=1", "patch.batch=1", "source.crop=[256, 256]", "target.crop=[256, 256]", "patch.crop=288", "patch.negatives=400", "network.dims=[16, 32, 40, 64]", "network.channels=32"}, set...)...)
 			plan, err := New(t.Context(), lib, cfg, 19)
 			if err != nil {
 				t.Fatal(err)
@@ -63,7 +63,7 @@ func TestPlanForetellsTheMemory(t *testing.T) {
 }
 
 func TestPlanNeedsNeitherDataNorWeights(t *testing.T) {
-	cfg, err := config.Resolve("gta2cs-daformer-pipa", "", []string{"network.encoder=mit-b0", "threads=1", "source.crop=[64, 64]", "target.crop=[64, 64]", "patch.crop=64", "adapt.ignore_top=0", "adapt.ignore_bottom=0"})
+	cfg, err := config.Resolve("gta2cs-daformer-pipa", "", []string{"network.encoder=mit-b0", "network.channels=16", "pixel.dim=16", "patch.dim=16", "threads=1", "source.crop=[64, 64]", "target.crop=[64, 64]", "patch.crop=64", "adapt.ignore_top=0", "adapt.ignore_bottom=0"})
 	if err != nil {
 		t.Fatal(err)
 	}

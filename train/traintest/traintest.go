@@ -3,27 +3,22 @@
 package traintest
 
 import (
-	"context"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 
 	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
 var data = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "pipa-train-test-")
-	if err != nil {
-		return "", err
-	}
-	return dir, fixtures.Write(context.Background(), dir, fixtures.Options{Seed: 1, Width: 128, GTA: 8, SYNTHIA: -1, Train: 6, Val: 3})
+	return shared.Data(fixtures.Options{Seed: 1, Width: 128, GTA: 8, Train: 6, Val: 3, Domains: []fixtures.Domain{fixtures.GTA, fixtures.Cityscapes}})
 })
 
 // Data is the folder of one small set of fixtures, gta and cityscapes, for all
-// tests of a process. Its TestMain calls Clean.
+// tests of training. None writes there.
 func Data(t testing.TB) string {
 	t.Helper()
 	dir, err := data()
@@ -31,13 +26,6 @@ func Data(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-// Clean removes the folder.
-func Clean() {
-	if dir, err := data(); err == nil {
-		_ = os.RemoveAll(dir)
-	}
 }
 
 // Lib loads the tensor library.

@@ -1,4 +1,5 @@
-// Command measure runs a program and writes its peak memory in MiB to a file:
+// Command measure runs a program and writes to a file its peak memory in MiB and
+// its processor time in seconds:
 //
 //	measure FILE PROGRAM ARGUMENTS…
 //
@@ -7,9 +8,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"syscall"
 )
 
@@ -22,7 +23,8 @@ func main() {
 		os.Exit(127)
 	}
 	kib := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
-	if err := os.WriteFile(os.Args[1], []byte(strconv.Itoa(int(kib>>10))), 0o644); err != nil {
+	seconds := (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	if err := os.WriteFile(os.Args[1], fmt.Appendln(nil, kib>>10, seconds), 0o644); err != nil {
 		os.Exit(127)
 	}
 	os.Exit(cmd.ProcessState.ExitCode())
