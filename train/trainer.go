@@ -56,6 +56,11 @@ func newTrainer(ctx context.Context, root *torch.Scope, cfg config.Config, o Opt
 	if t.method, err = method.New(root, cfg, len(t.names)); err != nil {
 		return nil, err
 	}
+	if cfg.Network.Init != "" {
+		if err := t.begin(); err != nil {
+			return nil, fmt.Errorf("network.init: %w", err)
+		}
+	}
 	t.optimizer, t.schedule = newOptimizer(root, t.method, cfg)
 	if o.Resume {
 		if err := t.restore(); err != nil {

@@ -178,7 +178,7 @@ func checkKeys(doc document) error {
 
 // keys are those of a fully written Config.
 func keys() (document, error) {
-	text, err := yaml.Marshal(Config{Network: Network{Dims: []int{1}, Depths: []int{1}}})
+	text, err := yaml.Marshal(Config{Network: Network{Init: "any", Dims: []int{1}, Depths: []int{1}}})
 	if err != nil {
 		return nil, err
 	}

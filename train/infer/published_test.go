@@ -115,7 +115,7 @@ func TestPublishedFilesThatCannotBeUsedSayWhy(t *testing.T) {
 			if t.Name == "model.backbone.norm1.weight" {
 				binary.LittleEndian.PutUint32(t.Data, math.Float32bits(float32(math.NaN())))
 			}
-		}, "values that are not finite in 1 tensors, such as backbone.norm1.weight (1 of 8 values)"},
+		}, "values that are not finite in 1 tensor, such as backbone.norm1.weight (1 of 8 values)"},
 		{"no teacher", true, func(t *safetensors.Tensor) {
 			if strings.HasPrefix(t.Name, "ema_model.") {
 				t.Name = ""

@@ -83,14 +83,6 @@ func (t Trained) network(s *torch.Scope, teacher bool) (*network.Network, error)
 	if err != nil {
 		return nil, err
 	}
-	// What they give looks like a score of nothing learned.
-	bad, err := weights.NonFinite(tensors)
-	if err != nil {
-		return nil, fmt.Errorf("load the %s of %s: %w", name, t.Name, err)
-	}
-	if bad = slices.DeleteFunc(bad, network.IsHead); len(bad) > 0 {
-		return nil, fmt.Errorf("load the %s of %s: it has values that are not finite in %d tensors, such as %s: the training or the copy went wrong", name, t.Name, len(bad), bad[0])
-	}
 	net, err := load(s, t.Config.Network, len(t.State.Classes), tensors)
 	if err != nil {
 		return nil, fmt.Errorf("load the %s of %s: %w", name, t.Name, err)
@@ -98,8 +90,39 @@ func (t Trained) network(s *torch.Scope, teacher bool) (*network.Network, error)
 	return net, nil
 }
 
-// Weights are the student's or the teacher's tensors.
+// Weights are the student's or the teacher's tensors. It fails where the network's
+// have values that are not finite: what they give looks like a score of nothing
+// learned.
 func (t Trained) Weights(teacher bool) (*safetensors.File, error) {
+	name, _ := studentOrTeacher(teacher)
+	tensors, err := t.tensors(teacher)
+	if err != nil {
+		return nil, err
+	}
+	bad, err := weights.NonFinite(tensors)
+	if err != nil {
+		return nil, fmt.Errorf("load the %s of %s: %w", name, t.Name, err)
+	}
+	if bad = slices.DeleteFunc(bad, network.IsHead); len(bad) > 0 {
+		return nil, fmt.Errorf("load the %s of %s: it has values that are not finite in %s, such as %s: the training or the copy went wrong", name, t.Name, counted(len(bad)), bad[0])
+	}
+	return tensors, nil
+}
+
+func counted(tensors int) string {
+	if tensors == 1 {
+		return "1 tensor"
+	}
+	return fmt.Sprintf("%d tensors", tensors)
+}
+
+// HasTeacher reports whether there is a teacher beside the student.
+func (t Trained) HasTeacher() bool {
+	_, listed := t.State.Files[checkpoint.TeacherFile]
+	return listed
+}
+
+func (t Trained) tensors(teacher bool) (*safetensors.File, error) {
 	name, file := studentOrTeacher(teacher)
 	switch {
 	case t.published != nil && teacher && t.published.teacher == nil:

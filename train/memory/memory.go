@@ -60,7 +60,7 @@ func New(ctx context.Context, lib *torch.Lib, cfg config.Config, classes int) (*
 	if err := check(cfg); err != nil {
 		return nil, err
 	}
-	cfg.Network.Weights = ""
+	cfg.Network.Weights, cfg.Network.Init = "", ""
 	if cfg.Threads > 0 {
 		if err := lib.SetThreads(cfg.Threads); err != nil {
 			return nil, err
