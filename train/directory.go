@@ -44,9 +44,6 @@ func (e *DirectoryError) Unwrap() error { return e.Err }
 // openRun creates the run directory, or checks that the one to resume was
 // made with the same configuration.
 func openRun(cfg config.Config, o Options) (unlock func(), err error) {
-	if o.Out == "" {
-		return nil, ErrNoDirectory
-	}
 	// Before anything is made in it, and again once nobody else can begin there.
 	if _, err := holdsRun(o); err != nil {
 		return nil, err
@@ -133,6 +130,9 @@ func inside(run, name string) error {
 // holdsRun reports whether Out holds the run that is to be resumed. It fails where
 // one is to be begun and Out holds it already, or files that it would replace.
 func holdsRun(o Options) (bool, error) {
+	if o.Out == "" {
+		return false, ErrNoDirectory
+	}
 	_, err := files.ReadIn(o.Out, config.File)
 	exists := err == nil
 	switch {

@@ -191,7 +191,7 @@ type Patch struct {
 
 // Eval says how a network is scored on the target's val split.
 type Eval struct {
-	Every  int    `yaml:"every"` // iterations; 0 scores at the end only
+	Every  int    `yaml:"every"` // iterations; 0 scores at the end only, -1 never
 	Split  string `yaml:"split"`
 	Resize [2]int `yaml:"resize,flow"` // the network sees the image at this size, keeping its ratio; [0, 0] keeps it
 	Window [2]int `yaml:"window,flow"` // of a sliding window over that; [0, 0] sees the whole at once
