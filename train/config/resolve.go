@@ -182,7 +182,7 @@ func checkKeys(doc document) error {
 // keys are those of a fully written Config, and of the [Reference]: what is left
 // out of a Config where it is zero stands there.
 func keys() (document, error) {
-	text, err := yaml.Marshal(Config{Losses: []string{""}, Network: Network{Dims: []int{1}, Depths: []int{1}}})
+	text, err := yaml.Marshal(Config{Losses: []string{""}, Network: Network{Init: "any", Dims: []int{1}, Depths: []int{1}}})
 	if err != nil {
 		return nil, err
 	}

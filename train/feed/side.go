@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/formats/layout"
 	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/train/config"
@@ -73,7 +74,8 @@ func OpenSide(c config.Data, custom *formats.Layout, unlabeled bool, maxPixels i
 }
 
 // Describe is a side's classes, and whether the samples of a split have labels,
-// without reading any.
+// without reading any. A split that the side does not have is a
+// *[layout.SplitError], but where none has labels.
 func Describe(c config.Data, custom *formats.Layout, split string) (classes []string, labeled bool, err error) {
 	if precomputed(c) {
 		d, err := shards.Open(c.Dir)
@@ -87,7 +89,10 @@ func Describe(c config.Data, custom *formats.Layout, split string) (classes []st
 		return nil, false, err
 	}
 	s, err := l.Split(split)
-	return l.Classes, err == nil && s.Labeled(), nil
+	if err != nil && !slices.ContainsFunc(l.Splits, layout.Split.Labeled) {
+		return l.Classes, false, nil
+	}
+	return l.Classes, s.Labeled(), err
 }
 
 // SameClasses fails, saying how they differ, unless both sides have the same

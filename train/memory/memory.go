@@ -61,7 +61,7 @@ func New(ctx context.Context, lib *torch.Lib, cfg config.Config, classes int, cu
 	if err := check(cfg, custom.Encoder); err != nil {
 		return nil, err
 	}
-	cfg.Network.Weights = ""
+	cfg.Network.Weights, cfg.Network.Init = "", ""
 	if cfg.Threads > 0 {
 		if err := lib.SetThreads(cfg.Threads); err != nil {
 			return nil, err
