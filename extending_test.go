@@ -24,7 +24,7 @@ var changes = []change{
 	{"dataset", [][]string{{"./formats", "^TestEveryLayoutIsWhole$|^TestNamed$|^TestBDD100K$"}}, nil},
 	{"encoder", [][]string{{"./train/network", "^TestEveryEncoderKeepsItsContract$/^convnext-tiny$"}}, [][2]string{
 		{"Strides: []int{4, 8, 16, 32}, Multiple", "Strides: []int{4, 8, 16, 16}, Multiple"},
-		{`Sub("dwconv")`, `Sub("depthwise")`},
+		{`Sub("downsample_layers")`, `Sub("downsample")`},
 	}},
 	{"augmentation", [][]string{
 		{"./augment", "^TestSolarize$|^TestEveryNumberOfTheOptionsIsChecked$"},
