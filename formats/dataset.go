@@ -228,7 +228,7 @@ func (d *Dataset) Decode(e Encoded) (pipeline.Sample, error) {
 		return s, nil
 	}
 	if s.Label, err = d.decodeLabel(p, nil, e.Entry, e.LabelBytes); err == nil {
-		err = sameSize(s.Label, m.height, m.width)
+		err = sameSize(s.Label, m)
 	}
 	if err != nil {
 		return s, Problem{ID: e.ID, File: e.Label, Err: err}
@@ -246,12 +246,16 @@ func (d *Dataset) decodeLabel(p *png.Decoder, buf []byte, e Entry, data []byte) 
 	return label, nil
 }
 
-// sameSize checks a label's size against its image's.
-func sameSize(label raster.Raster, height, width int) error {
-	if label.Height() != height || label.Width() != width {
-		return fmt.Errorf("label is %dx%d, image is %dx%d", label.Width(), label.Height(), width, height)
+// sameSize checks a label's size against its image's, as that is shown.
+func sameSize(label raster.Raster, m imageFile) error {
+	if label.Height() == m.height && label.Width() == m.width {
+		return nil
 	}
-	return nil
+	err := fmt.Errorf("label is %dx%d, image is %dx%d", label.Width(), label.Height(), m.width, m.height)
+	if m.orientation.turned() && label.Height() == m.width && label.Width() == m.height {
+		return fmt.Errorf("%w as its EXIF orientation %d turns it: the label fits the image as it lies in the file; turn the label, or write the image anew without the orientation", err, m.orientation)
+	}
+	return err
 }
 
 // Label reads sample i's label alone, as train IDs. The raster is the caller's.
