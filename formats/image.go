@@ -35,7 +35,7 @@ func ReadImage(path string, maxPixels int) (raster.Raster, error) {
 type imageFile struct {
 	path          string // for messages
 	data          []byte
-	png           png.File // of a PNG; other files are JPEGs
+	png           png.File    // of a PNG; other files are JPEGs
 	height, width int         // as it is shown
 	orientation   orientation // of the file
 }
