@@ -71,6 +71,7 @@ func TestFitSizeMatchesMMCV(t *testing.T) {
 	for _, c := range []struct{ h, w, fitH, fitW, wantH, wantW int }{
 		{1052, 1914, 720, 1280, 704, 1280}, {1052, 1914, 1440, 2560, 1407, 2560}, {760, 1280, 1520, 2560, 1520, 2560},
 		{1024, 2048, 640, 1280, 640, 1280}, {96, 175, 72, 128, 70, 128},
+		{1, 400, 8, 8, 1, 8}, {5000, 2, 64, 32, 64, 1}, {1, 1, 1, 1, 1, 1}, // thinner than a pixel, where mmcv fails
 	} {
 		if h, w := FitSize(c.h, c.w, [2]int{c.fitH, c.fitW}); h != c.wantH || w != c.wantW {
 			t.Errorf("%dx%d into %dx%d is %dx%d, want %dx%d", c.w, c.h, c.fitW, c.fitH, w, h, c.wantW, c.wantH)

@@ -7,11 +7,11 @@ import (
 
 // FitSize is the size of an image scaled, keeping its ratio, so that its long
 // side is at most the larger and its short side at most the smaller number of
-// fit (mmcv 1.3.7 rescale_size).
+// fit (mmcv 1.3.7 rescale_size). No side is less than a pixel, however thin the image.
 func FitSize(height, width int, fit [2]int) (h, w int) {
 	long, short := float64(max(fit[0], fit[1])), float64(min(fit[0], fit[1]))
 	f := min(long/float64(max(height, width)), short/float64(min(height, width)))
-	return int(float64(float64(height)*f) + 0.5), int(float64(float64(width)*f) + 0.5)
+	return max(int(float64(float64(height)*f)+0.5), 1), max(int(float64(float64(width)*f)+0.5), 1)
 }
 
 // full is the window of a whole image.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pipa-uda/pipa/formats/labels"
@@ -16,6 +18,7 @@ import (
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/zeebo/xxh3"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Options says what of a dataset to read.
@@ -121,7 +124,7 @@ func (d *Dataset) open(dir string, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if len(listing.Pairs) == 0 {
+	if len(listing.Pairs)+len(listing.Unnamed) == 0 {
 		s, err := d.Layout.Split(d.Split)
 		return errors.Join(err, &EmptyError{d.Name, d.Split, dir, s.Images})
 	}
@@ -146,13 +149,30 @@ func root(m layout.Map) (string, error) {
 // take makes the listed files entries, and problems.
 func (d *Dataset) take(l layout.Listing) {
 	id := func(sample string) string { return d.Name + "/" + d.Split + "/" + sample }
+	twins := map[string]string{} // strays by their names as most systems write them
+	for _, s := range l.Strays {
+		twins[norm.NFC.String(s.Label)] = s.Label
+	}
 	for _, p := range l.Pairs {
 		e := Entry{ID: id(p.Sample), Image: d.files.path(p.Image)}
 		if p.Missing {
-			d.unmatched = append(d.unmatched, Problem{ID: e.ID, File: e.Image, Err: errors.New("the image has no label"), Missing: d.files.path(p.Label)})
+			missing := Problem{ID: e.ID, File: e.Image, Err: errors.New("the image has no label"), Missing: d.files.path(p.Label)}
+			if twin, ok := twins[norm.NFC.String(p.Label)]; ok {
+				missing.Err = fmt.Errorf("the image's label has its name in another Unicode form (NFC and NFD look the same): rename %q to %q", twin, p.Label)
+				missing.Missing = ""
+				l.Strays = slices.DeleteFunc(l.Strays, func(s layout.Stray) bool { return s.Label == twin })
+			}
+			d.unmatched = append(d.unmatched, missing)
 		} else if p.Label != "" {
 			e.Label, e.kind = d.files.path(p.Label), p.Kind
 		}
+		d.Entries = append(d.Entries, e)
+	}
+	for _, name := range l.Unnamed {
+		// Streams and lists name samples in UTF-8.
+		quoted := strings.Trim(strconv.Quote(name), `"`)
+		e := Entry{ID: id(strings.TrimSuffix(quoted, path.Ext(quoted)))}
+		d.unmatched = append(d.unmatched, Problem{ID: e.ID, File: d.files.path(quoted), Err: errors.New("its name is not UTF-8: rename it")})
 		d.Entries = append(d.Entries, e)
 	}
 	for _, s := range l.Strays {
@@ -172,7 +192,8 @@ func (d *Dataset) Len() int { return len(d.Entries) }
 // Dir is the folder of the dataset, or its name where it lies elsewhere.
 func (d *Dataset) Dir() string { return d.files.dir }
 
-// Unmatched are the images without a label, and the labels without an image.
+// Unmatched are the images without a label, the labels without an image, and the
+// files whose names are not UTF-8.
 func (d *Dataset) Unmatched() []Problem { return d.unmatched }
 
 // Labeled reports whether samples have labels.
@@ -228,7 +249,7 @@ func (d *Dataset) Decode(e Encoded) (pipeline.Sample, error) {
 		return s, nil
 	}
 	if s.Label, err = d.decodeLabel(p, nil, e.Entry, e.LabelBytes); err == nil {
-		err = sameSize(s.Label, m.height, m.width)
+		err = sameSize(s.Label, m)
 	}
 	if err != nil {
 		return s, Problem{ID: e.ID, File: e.Label, Err: err}
@@ -246,12 +267,16 @@ func (d *Dataset) decodeLabel(p *png.Decoder, buf []byte, e Entry, data []byte) 
 	return label, nil
 }
 
-// sameSize checks a label's size against its image's.
-func sameSize(label raster.Raster, height, width int) error {
-	if label.Height() != height || label.Width() != width {
-		return fmt.Errorf("label is %dx%d, image is %dx%d", label.Width(), label.Height(), width, height)
+// sameSize checks a label's size against its image's, as that is shown.
+func sameSize(label raster.Raster, m imageFile) error {
+	if label.Height() == m.height && label.Width() == m.width {
+		return nil
 	}
-	return nil
+	err := fmt.Errorf("label is %dx%d, image is %dx%d", label.Width(), label.Height(), m.width, m.height)
+	if m.orientation.turned() && label.Height() == m.width && label.Width() == m.height {
+		return fmt.Errorf("%w as its EXIF orientation %d turns it: the label fits the image as it lies in the file; turn the label, or write the image anew without the orientation", err, m.orientation)
+	}
+	return err
 }
 
 // Label reads sample i's label alone, as train IDs. The raster is the caller's.
@@ -259,6 +284,9 @@ func (d *Dataset) Label(ctx context.Context, i int) (raster.Raster, error) {
 	e := d.Entries[i]
 	if err := ctx.Err(); err != nil {
 		return raster.Raster{}, err
+	}
+	if i, bad := d.problemOf[e.ID]; bad {
+		return raster.Raster{}, d.unmatched[i]
 	}
 	if e.Label == "" {
 		return raster.Raster{}, Problem{ID: e.ID, File: e.Image, Err: errors.New("the image has no label")}

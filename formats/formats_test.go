@@ -231,6 +231,57 @@ func TestLabelsOfSomeCitiesAreConverted(t *testing.T) {
 	}
 }
 
+// TestNamesThatAreNotUTF8 are problems of their samples.
+func TestNamesThatAreNotUTF8(t *testing.T) {
+	dir := filepath.Join(tree(t), "gta")
+	for _, sub := range []string{"images", "labels"} {
+		if err := os.Rename(filepath.Join(dir, sub, first(t, dir, sub)), filepath.Join(dir, sub, "caf\xe9.png")); err != nil {
+			t.Skip("the file system takes no such names:", err)
+		}
+	}
+	d, err := formats.Open(formats.GTA(), dir, formats.Options{})
+	if err != nil || d.Len() != 3 {
+		t.Fatal(d.Len(), err)
+	}
+	var found []string
+	counts, err := d.Check(context.Background(), 2, func(p formats.Problem) { found = append(found, p.Error()) }, nil)
+	if err != nil || counts.Problems != 1 || !strings.Contains(found[0], `caf\xe9.png: its name is not UTF-8: rename it`) {
+		t.Errorf("%+v, %q, %v", counts, found, err)
+	}
+	if _, err := d.Digest(); err != nil {
+		t.Error(err)
+	}
+	bad := 0
+	for i := range d.Len() {
+		_, err := d.Read(context.Background(), i)
+		_, labelErr := d.Label(context.Background(), i)
+		var p formats.Problem
+		if errors.As(err, &p) && errors.As(labelErr, &p) && strings.Contains(p.Error(), "UTF-8") {
+			bad++
+		}
+	}
+	if bad != 1 {
+		t.Errorf("%d of the samples cannot be read, want 1", bad)
+	}
+}
+
+// TestUnicodeTwins: names that look the same and are not are said to be that.
+func TestUnicodeTwins(t *testing.T) {
+	dir := filepath.Join(tree(t), "gta")
+	for sub, name := range map[string]string{"images": "\u00e9.png", "labels": "e\u0301.png"} {
+		if err := os.Rename(filepath.Join(dir, sub, first(t, dir, sub)), filepath.Join(dir, sub, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := formats.Open(formats.GTA(), dir, formats.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := d.Unmatched(); len(p) != 1 || !strings.Contains(p[0].Error(), "another Unicode form") {
+		t.Errorf("%v", p)
+	}
+}
+
 func encode(t *testing.T, m image.Image) []byte {
 	t.Helper()
 	var b bytes.Buffer

@@ -16,7 +16,7 @@ import (
 // decoders are lent to calls that have no Reader of their own.
 var decoders = sync.Pool{New: func() any { return new(png.Decoder) }}
 
-// ReadImage decodes a PNG or JPEG as RGB, [H,W,3]. Transparency is dropped.
+// ReadImage decodes a PNG or JPEG as RGB, [H,W,3], turned as its EXIF says. Transparency is dropped.
 func ReadImage(path string, maxPixels int) (raster.Raster, error) {
 	data, err := files.Read(path)
 	if err != nil {
@@ -35,8 +35,9 @@ func ReadImage(path string, maxPixels int) (raster.Raster, error) {
 type imageFile struct {
 	path          string // for messages
 	data          []byte
-	png           png.File // of a PNG; other files are JPEGs
-	height, width int
+	png           png.File    // of a PNG; other files are JPEGs
+	height, width int         // as it is shown
+	orientation   orientation // of the file
 }
 
 // openImage reads an image's header. A declared size above maxPixels is refused
@@ -64,12 +65,31 @@ func openImage(path string, data []byte, maxPixels int) (m imageFile, err error)
 		}
 		m.height, m.width = m.png.Height, m.png.Width
 	}
+	if m.orientation = orientationOf(data); m.orientation.turned() {
+		m.height, m.width = m.width, m.height
+	}
 	return m, raster.CheckPixels(m.height, m.width, maxPixels)
 }
 
-// decode decodes the image into buf, which grows where it is too small. Rows that
-// are not asked for may hold anything.
+// decode decodes the image as it is shown into buf, which grows where it is too small.
+// Rows that are not asked for may hold anything.
 func (m imageFile) decode(d *png.Decoder, buf []byte, rows png.Rows) (raster.Raster, error) {
+	if m.orientation == 1 {
+		return m.decodeStored(d, buf, rows)
+	}
+	stored := m
+	if m.orientation.turned() {
+		stored.height, stored.width = m.width, m.height
+	}
+	out, err := stored.decodeStored(d, nil, png.Rows{})
+	if err != nil {
+		return out, err
+	}
+	return shown(out, m.orientation), nil
+}
+
+// decodeStored decodes the image as it lies in the file.
+func (m imageFile) decodeStored(d *png.Decoder, buf []byte, rows png.Rows) (raster.Raster, error) {
 	if isJPEG(m.data) {
 		return decodeJPEG(m.path, m.data)
 	}

@@ -50,7 +50,7 @@ func (r *Reader) Open(ctx context.Context, i int) (s pipeline.Sample, height, wi
 	}
 	if err == nil {
 		r.label = s.Label.Pix()
-		err = sameSize(s.Label, height, width)
+		err = sameSize(s.Label, r.opened)
 	}
 	if err != nil {
 		return s, 0, 0, Problem{ID: r.entry.ID, File: r.entry.Label, Err: err}

@@ -123,7 +123,7 @@ func Limit(s Stream, n int) Stream {
 			}
 			if b.Len() > left {
 				whole := b
-				b, err = whole.head(left)
+				b, err = whole.part(0, left)
 				whole.Release()
 				if err != nil {
 					yield(nil, err)
@@ -138,16 +138,57 @@ func Limit(s Stream, n int) Stream {
 	}}
 }
 
-// head copies the first n rows.
-func (b *Batch) head(n int) (*Batch, error) {
+// part is a batch of the rows from one up to, not including, another.
+func (b *Batch) part(from, to int) (*Batch, error) {
 	out := NewBuilder(*b.header)
 	defer out.Release()
-	for i := range n {
+	for i := from; i < to; i++ {
 		if err := out.AppendFrom(b, i); err != nil {
 			return nil, err
 		}
 	}
 	return out.Batch()
+}
+
+// Skip leaves out a stream's first n rows.
+func Skip(s Stream, n int) Stream {
+	return Stream{s.Header, func(yield func(*Batch, error) bool) {
+		left := n
+		for b, err := range s.Batches {
+			if err == nil && left > 0 {
+				whole, rows := b, b.Len()
+				skipped := min(left, rows)
+				left -= skipped
+				if skipped < rows {
+					b, err = whole.part(skipped, rows)
+				}
+				whole.Release()
+				if skipped == rows {
+					continue
+				}
+			}
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}}
+}
+
+// EveryNth is of every n batches of a stream the i-th, from 0.
+func EveryNth(s Stream, i, n int) Stream {
+	return Stream{s.Header, func(yield func(*Batch, error) bool) {
+		at := 0
+		for b, err := range s.Batches {
+			mine := at%n == i
+			if at++; err == nil && !mine {
+				b.Release()
+				continue
+			}
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}}
 }
 
 // Rebatch regroups a stream into batches of rows rows; the last may be

@@ -328,6 +328,16 @@ func TestLimitRebatchZip(t *testing.T) {
 	if batches, rows := count(pipeline.Rebatch(pipelinetest.Stream(c.Header, c.Row, 6, 2), 5)); batches != 3 || rows != 12 {
 		t.Errorf("regrouped by 5: %d batches, %d rows", batches, rows)
 	}
+	for n, want := range map[int][2]int{0: {6, 12}, 1: {6, 11}, 6: {3, 6}, 8: {2, 4}, 12: {0, 0}, 100: {0, 0}} {
+		if batches, rows := count(pipeline.Skip(pipelinetest.Stream(c.Header, c.Row, 6, 2), n)); [2]int{batches, rows} != want {
+			t.Errorf("without the first %d: %d batches, %d rows", n, batches, rows)
+		}
+	}
+	for i, want := range []int{4, 4, 2, 2} { // of batches of 2, 2, 2, 2, 2, 2
+		if _, rows := count(pipeline.EveryNth(pipeline.Rebatch(pipelinetest.Stream(c.Header, c.Row, 6, 2), 2), i, 4)); rows != want {
+			t.Errorf("batch %d of every 4: %d rows, want %d", i, rows, want)
+		}
+	}
 	for _, rightRows := range []int{3, 7, 12, 20} {
 		matched := 0
 		for m, err := range pipeline.Zip(pipelinetest.Stream(c.Header, c.Row, 6, 2), pipeline.Limit(pipelinetest.Stream(c.Header, c.Row, 10, 3), rightRows)) {

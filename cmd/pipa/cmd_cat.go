@@ -18,7 +18,7 @@ type catOptions struct {
 	start       int
 	share       precompute.Share
 	limit       int // -1 is none
-	batch       int // 0 is as stored
+	batch       int // 0 is as stored, or 4 where rows are shuffled or shared out
 	output      output
 	display     display
 }
@@ -34,10 +34,10 @@ func catCommand() *cli.Command {
 			&cli.BoolFlag{Name: "shuffle", Usage: "one dataset's rows in an order drawn from seed and epoch"},
 			&cli.StringFlag{Name: "order", Value: "permutation", Usage: "`ORDER` of --shuffle: permutation, of all rows; or window, of a few files at a time"},
 			seedFlag("`SEED` of the order"), epochFlag(),
-			&cli.IntFlag{Name: "start", Usage: "begin --shuffle at this `ROW` of the order, as after an interruption"},
-			&cli.StringFlag{Name: "shard", Usage: "of every n batches of --shuffle the i-th, as `i/n`: the share of one of n processes"},
+			&cli.IntFlag{Name: "start", Usage: "begin at this `ROW` of the order, as after an interruption"},
+			&cli.StringFlag{Name: "shard", Usage: "of every n batches the i-th, as `i/n`: the share of one of n processes"},
 			limitFlag(),
-			&cli.IntFlag{Name: "batch", Usage: "regroup the rows into record batches of this `NUMBER`", DefaultText: "as stored; 4 where shuffled"},
+			&cli.IntFlag{Name: "batch", Usage: "regroup the rows into record batches of this `NUMBER`", DefaultText: "as stored; 4 where shuffled or shared out"},
 			outFlag(), forceFlag(), progressFlag(),
 		},
 		Action: action(catOptionsOf, runCat),
@@ -59,6 +59,14 @@ func catOptionsOf(c *cli.Context) (o catOptions, err error) {
 	known := false
 	if o.order, known = orders[c.String("order")]; !known {
 		return o, usagef("--order is %q, want permutation or window", c.String("order"))
+	}
+	for _, name := range []string{"order", "seed", "epoch"} {
+		if c.IsSet(name) && !o.shuffle {
+			return o, usagef("--%s is of the order that --shuffle draws: add --shuffle", name)
+		}
+	}
+	if o.batch == 0 && (o.shuffle || o.share.Of > 1) {
+		o.batch = 4
 	}
 	if o.shuffle && len(o.names) > 1 {
 		return o, usagef("--shuffle takes one dataset")
@@ -90,13 +98,43 @@ func runCat(ctx context.Context, o catOptions) error {
 	if err != nil {
 		return otherwise(exitUsage, err)
 	}
+	if !o.shuffle {
+		if s, rows, err = o.stored(s, rows); err != nil {
+			return err
+		}
+	}
 	if s = limited(s, o.limit); o.limit >= 0 {
 		rows = min(rows, o.limit)
 	}
-	if o.batch > 0 && !o.shuffle {
+	return o.output.stream(ctx, o.display.bar("cat", "rows", rows), s)
+}
+
+// stored is the part of rows in their stored order that the options name, and their
+// number, or -1 where it is not known.
+func (o catOptions) stored(s pipeline.Stream, rows int) (pipeline.Stream, int, error) {
+	if rows >= 0 && o.start > rows {
+		return s, 0, usagef("--start is %d, there are %d rows", o.start, rows)
+	}
+	if o.start > 0 {
+		s = pipeline.Skip(s, o.start)
+	}
+	if o.batch > 0 {
 		s = pipeline.Rebatch(s, o.batch)
 	}
-	return o.output.stream(ctx, o.display.bar("cat", "rows", rows), s)
+	if o.share.Of > 1 {
+		s = pipeline.EveryNth(s, o.share.Index, o.share.Of)
+	}
+	if rows < 0 {
+		return s, rows, nil
+	}
+	mine := 0
+	for at := o.start + o.share.Index*o.batch; o.share.Of > 1 && at < rows; at += o.share.Of * o.batch {
+		mine += min(o.batch, rows-at)
+	}
+	if o.share.Of == 1 {
+		mine = rows - o.start
+	}
+	return s, mine, nil
 }
 
 // reorder gives a dataset's rows the order that the options name.
@@ -105,16 +143,12 @@ func (o catOptions) reorder(ctx context.Context, in *open.Input, name string) (e
 	if d == nil {
 		return usagef("--shuffle needs a dataset of Arrow files on this machine, and %s is not one: store it here first (pipa cat %s | pipa write DIR)", name, name)
 	}
-	batch := 4
-	if o.batch > 0 {
-		batch = o.batch
-	}
 	cursor := d.Cursor(o.order, o.seed, o.epoch)
 	if cursor.Next = o.start; cursor.Next < 0 || cursor.Next > d.Len() {
 		return usagef("--start is %d, the dataset has %d rows", cursor.Next, d.Len())
 	}
-	in.Rows = d.ShuffledRows(cursor, o.share.Index, o.share.Of, batch)
-	if in.Stream, err = d.Shuffled(ctx, cursor, o.share.Index, o.share.Of, batch); err != nil {
+	in.Rows = d.ShuffledRows(cursor, o.share.Index, o.share.Of, o.batch)
+	if in.Stream, err = d.Shuffled(ctx, cursor, o.share.Index, o.share.Of, o.batch); err != nil {
 		return otherwise(exitUsage, err)
 	}
 	in.Batches = blamed(in.Batches, false)

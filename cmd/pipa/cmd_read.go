@@ -46,6 +46,9 @@ func readOptionsOf(c *cli.Context) (o readOptions, err error) {
 		seed: c.Uint64("seed"), epoch: c.Uint64("epoch"), shuffle: c.Bool("shuffle"), shard: c.String("shard"),
 		limit: limitOf(c), batch: c.Int("batch"), workers: c.Int("workers"),
 	}
+	if c.IsSet("epoch") && !o.shuffle {
+		return o, usagef("--epoch is of the order that --shuffle draws: add --shuffle")
+	}
 	if o.output, err = binaryOutputOf(c); err != nil {
 		return o, err
 	}

@@ -90,12 +90,29 @@ func parseNumbers(flag, text string, n int) ([]float64, error) {
 	return numbers, nil
 }
 
+// leastOf are the smallest values of flags that count something, where commands have
+// them.
+var leastOf = map[string]int{
+	"limit": 0, "start": 0, "batch": 1, "workers": 1, "max-pixels": 1, "shards": 1, "shard-size": 1, "epochs": 1, "width": 1,
+}
+
+// checkNumbers refuses counts that would select nothing, or mean something else.
+func checkNumbers(c *cli.Context) error {
+	for _, f := range c.Command.Flags {
+		name := f.Names()[0]
+		if least, ok := leastOf[name]; ok && c.IsSet(name) && c.Int(name) < least {
+			return usagef("--%s is %d, want %d or more", name, c.Int(name), least)
+		}
+	}
+	return nil
+}
+
 // limitOf is the value of --limit, -1 where it is not given.
 func limitOf(c *cli.Context) int {
 	if !c.IsSet("limit") {
 		return -1
 	}
-	return max(c.Int("limit"), 0)
+	return c.Int("limit")
 }
 
 // shareOf is the value of --shard, all where it is not given.

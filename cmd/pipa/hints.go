@@ -158,6 +158,7 @@ func unmendable(err error) bool {
 		url       *open.URLError
 		unknown   *formats.UnknownError
 		split     *layout.SplitError
+		list      *layout.ListError
 		empty     *formats.EmptyError
 		unlike    *formats.RecognizeError
 		classMap  *classmap.Error
@@ -167,7 +168,7 @@ func unmendable(err error) bool {
 		setup     *train.SetupError
 		varying   *feed.VaryingError
 	)
-	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &empty, &unlike, &classMap, &stale, &value, &unpaired, &setup, &varying} {
+	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &value, &unpaired, &setup, &varying} {
 		if errors.As(err, target) {
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/internal/files"
+	"golang.org/x/text/unicode/norm"
 )
 
 // A ListError is a list of a split's samples that does not say which they are.
@@ -17,6 +18,7 @@ type ListError struct {
 	Reason  string   // empty where names are wrong
 	Twice   []string // that it has more than once
 	Missing []string // of which there is no image
+	Twins   []string // of which there is an image with the name in another Unicode form
 	Names   int      // that it has
 }
 
@@ -31,7 +33,7 @@ func (e *ListError) Error() string {
 	for _, w := range []struct {
 		names []string
 		what  string
-	}{{e.Missing, "has no image for"}, {e.Twice, "has more than once"}} {
+	}{{e.Missing, "has no image for"}, {e.Twins, "writes in another Unicode form than the images' names (NFC and NFD look the same)"}, {e.Twice, "has more than once"}} {
 		if n := len(w.names); n > 0 {
 			text := fmt.Sprintf("%s %d of its %d names: %s", w.what, n, e.Names, strings.Join(quoted(w.names[:min(n, maxNamed)]), ", "))
 			if n > maxNamed {
@@ -108,9 +110,9 @@ func (l list) choose(samples []string) (func(sample string) bool, error) {
 	if l.file == "" {
 		return func(string) bool { return true }, nil
 	}
-	there := map[string]bool{}
+	there, composed := map[string]bool{}, map[string]bool{}
 	for _, s := range samples {
-		there[path.Base(s)] = true
+		there[path.Base(s)], composed[norm.NFC.String(path.Base(s))] = true, true
 	}
 	e := &ListError{List: l.file, Names: len(l.names)}
 	chosen := map[string]bool{}
@@ -128,11 +130,15 @@ func (l list) choose(samples []string) (func(sample string) bool, error) {
 	}
 	for _, line := range l.names {
 		// A line may have the label's file after the image's.
-		if !take(line) && !take(strings.Fields(line)[0]) {
+		switch twin := func(name string) bool { return composed[norm.NFC.String(name)] }; {
+		case take(line) || take(strings.Fields(line)[0]):
+		case slices.ContainsFunc(listed(line), twin):
+			e.Twins = append(e.Twins, line)
+		default:
 			e.Missing = append(e.Missing, line)
 		}
 	}
-	if e.Missing != nil || e.Twice != nil {
+	if e.Missing != nil || e.Twins != nil || e.Twice != nil {
 		return nil, e
 	}
 	return func(sample string) bool { return chosen[path.Base(sample)] }, nil

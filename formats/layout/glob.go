@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unicode/utf8"
 )
 
 // anyFolders is the wildcard that stands for any number of folders.
@@ -86,15 +87,18 @@ func (g *glob) fixed() string {
 
 // find lists the files that the glob stands for. Links to folders are followed, but
 // for those of which ** would go round in circles.
-func (g *glob) find(files fs.FS) ([]string, error) {
-	var found []string
+// unnamed are files and folders whose names are not UTF-8, which nothing can name.
+func (g *glob) find(files fs.FS) (found, unnamed []string, err error) {
 	w := walker{files, func(name string) {
-		if g.whole.MatchString(name) {
+		switch {
+		case !utf8.ValidString(name):
+			unnamed = append(unnamed, name)
+		case g.whole.MatchString(name):
 			found = append(found, name)
 		}
 	}}
-	err := w.walk(".", g.segments, false, nil)
-	return found, err
+	err = w.walk(".", g.segments, false, nil)
+	return found, unnamed, err
 }
 
 // A walker finds files.
@@ -143,12 +147,10 @@ func (w walker) walk(folder string, segments []string, below bool, above []fs.Fi
 			continue
 		}
 		switch {
+		case last || !utf8.ValidString(full):
+			w.found(full)
 		case s == anyFolders:
 			err = w.walk(full, segments, true, above)
-		case !fs.ValidPath(full):
-			return fmt.Errorf("%q is not a name in UTF-8: rename it", full)
-		case last:
-			w.found(full)
 		default:
 			err = w.walk(full, segments[1:], true, nil)
 		}

@@ -15,6 +15,8 @@ import (
 type Listing struct {
 	Pairs  []Pair
 	Strays []Stray
+	// Unnamed are images, or folders of some, whose names are not UTF-8.
+	Unnamed []string
 	// Labels are those that pairs say theirs is one of; none for a listing without.
 	Labels []Labels
 }
@@ -53,12 +55,15 @@ func (l Layout) List(files fs.FS, split string, unlabeled bool) (Listing, error)
 	if err != nil {
 		return Listing{}, err
 	}
-	found, err := images.find(files)
-	if err != nil || len(found) == 0 {
-		if err != nil {
-			err = fmt.Errorf("images %s: %w", s.Images, err)
-		}
-		return Listing{}, err
+	found, unnamed, err := images.find(files)
+	if err != nil {
+		return Listing{}, fmt.Errorf("images %s: %w", s.Images, err)
+	}
+	if selection.file != "" { // which names none of them
+		unnamed = nil
+	}
+	if len(found) == 0 {
+		return Listing{Unnamed: unnamed}, nil
 	}
 	there, err := l.labelFiles(files, s, images)
 	if err != nil {
@@ -72,7 +77,7 @@ func (l Layout) List(files fs.FS, split string, unlabeled bool) (Listing, error)
 	if err != nil {
 		return Listing{}, err
 	}
-	out := Listing{Labels: s.Labels}
+	out := Listing{Labels: s.Labels, Unnamed: unnamed}
 	samples, owner := map[string]string{}, map[string]string{}
 	for i, image := range found {
 		p := Pair{Image: image, Sample: names[i]}
@@ -132,7 +137,7 @@ func (l Layout) labelFiles(files fs.FS, s Split, images *glob) (labelFiles, erro
 		if out[i].glob, err = images.labels(lb.Files); err != nil {
 			return nil, err
 		}
-		found, err := out[i].glob.find(files)
+		found, _, err := out[i].glob.find(files) // an unnamed label is one that its image misses
 		if err != nil {
 			err = fmt.Errorf("labels %s: %w", lb.Files, err)
 		}
@@ -211,7 +216,7 @@ func (l Layout) labelsOfOthers(files fs.FS, s Split) map[string]bool {
 		if err != nil {
 			continue
 		}
-		found, err := images.find(files)
+		found, _, err := images.find(files)
 		if err != nil {
 			continue
 		}

@@ -361,10 +361,11 @@ func TestListedNames(t *testing.T) {
 		{"not there", "1\n3\n4\n", "error: list train.txt has no image for 2 of its 3 names: 3, 4"},
 		{"not there, with spaces", "1\nno photo\n", `error: list train.txt has no image for 1 of its 2 names: "no photo"`},
 		{"twice", "1\n2\n1.png\n", "error: list train.txt has more than once 1 of its 3 names: 1"},
+		{"in another Unicode form", "e\u0301\n1", "error: list train.txt writes in another Unicode form than the images' names (NFC and NFD look the same) 1 of its 2 names: "},
 		{"empty", "\ufeff\n\n", "error: list train.txt: it has no names"},
 		{"not a text", "1\x00\n\x00", "error: list train.txt: it is not a text in UTF-8"},
 	} {
-		files := mapFiles("img/1.png", "img/2.png", "img/a photo.png", "img/v1.2.png")
+		files := mapFiles("img/1.png", "img/2.png", "img/a photo.png", "img/v1.2.png", "img/\u00e9.png")
 		files["train.txt"] = &fstest.MapFile{Data: []byte(c.list)}
 		listing, err := l.List(files, "train", false)
 		var got []string
