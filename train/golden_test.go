@@ -67,7 +67,7 @@ func goldenConfig(t *testing.T, c *golden.Case) config.Config {
 func goldenTrainer(t *testing.T, s *torch.Scope, in *golden.Case) *trainer {
 	t.Helper()
 	cfg, weights := goldenConfig(t, in), in.Part("weights")
-	m, err := method.New(s, cfg, golden.Param[int](in, "num_classes"))
+	m, err := method.New(s, cfg, golden.Param[int](in, "num_classes"), method.Custom{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func checkStep(t *testing.T, s *torch.Scope, in, want *golden.Case) {
 		t.Error("no updated parameter was compared")
 	}
 	checkBuffers(t, tr.method.StudentStore, want, "after.model.")
-	if !in.Has("labeled_image") { // a batch more, which only moves the released teacher's statistics
+	if !in.Has("labelled_image") { // a batch more, which only moves the released teacher's statistics
 		checkBuffers(t, tr.method.TeacherStore, want, "after.ema_model.")
 	}
 	checkTeacher(t, tr, want)

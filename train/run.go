@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/feed"
@@ -33,6 +34,22 @@ type Options struct {
 	Stdin     io.Reader    // the source stream where the source's dir is "-"
 	Log       *slog.Logger
 	Progress  func(m Metrics, total int) // called with every line of metrics, on rank 0; nil is silent
+
+	// What a program brings of its own, instead of what cfg names or beside it. The
+	// run's configuration has the names, and the run is only resumed with the same.
+	method.Custom
+	SourceLayout, TargetLayout *formats.Layout // nil leaves cfg's format
+}
+
+// name puts the names of what the program brings into a configuration.
+func (o Options) name(cfg *config.Config) {
+	o.Custom.Name(cfg)
+	if o.SourceLayout != nil {
+		cfg.Source.Format = config.Custom(o.SourceLayout.Name)
+	}
+	if o.TargetLayout != nil {
+		cfg.Target.Format = config.Custom(o.TargetLayout.Name)
+	}
 }
 
 // ErrInterrupted is returned by Run when ctx ended before the last iteration;
@@ -56,10 +73,11 @@ func Run(ctx context.Context, lib *torch.Lib, cfg config.Config, o Options) (*in
 	if o.Workers == 0 {
 		o.Workers = 2
 	}
+	o.name(&cfg)
 	if err := cfg.Absolute(); err != nil {
 		return nil, err
 	}
-	if err := Check(cfg); err != nil {
+	if err := check(cfg, o.Encoder); err != nil {
 		return nil, err
 	}
 	if cfg.Threads > 0 {
@@ -108,11 +126,13 @@ func (e *LostRankError) Unwrap() error { return e.Err }
 // Check validates a configuration, whose data need not be opened for it: what its
 // values may be, and what its network can be trained on. A value that cannot work is
 // a [config.ValueError].
-func Check(cfg config.Config) error {
+func Check(cfg config.Config) error { return check(cfg, nil) }
+
+func check(cfg config.Config, encoder network.Encoder) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	a, err := network.Of(cfg.Network)
+	a, err := network.Of(cfg.Network, encoder)
 	if err != nil {
 		return err
 	}

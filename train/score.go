@@ -40,7 +40,7 @@ func (t *trainer) score(ctx context.Context, log *logs) (*infer.Result, error) {
 
 // evaluate scores the student on a dataset, together with the other ranks.
 func (t *trainer) evaluate(ctx context.Context, target config.Data) (*infer.Result, error) {
-	set, err := infer.OpenLabeled(target, t.names, t.options.MaxPixels)
+	set, err := infer.OpenLabeled(target, t.options.TargetLayout, t.names, t.options.MaxPixels)
 	if err != nil {
 		return nil, err
 	}

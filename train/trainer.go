@@ -42,7 +42,8 @@ type trainer struct {
 // what can be known before the first step. It talks to no other rank.
 func newTrainer(ctx context.Context, root *torch.Scope, cfg config.Config, o Options) (_ *trainer, err error) {
 	t := &trainer{cfg: cfg, options: o, lib: root.Lib(), root: root, window: newWindow()}
-	t.feeds, err = feed.Open(ctx, cfg, feed.Options{Workers: o.Workers, MaxPixels: o.MaxPixels, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks, Stdin: o.Stdin})
+	t.feeds, err = feed.Open(ctx, cfg, feed.Options{Workers: o.Workers, MaxPixels: o.MaxPixels, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks, Stdin: o.Stdin,
+		SourceLayout: o.SourceLayout, TargetLayout: o.TargetLayout})
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func newTrainer(ctx context.Context, root *torch.Scope, cfg config.Config, o Opt
 	if err := t.lib.Seed(pipeline.NewKey(cfg.Seed, 0, "train", "init").Uint64()); err != nil {
 		return nil, err
 	}
-	if t.method, err = method.New(root, cfg, len(t.names)); err != nil {
+	if t.method, err = method.New(root, cfg, len(t.names), o.Custom); err != nil {
 		return nil, err
 	}
 	if cfg.Network.Init != "" {
@@ -97,7 +98,7 @@ func (t *trainer) setScored() error {
 	if !t.cfg.Target.Given() || t.cfg.Target.Streamed() || t.cfg.Eval.Every < 0 {
 		return nil
 	}
-	classes, labeled, err := feed.Describe(t.cfg.Target, t.cfg.Eval.Split)
+	classes, labeled, err := feed.Describe(t.cfg.Target, t.options.TargetLayout, t.cfg.Eval.Split)
 	switch {
 	case err != nil:
 		return &ScoreError{t.cfg.Eval.Split, err}
@@ -108,7 +109,7 @@ func (t *trainer) setScored() error {
 	if err := feed.SameClasses("the source", t.names, "the target", classes); err != nil {
 		return err
 	}
-	set, err := infer.OpenLabeled(t.scoredOn(), t.names, t.options.MaxPixels)
+	set, err := infer.OpenLabeled(t.scoredOn(), t.options.TargetLayout, t.names, t.options.MaxPixels)
 	if err != nil {
 		return &ScoreError{t.cfg.Eval.Split, err}
 	}

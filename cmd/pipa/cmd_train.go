@@ -197,7 +197,7 @@ func runDry(ctx context.Context, cfg config.Config, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	plan, err := train.PlanMemory(ctx, lib, cfg)
+	plan, err := train.PlanMemory(ctx, lib, cfg, train.Options{})
 	if err != nil {
 		return otherwise(exitUsage, err)
 	}

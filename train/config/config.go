@@ -22,6 +22,9 @@ type Config struct {
 	Patch           Patch           `yaml:"patch"`
 	Masked          Masked          `yaml:"masked"`
 
+	// Losses are the names of those that a program brings, in a run of its own.
+	Losses []string `yaml:"losses,flow,omitempty"`
+
 	Eval       Eval       `yaml:"eval"`
 	Checkpoint Checkpoint `yaml:"checkpoint"`
 	LogEvery   int        `yaml:"log_every"` // iterations between two lines of metrics.jsonl
@@ -39,7 +42,7 @@ type Config struct {
 // Data says which samples one side of the adaptation sees, and how they are cut
 // (docs/method.md, Resizing and cropping).
 type Data struct {
-	Format      string  `yaml:"format"` // gta, synthia, cityscapes, or folder:MAP.yaml for a custom dataset by its class map
+	Format      string  `yaml:"format"` // a layout that ships, such as gta, or folder:MAP.yaml for a custom dataset by its class map
 	Dir         string  `yaml:"dir"`    // dataset root, which a class map may say instead; or a stream: "-" or a precomputed dataset
 	Split       string  `yaml:"split"`
 	Batch       int     `yaml:"batch"`

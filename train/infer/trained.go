@@ -24,6 +24,10 @@ type Trained struct {
 	State    checkpoint.State
 	Warnings []error // newer checkpoints that were passed over, being damaged
 
+	// Encoder is to be set where the run was trained with an encoder that a program
+	// brought: one of the same name.
+	Encoder network.Encoder
+
 	published *published // of a file of weights; nil where it is a run's
 }
 
@@ -83,7 +87,7 @@ func (t Trained) network(s *torch.Scope, teacher bool) (*network.Network, error)
 	if err != nil {
 		return nil, err
 	}
-	net, err := load(s, t.Config.Network, len(t.State.Classes), tensors)
+	net, err := load(s, t.Config.Network, t.Encoder, len(t.State.Classes), tensors)
 	if err != nil {
 		return nil, fmt.Errorf("load the %s of %s: %w", name, t.Name, err)
 	}
@@ -142,8 +146,8 @@ func (t Trained) tensors(teacher bool) (*safetensors.File, error) {
 }
 
 // load makes the network that weights hold.
-func load(s *torch.Scope, c config.Network, classes int, tensors *safetensors.File) (*network.Network, error) {
-	a, err := network.Of(c)
+func load(s *torch.Scope, c config.Network, custom network.Encoder, classes int, tensors *safetensors.File) (*network.Network, error) {
+	a, err := network.Of(c, custom)
 	if err != nil {
 		return nil, err
 	}
