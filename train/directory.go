@@ -19,6 +19,7 @@ const (
 	metricsFile = "metrics.jsonl"
 	scoresFile  = "scores.jsonl" // of the student during the run and at its end
 	resultFile  = "result.json"
+	lockFile    = ".lock" // stays where a run was begun
 )
 
 // Why a run cannot be begun or resumed where it is asked for, in a
@@ -51,7 +52,7 @@ func openRun(cfg config.Config, o Options) (unlock func(), err error) {
 	if err := files.MkdirAll(o.Out); err != nil {
 		return nil, fmt.Errorf("create run: %w", err)
 	}
-	release, err := files.Lock(o.Out, ".lock")
+	release, err := files.Lock(o.Out, lockFile)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +139,8 @@ func holdsRun(o Options) (bool, error) {
 	switch {
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return false, fmt.Errorf("open run: %w", err)
+	case exists && !o.Resume && !hasBegun(o.Out):
+		return false, nil
 	case exists && !o.Resume:
 		return false, &DirectoryError{o.Out, ErrHoldsRun}
 	case !exists && o.Resume:
@@ -152,6 +155,27 @@ func holdsRun(o Options) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// hasBegun reports whether a run has anything to go on with, or to show. One that
+// ended before its first line of metrics is not in the way of another. A file that
+// has the name of the configuration, and was not written by a run, is left alone.
+func hasBegun(run string) bool {
+	if _, err := os.Lstat(filepath.Join(run, lockFile)); err != nil {
+		return true
+	}
+	for _, name := range []string{checkpoint.Dir, panelsDir, resultFile} {
+		if _, err := os.Lstat(filepath.Join(run, name)); err == nil {
+			return true
+		}
+	}
+	for _, name := range []string{metricsFile, scoresFile} {
+		info, err := os.Lstat(filepath.Join(run, name))
+		if err == nil && info.Size() > 0 || err != nil && !errors.Is(err, os.ErrNotExist) {
+			return true
+		}
+	}
+	return false
 }
 
 // sameConfig fails, naming the keys, unless both configurations compute the

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pipa-uda/pipa/train/checkpoint"
@@ -50,19 +51,14 @@ func (f Fault) String() string {
 	return "the device failed; \"nvidia-smi\" and the system's log may say why. " + blocking
 }
 
-// signs are what libtorch's messages say of a failure of the device (c10/core/
-// impl/alloc_cpu.cpp, c10/cuda/CUDACachingAllocator.cpp, c10/cuda/
-// CUDAException.cpp). cuBLAS and cuDNN have words of their own for too little
-// memory.
-var signs = []struct {
+type sign struct {
 	says  string
 	fault Fault
-}{
-	{"out of memory", OutOfMemory},
-	{"can't allocate memory", OutOfMemory},
-	{"not enough memory", OutOfMemory},
-	{"_STATUS_ALLOC_FAILED", OutOfMemory},
-	{"nable to find an engine to execute", OutOfMemory},
+}
+
+// signs are what libtorch's messages say of a failure of the device
+// (c10/cuda/CUDAException.cpp) that is not for too little memory.
+var signs = []sign{
 	{"device-side assert", BadIndex},
 	{"CUDA error", BrokenDevice},
 }
@@ -74,16 +70,18 @@ func (t *trainer) explain(err error) error {
 	if !errors.As(err, &op) {
 		return err
 	}
-	for _, s := range signs {
-		if strings.Contains(op.Message, s.says) {
-			failed := &DeviceError{Op: op, Fault: s.fault, Run: t.options.Out}
-			if saved, listErr := checkpoint.List(t.options.Out); listErr == nil && len(saved) > 0 {
-				failed.Checkpoint = saved[len(saved)-1]
-			}
-			return failed
+	failed := &DeviceError{Op: op, Fault: OutOfMemory, Run: t.options.Out}
+	if !op.OutOfMemory() {
+		at := slices.IndexFunc(signs, func(s sign) bool { return strings.Contains(op.Message, s.says) })
+		if at < 0 {
+			return err
 		}
+		failed.Fault = signs[at].fault
 	}
-	return err
+	if saved, listErr := checkpoint.List(t.options.Out); listErr == nil && len(saved) > 0 {
+		failed.Checkpoint = saved[len(saved)-1]
+	}
+	return failed
 }
 
 // A DivergedError ends a run by a loss that is not a finite number.

@@ -25,6 +25,7 @@ func (t *trainer) drawPanel(ctx context.Context, rows []pipeline.Sample, b feed.
 	if len(rows) == 0 {
 		return nil
 	}
+	ctx = context.WithoutCancel(ctx) // the step is done, and is saved where ctx has ended
 	size := raster.Size{Height: rows[0].Image.Height(), Width: rows[0].Image.Width()}
 	header := pipeline.Header{Kind: pipeline.KindSample, Seed: t.cfg.Seed, Classes: t.names, Colors: t.colors, Datasets: []string{""}, Size: size, Labeled: true}
 	read := func(_ context.Context, i int) (pipeline.Sample, error) { return rows[i], nil }

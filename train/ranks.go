@@ -18,6 +18,29 @@ import (
 // start them minutes apart.
 const joinTimeout = 10 * time.Minute
 
+// meet joins the other ranks, unless ctx ends before they are there. What waits
+// for them then ends with the process.
+func meet(ctx context.Context, lib *torch.Lib, o Options) (*torch.Group, error) {
+	if o.Launch.Alone() {
+		return nil, nil
+	}
+	type joined struct {
+		group *torch.Group
+		err   error
+	}
+	all := make(chan joined, 1)
+	go func() {
+		group, err := lib.Join(o.Launch, o.Device, joinTimeout)
+		all <- joined{group, err}
+	}()
+	select {
+	case j := <-all:
+		return j.group, j.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("rank %d of %d: stopped while it waited for the others at %s: %w", o.Launch.Rank, o.Launch.Ranks, o.Launch.Address(), context.Cause(ctx))
+	}
+}
+
 // errElsewhere ends a rank where another one fails.
 var errElsewhere = errors.New("another rank failed, and says why")
 

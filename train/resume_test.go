@@ -12,7 +12,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/checkpoint"
+	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/feed"
 	"github.com/pipa-uda/pipa/train/traintest"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -213,5 +217,41 @@ func TestAStartThatCannotWorkLeavesNothing(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(out, resultFile)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("there is a result of no score: %v", err)
+	}
+}
+
+func TestAnEditedConfigurationIsNotResumed(t *testing.T) {
+	lib := traintest.Lib(t)
+	run := filepath.Join(t.TempDir(), "run")
+	cfg := traintest.Config(t, "iterations=1", "eval.every=-1")
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: run}); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Optimizer.LR = 0.5
+	text, err := cfg.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(run, config.File), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	edited := (*EditedError)(nil)
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: run, Resume: true}); !errors.As(err, &edited) || !strings.Contains(err.Error(), "config.yaml is not the configuration that 00000001 was made with") {
+		t.Errorf("resumed with %v", err)
+	}
+}
+
+// TestAStepsPictureIsDrawnToItsEnd: a signal that comes while it is drawn ends the
+// run after the step, as any other does.
+func TestAStepsPictureIsDrawnToItsEnd(t *testing.T) {
+	tr := &trainer{options: Options{Out: t.TempDir()}, names: []string{"road", "sky"}}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	row := pipeline.Sample{ID: "one", Image: raster.New(16, 32, 3), Label: raster.New(16, 32, 1)}
+	if err := tr.drawPanel(ctx, []pipeline.Sample{row}, feed.Batch{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(tr.options.Out, panelsDir, "00000000.png")); err != nil {
+		t.Error(err)
 	}
 }

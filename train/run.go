@@ -91,7 +91,7 @@ func Run(ctx context.Context, lib *torch.Lib, cfg config.Config, o Options) (*in
 	if !o.Launch.Alone() {
 		o.Log.Info(fmt.Sprintf("rank %d of %d: meeting the others", o.Launch.Rank, o.Launch.Ranks), "at", o.Launch.Address())
 	}
-	group, err := lib.Join(o.Launch, o.Device, joinTimeout)
+	group, err := meet(ctx, lib, o)
 	if err != nil {
 		return nil, err
 	}

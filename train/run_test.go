@@ -83,6 +83,33 @@ func TestARunReplacesNothing(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a configuration of its own", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, config.File), []byte("seed: 1\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openRun(cfg, Options{Out: dir}); !errors.Is(err, ErrHoldsRun) {
+			t.Errorf("opened with %v", err)
+		}
+	})
+	t.Run("a run without a step", func(t *testing.T) {
+		dir := t.TempDir()
+		other := cfg
+		other.Optimizer.LR = 1
+		for _, c := range []config.Config{other, cfg} {
+			unlock, err := openRun(c, Options{Out: dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			unlock()
+		}
+		if err := os.WriteFile(filepath.Join(dir, metricsFile), []byte("{}\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openRun(cfg, Options{Out: dir}); !errors.Is(err, ErrHoldsRun) {
+			t.Errorf("opened over a step with %v", err)
+		}
+	})
 	t.Run("what a start that was cut off leaves", func(t *testing.T) {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, ".lock"), nil, 0o644); err != nil {

@@ -190,6 +190,15 @@ func (t *trainer) save() error {
 	return checkpoint.Save(t.options.Out, state, files, t.cfg.Checkpoint.Keep)
 }
 
+// An EditedError says that a run's configuration is not the one that its
+// checkpoint was made with.
+type EditedError struct{ Run, Checkpoint string }
+
+func (e *EditedError) Error() string {
+	return fmt.Sprintf("resume %s: %s is not the configuration that %s was made with: it was edited. A run is continued as it was begun: undo that, or begin a new run, which network.init can start from this one",
+		e.Run, config.File, filepath.Base(e.Checkpoint))
+}
+
 // sameData compares a checkpoint's data with those that are there. Where they may
 // have changed it keeps in mind that they have, for the checkpoints to come.
 func (t *trainer) sameData(state checkpoint.State) error {
@@ -232,6 +241,13 @@ func (t *trainer) restore() error {
 	if dir == "" {
 		t.options.Log.Info("no checkpoint yet, starting from the beginning", "run", t.options.Out)
 		return nil
+	}
+	hash, err := t.cfg.Hash()
+	if err != nil {
+		return err
+	}
+	if state.Config != hash {
+		return &EditedError{Run: t.options.Out, Checkpoint: dir}
 	}
 	if err := t.sameData(state); err != nil {
 		return fmt.Errorf("resume %s: %w", t.options.Out, err)

@@ -130,19 +130,26 @@ type signalError struct{ signal syscall.Signal }
 
 func (e signalError) Error() string { return "interrupted by " + e.signal.String() }
 
-// untilSignal ends a context at the first SIGINT or SIGTERM, and the process
-// at the second. A closed pipe downstream is seen as a write's error, not as a
-// signal.
+// untilSignal ends a context at the first SIGINT, SIGTERM or SIGHUP, and the
+// process at the second. SIGHUP comes, more than once, when a terminal or a
+// connection goes; nohup has it ignored, and so it stays. A closed pipe downstream
+// is seen as a write's error, not as a signal.
 func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		for number := 0; ; number++ {
 			s, ok := (<-signals).(syscall.Signal)
 			if !ok {
 				return
+			}
+			if number > 0 && s == syscall.SIGHUP {
+				continue
 			}
 			if number > 0 {
 				os.Exit(128 + int(s))

@@ -158,6 +158,10 @@ func runTrain(ctx context.Context, o trainOptions) error {
 	if o.launch.Rank == 0 {
 		bar = o.display.bar("train", "it", cfg.Iterations)
 	}
+	said := context.AfterFunc(ctx, func() {
+		slog.Warn("stopping: the state is saved after this step; once more stops at once, without saving")
+	})
+	defer said()
 	result, err := train.Run(ctx, lib, cfg, train.Options{
 		Out: o.out, Resume: o.resume, AcceptChangedData: o.accept, Workers: o.workers, MaxPixels: o.maxPixels, Device: device, Launch: o.launch,
 		Stdin: os.Stdin, Log: slog.Default(), Progress: trainingProgress(bar),

@@ -19,6 +19,7 @@ func trainAdvice(err error) string {
 		lost     *train.LostRankError
 		device   *train.DeviceError
 		varying  *feed.VaryingError
+		large    *infer.MemoryError
 		changed  *train.ChangedDataError
 		score    *train.ScoreError
 	)
@@ -46,6 +47,8 @@ func trainAdvice(err error) string {
 		return "with --resume"
 	case errors.As(err, &device):
 		return deviceAdvice(device)
+	case errors.As(err, &large):
+		return "pass a smaller --resize, or see it in parts with --window HEIGHTxWIDTH"
 	case errors.Is(err, infer.ErrNoTarget):
 		return "give one (--target FORMAT:DIR)"
 	case errors.As(err, &varying):

@@ -34,6 +34,7 @@ func TestErrorsOfTrainingsHaveAdvice(t *testing.T) {
 		{&train.DeviceError{Op: op, Fault: train.BrokenDevice, Run: "r", Checkpoint: "c"}, "is good: pipa train --resume --out r"},
 		{&train.ChangedDataError{Data: "target", Now: "b", Was: "a"}, "was begun with: or, where they were mended, with --accept-changed-data"},
 		{&train.ScoreError{Split: "val", Err: errors.New("no labels")}, "cannot be scored on: no labels: choose another with --set eval.split=SPLIT, or train without a score: --set eval.every=-1"},
+		{&infer.MemoryError{Height: 2048, Width: 4096, Err: op}, "an image of 4096x2048 needs more memory than there is: pass a smaller --resize, or see it in parts with --window"},
 		{infer.ErrNoTarget, "--target FORMAT:DIR"},
 		{&feed.VaryingError{Feed: "source"}, "crop them first: pipa augment --crop"},
 	} {

@@ -110,7 +110,7 @@ func (p Predictor) Score(ctx context.Context, root *torch.Scope, group *torch.Gr
 			return nil, fmt.Errorf("%s has no label", sample.ID)
 		}
 		if err := p.count(root, confusion, sample); err != nil {
-			return nil, fmt.Errorf("%s: %w", sample.ID, err)
+			return nil, fmt.Errorf("%s: %w", sample.ID, tooLarge(sample.Image, err))
 		}
 		if progress != nil {
 			progress(i+1, set.Len())

@@ -69,7 +69,7 @@ func Predict(ctx context.Context, lib *torch.Lib, t Trained, o PredictOptions, s
 						out = p.predict(s, sample, o)
 						return nil
 					}); err != nil {
-						return fmt.Errorf("predict %s: %w", sample.ID, err)
+						return fmt.Errorf("predict %s: %w", sample.ID, tooLarge(sample.Image, err))
 					}
 					if left = !yield(out, nil); left {
 						return nil

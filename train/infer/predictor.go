@@ -1,6 +1,9 @@
 package infer
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/config"
@@ -87,4 +90,24 @@ func (p Predictor) pass(s *torch.Scope, image raster.Raster, mirrored bool, h, w
 		y = y.Flip(3)
 	}
 	return y
+}
+
+// A MemoryError says that an image, seen as it is to be, needs more memory than
+// the device has.
+type MemoryError struct {
+	Height, Width int // of the image
+	Err           *torch.OpError
+}
+
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("%v\nan image of %dx%d needs more memory than there is", e.Err, e.Width, e.Height)
+}
+func (e *MemoryError) Unwrap() error { return e.Err }
+
+// tooLarge makes an error a [MemoryError] where it is one.
+func tooLarge(image raster.Raster, err error) error {
+	if op := (*torch.OpError)(nil); errors.As(err, &op) && op.OutOfMemory() {
+		return &MemoryError{image.Height(), image.Width(), op}
+	}
+	return err
 }

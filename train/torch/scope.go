@@ -3,6 +3,8 @@ package torch
 import (
 	"fmt"
 	"runtime"
+	"slices"
+	"strings"
 	"unsafe"
 )
 
@@ -32,6 +34,14 @@ func (e *OpError) Error() string {
 		return fmt.Sprintf("torch: %s: %s", e.Op, e.Message)
 	}
 	return fmt.Sprintf("torch: %s%v: %s", e.Op, e.Shapes, e.Message)
+}
+
+// OutOfMemory reports whether the device had too little memory, in the words of
+// libtorch (c10/core/impl/alloc_cpu.cpp, c10/cuda/CUDACachingAllocator.cpp), cuBLAS
+// and cuDNN.
+func (e *OpError) OutOfMemory() bool {
+	return slices.ContainsFunc([]string{"out of memory", "can't allocate memory", "not enough memory", "_STATUS_ALLOC_FAILED", "nable to find an engine to execute"},
+		func(s string) bool { return strings.Contains(e.Message, s) })
 }
 
 // Run opens a scope whose new tensors lie on device, calls f with it, and frees
