@@ -6,8 +6,8 @@ import (
 )
 
 // Cityscapes is Cityscapes (Cordts et al., 2016), a folder for each split and city.
-// Labels are read from _labelTrainIds.png, or from _labelIds.png where a split has
-// none of the former: ids 0 to 33, and 255 for the license plates' -1.
+// A label is read from its _labelTrainIds.png, or from its _labelIds.png where the
+// former is not there: ids 0 to 33, and 255 for the license plates' -1.
 func Cityscapes() Layout {
 	trainIDs := map[int]raster.TrainID{255: raster.Ignore}
 	for t := range cityscapesID {

@@ -35,6 +35,7 @@ type Entry struct {
 	ID    string // dataset/split/sample
 	Image string
 	Label string // empty for an unlabeled dataset
+	kind  int    // which of the dataset's kinds of labels it is
 }
 
 // A Dataset is a folder of images, matched with their labels. It is safe for
@@ -49,8 +50,8 @@ type Dataset struct {
 
 	files     tree
 	unmatched []Problem
-	problemOf map[string]int // of unmatched, by id
-	labels    *labels.Decoder
+	problemOf map[string]int    // of unmatched, by id
+	labels    []*labels.Decoder // of each kind
 	maxPixels int
 }
 
@@ -124,7 +125,9 @@ func (d *Dataset) open(dir string, o Options) (err error) {
 		s, err := d.Layout.Split(d.Split)
 		return errors.Join(err, &EmptyError{d.Name, d.Split, dir, s.Images})
 	}
-	d.labels = labels.New(listing.Labels)
+	for _, kind := range listing.Labels {
+		d.labels = append(d.labels, labels.New(kind.Encoding))
+	}
 	d.take(listing)
 	return nil
 }
@@ -148,7 +151,7 @@ func (d *Dataset) take(l layout.Listing) {
 		if p.Missing {
 			d.unmatched = append(d.unmatched, Problem{ID: e.ID, File: e.Image, Err: errors.New("the image has no label"), Missing: d.files.path(p.Label)})
 		} else if p.Label != "" {
-			e.Label = d.files.path(p.Label)
+			e.Label, e.kind = d.files.path(p.Label), p.Kind
 		}
 		d.Entries = append(d.Entries, e)
 	}
@@ -224,7 +227,7 @@ func (d *Dataset) Decode(e Encoded) (pipeline.Sample, error) {
 	if e.Label == "" {
 		return s, nil
 	}
-	if s.Label, err = d.decodeLabel(p, nil, e.Label, e.LabelBytes); err == nil {
+	if s.Label, err = d.decodeLabel(p, nil, e.Entry, e.LabelBytes); err == nil {
 		err = sameSize(s.Label, m.height, m.width)
 	}
 	if err != nil {
@@ -233,12 +236,12 @@ func (d *Dataset) Decode(e Encoded) (pipeline.Sample, error) {
 	return s, nil
 }
 
-// decodeLabel decodes a label as train IDs, [H,W,1], into buf, which grows where
+// decodeLabel decodes an entry's label as train IDs, [H,W,1], into buf, which grows where
 // it is too small.
-func (d *Dataset) decodeLabel(p *png.Decoder, buf []byte, path string, data []byte) (raster.Raster, error) {
-	label, err := d.labels.Decode(p, buf, data, d.maxPixels)
+func (d *Dataset) decodeLabel(p *png.Decoder, buf []byte, e Entry, data []byte) (raster.Raster, error) {
+	label, err := d.labels[e.kind].Decode(p, buf, data, d.maxPixels)
 	if err != nil {
-		return label, fmt.Errorf("decode %s: %w", path, err)
+		return label, fmt.Errorf("decode %s: %w", e.Label, err)
 	}
 	return label, nil
 }
@@ -265,7 +268,7 @@ func (d *Dataset) Label(ctx context.Context, i int) (raster.Raster, error) {
 	data, err := d.files.readFile(e.Label)
 	if err == nil {
 		var label raster.Raster
-		if label, err = d.decodeLabel(p, nil, e.Label, data); err == nil {
+		if label, err = d.decodeLabel(p, nil, e, data); err == nil {
 			return label, nil
 		}
 	}

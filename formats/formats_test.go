@@ -190,6 +190,47 @@ func TestRealCityscapes(t *testing.T) {
 	}
 }
 
+// TestLabelsOfSomeCitiesAreConverted: which of a sample's labels is read is decided
+// for each.
+func TestLabelsOfSomeCitiesAreConverted(t *testing.T) {
+	dir := filepath.Join(tree(t), "cityscapes")
+	before, err := formats.Open(formats.Cityscapes(), dir, formats.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	label := before.Entries[1].Label
+	ids := image.NewGray(image.Rect(0, 0, 128, 64))
+	for i := range ids.Pix {
+		ids.Pix[i] = 26 // car, which is train ID 13
+	}
+	if err := errors.Join(os.Remove(label), os.WriteFile(strings.Replace(label, "labelTrainIds", "labelIds", 1), encode(t, ids), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	d, err := formats.Open(formats.Cityscapes(), dir, formats.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := d.NewReader()
+	for i := range d.Len() {
+		want, err := before.Read(context.Background(), i)
+		if i == 1 {
+			want.Label = raster.New(64, 128, 1)
+			for i := range want.Label.Pix() {
+				want.Label.Pix()[i] = 13
+			}
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		got, err := d.Read(context.Background(), i)
+		if err != nil || !bytes.Equal(got.Label.Pix(), want.Label.Pix()) {
+			t.Errorf("sample %d: %v, or its label differs", i, err)
+		}
+		if got, _, _, err = r.Open(context.Background(), i); err != nil || !bytes.Equal(got.Label.Pix(), want.Label.Pix()) {
+			t.Errorf("reader's sample %d: %v, or its label differs", i, err)
+		}
+	}
+}
+
 func encode(t *testing.T, m image.Image) []byte {
 	t.Helper()
 	var b bytes.Buffer

@@ -19,7 +19,7 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	var sets []*Dataset
-	for i, l := range Layouts() {
+	for i, l := range []Layout{GTA(), SYNTHIA(), Cityscapes()} { // of which there are fixtures
 		d, err := Open(l, filepath.Join(dir, l.Name), Options{Split: "train", MaxPixels: 1 << 16})
 		if err != nil {
 			f.Fatal(err)

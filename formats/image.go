@@ -2,6 +2,7 @@ package formats
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/jpeg"
@@ -54,7 +55,11 @@ func openImage(path string, data []byte, maxPixels int) (m imageFile, err error)
 		}
 		m.height, m.width = c.Height, c.Width
 	} else {
-		if m.png, err = png.Open(data); err != nil {
+		m.png, err = png.Open(data)
+		if foreign := (*png.SignatureError)(nil); errors.As(err, &foreign) {
+			return m, fmt.Errorf("not a PNG or JPEG file: it is %s", foreign.Found)
+		}
+		if err != nil {
 			return m, err
 		}
 		m.height, m.width = m.png.Height, m.png.Width

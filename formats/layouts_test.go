@@ -278,7 +278,7 @@ func TestLocate(t *testing.T) {
 
 func TestNamed(t *testing.T) {
 	var unknown *formats.UnknownError
-	if _, err := formats.Named("gtav"); !errors.As(err, &unknown) || !strings.Contains(err.Error(), `no dataset format "gtav": did you mean "gta"? (all: gta, synthia, cityscapes, folder)`) {
+	if _, err := formats.Named("gtav"); !errors.As(err, &unknown) || !strings.Contains(err.Error(), `no dataset format "gtav": did you mean "gta"? (all: `+strings.Join(formats.Names(), ", ")+")") {
 		t.Errorf("another name: %v", err)
 	}
 	for _, text := range []string{"folder", "folder:"} {

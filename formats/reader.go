@@ -46,7 +46,7 @@ func (r *Reader) Open(ctx context.Context, i int) (s pipeline.Sample, height, wi
 		return s, height, width, nil
 	}
 	if r.files[1], err = d.files.readInto(r.files[1], r.entry.Label); err == nil {
-		s.Label, err = d.decodeLabel(&r.png, r.label, r.entry.Label, r.files[1])
+		s.Label, err = d.decodeLabel(&r.png, r.label, r.entry, r.files[1])
 	}
 	if err == nil {
 		r.label = s.Label.Pix()

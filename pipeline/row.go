@@ -28,7 +28,7 @@ func (k Kind) Plural() string {
 // target is unlabeled.
 type Sample struct {
 	ID      string        // dataset/split/stem
-	Dataset string        // gta, synthia, cityscapes, or a folder dataset's name
+	Dataset string        // its layout's name, such as gta
 	Split   string        // train, val, test
 	Image   raster.Raster // [H,W,3] RGB
 	Label   raster.Raster // [H,W,1] train IDs, 255 = ignore; or empty

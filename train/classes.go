@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
@@ -15,23 +16,24 @@ import (
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
-// PlanMemory foretells what a configuration needs ([memory.New]). The data need not
-// be there.
-func PlanMemory(ctx context.Context, lib *torch.Lib, cfg config.Config) (*memory.Plan, error) {
-	classes, err := plannedClasses(cfg)
+// PlanMemory foretells what a configuration needs ([memory.New]), with what the
+// program brings in o; the rest of o counts for nothing. The data need not be there.
+func PlanMemory(ctx context.Context, lib *torch.Lib, cfg config.Config, o Options) (*memory.Plan, error) {
+	o.name(&cfg)
+	classes, err := plannedClasses(cfg, o.SourceLayout)
 	if err != nil {
 		return nil, fmt.Errorf("plan memory: %w", err)
 	}
-	return memory.New(ctx, lib, cfg, len(classes))
+	return memory.New(ctx, lib, cfg, len(classes), o.Custom)
 }
 
 // plannedClasses are the source's, or Cityscapes' where it is not there yet or
 // comes as a stream.
-func plannedClasses(cfg config.Config) ([]string, error) {
+func plannedClasses(cfg config.Config, layout *formats.Layout) ([]string, error) {
 	if !cfg.Source.Given() || cfg.Source.Streamed() {
 		return raster.CityscapesClasses(), nil
 	}
-	classes, _, err := feed.Describe(cfg.Source, cfg.Source.Split)
+	classes, _, err := feed.Describe(cfg.Source, layout, cfg.Source.Split)
 	if err == nil {
 		err = checkThings(cfg, classes)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train/checkpoint"
@@ -43,9 +44,6 @@ func (e *DirectoryError) Unwrap() error { return e.Err }
 // openRun creates the run directory, or checks that the one to resume was
 // made with the same configuration.
 func openRun(cfg config.Config, o Options) (unlock func(), err error) {
-	if o.Out == "" {
-		return nil, ErrNoDirectory
-	}
 	// Before anything is made in it, and again once nobody else can begin there.
 	if _, err := holdsRun(o); err != nil {
 		return nil, err
@@ -80,6 +78,11 @@ func openRun(cfg config.Config, o Options) (unlock func(), err error) {
 		if err := sameConfig(cfg, before); err != nil {
 			return nil, fmt.Errorf("resume %s: %w", o.Out, err)
 		}
+		for _, dir := range []string{o.Out, filepath.Join(o.Out, checkpoint.Dir), filepath.Join(o.Out, panelsDir)} {
+			if err := clearTemporary(dir); err != nil {
+				return nil, fmt.Errorf("resume %s: %w", o.Out, err)
+			}
+		}
 	}
 	text, err := cfg.YAML()
 	if err != nil {
@@ -89,6 +92,26 @@ func openRun(cfg config.Config, o Options) (unlock func(), err error) {
 		_, err := w.Write(text)
 		return err
 	})
+}
+
+// clearTemporary removes what a killed process was writing in a folder, whose lock
+// is held.
+func clearTemporary(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".tmp-") {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // inside fails where a folder of a run, that may come from elsewhere, is a link
@@ -107,6 +130,9 @@ func inside(run, name string) error {
 // holdsRun reports whether Out holds the run that is to be resumed. It fails where
 // one is to be begun and Out holds it already, or files that it would replace.
 func holdsRun(o Options) (bool, error) {
+	if o.Out == "" {
+		return false, ErrNoDirectory
+	}
 	_, err := files.ReadIn(o.Out, config.File)
 	exists := err == nil
 	switch {

@@ -3,9 +3,11 @@ package train
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/pipa-uda/pipa/train/checkpoint"
+	"github.com/pipa-uda/pipa/train/method"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -82,4 +84,44 @@ func (t *trainer) explain(err error) error {
 		}
 	}
 	return err
+}
+
+// A DivergedError ends a run by a loss that is not a finite number.
+type DivergedError struct {
+	method.BadLossError
+	Skipping   bool   // such steps are skipped, but the student itself is not finite any more
+	Checkpoint string // the last one whose network had finite losses; empty where there is none
+}
+
+func (e *DivergedError) Error() string {
+	text := e.BadLossError.Error()
+	if e.Skipping {
+		text += ", and the student has values that are not finite, so that no step can be skipped"
+	}
+	if text += ". "; e.Checkpoint == "" {
+		text += "There is no checkpoint of a student with finite losses: try a lower optimizer.lr"
+	} else {
+		text += fmt.Sprintf("%s is the last checkpoint whose losses are finite: try a lower optimizer.lr in a new run, which network.init can start from it", e.Checkpoint)
+	}
+	if !e.Skipping {
+		text += ", or on_bad_loss=skip"
+	}
+	return text
+}
+func (e *DivergedError) Unwrap() error { return e.BadLossError }
+
+// diverged explains a bad loss. A checkpoint of this very iteration has the network
+// that gives it; those before have given finite losses.
+func (t *trainer) diverged(bad method.BadLossError) error {
+	e := &DivergedError{BadLossError: bad, Skipping: t.cfg.OnBadLoss == "skip"}
+	all, err := checkpoint.List(t.options.Out)
+	if err != nil {
+		return errors.Join(e, err)
+	}
+	for _, dir := range all {
+		if filepath.Base(dir) < checkpoint.Name(t.iteration) {
+			e.Checkpoint = dir
+		}
+	}
+	return e
 }

@@ -2,12 +2,15 @@ package train
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/pipa-uda/pipa/train/checkpoint"
+	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/method"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/traintest"
 )
@@ -50,4 +53,36 @@ func TestAFailureOfTheDeviceSaysWhatHelps(t *testing.T) {
 	if got := tr.explain(mistake); got != error(mistake) {
 		t.Errorf("a mistake of ours became %v", got)
 	}
+}
+
+// TestABadLossAdvisesWhatHelps: a checkpoint of the step that fails is what fails,
+// and what is set already is not advised.
+func TestABadLossAdvisesWhatHelps(t *testing.T) {
+	run := t.TempDir()
+	cfg, err := config.Preset("fixture-pipa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &trainer{cfg: cfg, options: Options{Out: run}, iteration: 8}
+	says := func(want string, not ...string) {
+		t.Helper()
+		text := tr.diverged(method.BadLossError{Loss: "source", Value: math.Inf(1)}).Error()
+		if !strings.Contains(text, want) {
+			t.Errorf("%q lacks %q", text, want)
+		}
+		for _, n := range not {
+			if strings.Contains(text, n) {
+				t.Errorf("%q has %q", text, n)
+			}
+		}
+	}
+	says("loss source is +Inf. There is no checkpoint of a student with finite losses: try a lower optimizer.lr, or on_bad_loss=skip")
+	for _, iteration := range []int{4, 8} {
+		if err := os.MkdirAll(filepath.Join(run, checkpoint.Dir, checkpoint.Name(iteration)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says("00000004 is the last checkpoint whose losses are finite", "00000008")
+	tr.cfg.OnBadLoss = "skip"
+	says("the student has values that are not finite, so that no step can be skipped", "on_bad_loss=skip")
 }

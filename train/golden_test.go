@@ -67,7 +67,7 @@ func goldenConfig(t *testing.T, c *golden.Case) config.Config {
 func goldenTrainer(t *testing.T, s *torch.Scope, in *golden.Case) *trainer {
 	t.Helper()
 	cfg, weights := goldenConfig(t, in), in.Part("weights")
-	m, err := method.New(s, cfg, golden.Param[int](in, "num_classes"))
+	m, err := method.New(s, cfg, golden.Param[int](in, "num_classes"), method.Custom{})
 	if err != nil {
 		t.Fatal(err)
 	}

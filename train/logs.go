@@ -38,13 +38,37 @@ func (t *trainer) openLogs() (*logs, error) {
 	if err != nil {
 		return nil, errors.Join(err, metrics.close(), scores.close())
 	}
-	return &logs{metrics, scores, events}, nil
+	l := &logs{metrics, scores, events}
+	if t.options.Resume {
+		if err := l.restart(t.options.Out, t.iteration); err != nil {
+			return nil, errors.Join(err, l.close())
+		}
+	}
+	return l, nil
+}
+
+// restart has TensorBoard drop what comes after an iteration, as the other logs do,
+// and the iteration's own score, which is taken again. Its metrics are not.
+func (l *logs) restart(run string, iteration int) error {
+	if err := l.events.Restart(time.Now(), iteration); err != nil {
+		return err
+	}
+	kept, err := ReadMetrics(run)
+	if n := len(kept); err != nil || n == 0 || kept[n-1].Iteration != iteration {
+		return err
+	}
+	return l.plot(kept[len(kept)-1])
 }
 
 func (l *logs) write(m Metrics) error {
 	if err := l.metrics.write(m); err != nil {
 		return err
 	}
+	return l.plot(m)
+}
+
+// plot adds metrics to TensorBoard's.
+func (l *logs) plot(m Metrics) error {
 	scalars := map[string]float64{"train/lr": m.LR, "train/confident": m.Confident, "speed/samples_per_second": m.SamplesPerSecond, "speed/data_wait": m.DataWait, "speed/memory_bytes": float64(m.MemoryBytes)}
 	for name, v := range m.Losses {
 		scalars["loss/"+name] = v

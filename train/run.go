@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/feed"
@@ -20,9 +21,12 @@ import (
 
 // Options says where a run writes and how it reports. Out is required.
 type Options struct {
-	Out     string // the run directory
-	Resume  bool   // continue the run in Out from its last good checkpoint
-	Workers int    // goroutines that prepare batches; 0 means 2
+	Out    string // the run directory
+	Resume bool   // continue the run in Out from its last good checkpoint
+	// AcceptChangedData continues it even if its data are others now, such as a
+	// dataset whose broken file was mended. Checkpoints say so from then on.
+	AcceptChangedData bool
+	Workers           int // goroutines that prepare batches; 0 means 2
 	// MaxPixels bounds what an image of a folder may declare; 0 means raster.MaxPixels.
 	MaxPixels int
 	Device    torch.Device
@@ -30,6 +34,22 @@ type Options struct {
 	Stdin     io.Reader    // the source stream where the source's dir is "-"
 	Log       *slog.Logger
 	Progress  func(m Metrics, total int) // called with every line of metrics, on rank 0; nil is silent
+
+	// What a program brings of its own, instead of what cfg names or beside it. The
+	// run's configuration has the names, and the run is only resumed with the same.
+	method.Custom
+	SourceLayout, TargetLayout *formats.Layout // nil leaves cfg's format
+}
+
+// name puts the names of what the program brings into a configuration.
+func (o Options) name(cfg *config.Config) {
+	o.Custom.Name(cfg)
+	if o.SourceLayout != nil {
+		cfg.Source.Format = config.Custom(o.SourceLayout.Name)
+	}
+	if o.TargetLayout != nil {
+		cfg.Target.Format = config.Custom(o.TargetLayout.Name)
+	}
 }
 
 // ErrInterrupted is returned by Run when ctx ended before the last iteration;
@@ -53,10 +73,11 @@ func Run(ctx context.Context, lib *torch.Lib, cfg config.Config, o Options) (*in
 	if o.Workers == 0 {
 		o.Workers = 2
 	}
+	o.name(&cfg)
 	if err := cfg.Absolute(); err != nil {
 		return nil, err
 	}
-	if err := Check(cfg); err != nil {
+	if err := check(cfg, o.Encoder); err != nil {
 		return nil, err
 	}
 	if cfg.Threads > 0 {
@@ -105,11 +126,13 @@ func (e *LostRankError) Unwrap() error { return e.Err }
 // Check validates a configuration, whose data need not be opened for it: what its
 // values may be, and what its network can be trained on. A value that cannot work is
 // a [config.ValueError].
-func Check(cfg config.Config) error {
+func Check(cfg config.Config) error { return check(cfg, nil) }
+
+func check(cfg config.Config, encoder network.Encoder) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	a, err := network.Of(cfg.Network)
+	a, err := network.Of(cfg.Network, encoder)
 	if err != nil {
 		return err
 	}
@@ -128,26 +151,44 @@ func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg config.
 	var t *trainer
 	unlock := func() {}
 	defer func() { unlock() }()
-	begin := func() (err error) {
-		if group.Rank() == 0 {
-			if unlock, err = openRun(cfg, o); err != nil {
-				unlock = func() {}
-				return err
-			}
+	open := func() (err error) {
+		if group.Rank() != 0 {
+			return nil
 		}
-		t, err = newTrainer(ctx, root, cfg, o)
+		release, err := openRun(cfg, o)
+		if err == nil {
+			unlock = release
+		}
 		return err
 	}
-	if err = begin(); err != nil {
-		err = &SetupError{err}
+	begin := func() (err error) {
+		if o.Resume {
+			err = open()
+		} else if group.Rank() == 0 {
+			_, err = holdsRun(o)
+		}
+		if err != nil {
+			return err
+		}
+		if t, err = newTrainer(ctx, root, cfg, o); err != nil || !o.Resume {
+			return err
+		}
+		return t.restore()
 	}
-	if t != nil {
-		defer func() { err = errors.Join(err, t.feeds.Close()) }()
+	defer func() {
+		if t != nil {
+			err = errors.Join(err, t.feeds.Close())
+		}
+	}()
+	if err := together(root, group, begin); err != nil {
+		return nil, err
 	}
-	if failed, e := group.Any(root, err != nil); err != nil || e != nil {
-		return nil, errors.Join(err, e)
-	} else if failed {
-		return nil, errElsewhere
+	// A new run's folder is made once nothing is left that can be known to be wrong:
+	// it would be in the way of the run that is right.
+	if !o.Resume {
+		if err := together(root, group, open); err != nil {
+			return nil, err
+		}
 	}
 	end, err := t.join(group)
 	if err != nil {
@@ -155,6 +196,21 @@ func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg config.
 	}
 	defer end()
 	return t.loop(ctx)
+}
+
+// together does what may fail before the first step on all ranks: each fails where
+// one does.
+func together(root *torch.Scope, group *torch.Group, do func() error) error {
+	err := do()
+	if err != nil {
+		err = &SetupError{err}
+	}
+	if failed, e := group.Any(root, err != nil); err != nil || e != nil {
+		return errors.Join(err, e)
+	} else if failed {
+		return errElsewhere
+	}
+	return nil
 }
 
 // loop runs the steps from t.iteration to the end, logging, scoring and saving
@@ -210,6 +266,8 @@ func (t *trainer) advance(ctx context.Context, batch feed.Batch) error {
 	case errors.As(err, &bad) && t.cfg.OnBadLoss == "skip" && t.method.Finite():
 		t.options.Log.Warn("step skipped: loss "+bad.Loss+" is not a finite number", "iteration", t.iteration, "samples", batch.IDs())
 		t.window.Skipped++
+	case err != nil && bad.Loss != "":
+		return fmt.Errorf("iteration %d, samples %v: %w", t.iteration, batch.IDs(), t.diverged(bad))
 	case err != nil:
 		return fmt.Errorf("iteration %d, samples %v: %w", t.iteration, batch.IDs(), t.explain(err))
 	default:

@@ -14,20 +14,15 @@ import (
 )
 
 // score evaluates the student on the target's split and logs the result. A run
-// without a target, or whose target's class map has no such split with labels,
-// has nothing to be scored on: it returns nil. The time it takes does not count
+// without a target with labels, or that is not to be scored, has none: it returns
+// nil. The time it takes does not count
 // in the metrics.
 func (t *trainer) score(ctx context.Context, log *logs) (*infer.Result, error) {
 	if !t.scored {
-		if t.iteration == t.cfg.Iterations {
-			t.options.Log.Info("no target with labels to score on", "run", t.options.Out)
-		}
 		return nil, nil
 	}
 	begun := time.Now()
-	target := t.cfg.Target
-	target.Split = t.cfg.Eval.Split
-	r, err := t.evaluate(ctx, target)
+	r, err := t.evaluate(ctx, t.scoredOn())
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return nil, errors.Join(ErrInterrupted, t.save())
 	}
@@ -45,7 +40,7 @@ func (t *trainer) score(ctx context.Context, log *logs) (*infer.Result, error) {
 
 // evaluate scores the student on a dataset, together with the other ranks.
 func (t *trainer) evaluate(ctx context.Context, target config.Data) (*infer.Result, error) {
-	set, err := infer.OpenLabeled(target, t.names, t.options.MaxPixels)
+	set, err := infer.OpenLabeled(target, t.options.TargetLayout, t.names, t.options.MaxPixels)
 	if err != nil {
 		return nil, err
 	}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/feed"
+	"github.com/pipa-uda/pipa/train/infer"
 	"github.com/pipa-uda/pipa/train/method"
 	"github.com/pipa-uda/pipa/train/optim"
 	"github.com/pipa-uda/pipa/train/torch"
@@ -32,13 +35,15 @@ type trainer struct {
 	schedule  optim.Schedule
 	window    *window
 	iteration int // steps done
+	changes   []checkpoint.Change
 }
 
-// newTrainer builds a run's networks, opens its data and, resuming, restores
-// its last good checkpoint. It talks to no other rank.
+// newTrainer builds a run's networks, opens its data, and so finds out
+// what can be known before the first step. It talks to no other rank.
 func newTrainer(ctx context.Context, root *torch.Scope, cfg config.Config, o Options) (_ *trainer, err error) {
 	t := &trainer{cfg: cfg, options: o, lib: root.Lib(), root: root, window: newWindow()}
-	t.feeds, err = feed.Open(ctx, cfg, feed.Options{Workers: o.Workers, MaxPixels: o.MaxPixels, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks, Stdin: o.Stdin})
+	t.feeds, err = feed.Open(ctx, cfg, feed.Options{Workers: o.Workers, MaxPixels: o.MaxPixels, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks, Stdin: o.Stdin,
+		SourceLayout: o.SourceLayout, TargetLayout: o.TargetLayout})
 	if err != nil {
 		return nil, err
 	}
@@ -53,15 +58,15 @@ func newTrainer(ctx context.Context, root *torch.Scope, cfg config.Config, o Opt
 	if err := t.lib.Seed(pipeline.NewKey(cfg.Seed, 0, "train", "init").Uint64()); err != nil {
 		return nil, err
 	}
-	if t.method, err = method.New(root, cfg, len(t.names)); err != nil {
+	if t.method, err = method.New(root, cfg, len(t.names), o.Custom); err != nil {
 		return nil, err
 	}
-	t.optimizer, t.schedule = newOptimizer(root, t.method, cfg)
-	if o.Resume {
-		if err := t.restore(); err != nil {
-			return nil, err
+	if cfg.Network.Init != "" {
+		if err := t.begin(); err != nil {
+			return nil, fmt.Errorf("network.init: %w", err)
 		}
 	}
+	t.optimizer, t.schedule = newOptimizer(root, t.method, cfg)
 	return t, nil
 }
 
@@ -84,18 +89,52 @@ func (t *trainer) setClasses() error {
 	if err := checkThings(t.cfg, t.names); err != nil {
 		return err
 	}
-	if !t.cfg.Target.Given() || t.cfg.Target.Streamed() {
+	return t.setScored()
+}
+
+// setScored finds out whether there are labels to score on. A run that is to be
+// scored on what cannot be opened would end in that, after all its steps.
+func (t *trainer) setScored() error {
+	if !t.cfg.Target.Given() || t.cfg.Target.Streamed() || t.cfg.Eval.Every < 0 {
 		return nil
 	}
-	classes, labeled, err := feed.Describe(t.cfg.Target, t.cfg.Eval.Split)
+	classes, labeled, err := feed.Describe(t.cfg.Target, t.options.TargetLayout, t.cfg.Eval.Split)
+	switch {
+	case err != nil:
+		return &ScoreError{t.cfg.Eval.Split, err}
+	case !labeled:
+		t.options.Log.Info("no target with labels to score on", "split", t.cfg.Eval.Split)
+		return nil
+	}
+	if err := feed.SameClasses("the source", t.names, "the target", classes); err != nil {
+		return err
+	}
+	set, err := infer.OpenLabeled(t.scoredOn(), t.options.TargetLayout, t.names, t.options.MaxPixels)
 	if err != nil {
-		return fmt.Errorf("target: %w", err)
+		return &ScoreError{t.cfg.Eval.Split, err}
 	}
-	if t.scored = labeled; labeled {
-		return feed.SameClasses("the source", t.names, "the target", classes)
-	}
-	return nil
+	t.scored = true
+	return set.Close()
 }
+
+// scoredOn is the target's split with labels.
+func (t *trainer) scoredOn() config.Data {
+	target := t.cfg.Target
+	target.Split = t.cfg.Eval.Split
+	return target
+}
+
+// A ScoreError says that a run cannot be scored, as it is to be, on its target's
+// split.
+type ScoreError struct {
+	Split string
+	Err   error
+}
+
+func (e *ScoreError) Error() string {
+	return fmt.Sprintf("the target's split %q, eval.split, cannot be scored on: %v", e.Split, e.Err)
+}
+func (e *ScoreError) Unwrap() error { return e.Err }
 
 // step is one iteration: the gradients of its batches, and the update.
 func (t *trainer) step(b feed.Batch) (method.Values, error) {
@@ -147,8 +186,37 @@ func (t *trainer) save() error {
 			return safetensors.WriteFile(path, nil, list)
 		}
 	}
-	state := checkpoint.State{Iteration: t.iteration, Seed: t.cfg.Seed, Classes: t.names, Colors: t.colors, Config: hash, Data: t.feeds.Digests(), Window: t.window.sums()}
+	state := checkpoint.State{Iteration: t.iteration, Seed: t.cfg.Seed, Classes: t.names, Colors: t.colors, Config: hash, Data: t.feeds.Digests(), Changes: t.changes, Window: t.window.sums()}
 	return checkpoint.Save(t.options.Out, state, files, t.cfg.Checkpoint.Keep)
+}
+
+// sameData compares a checkpoint's data with those that are there. Where they may
+// have changed it keeps in mind that they have, for the checkpoints to come.
+func (t *trainer) sameData(state checkpoint.State) error {
+	if err := feed.SameClasses("the run", state.Classes, "its source", t.names); err != nil {
+		return err
+	}
+	t.changes = state.Changes
+	digests := t.feeds.Digests()
+	for _, name := range slices.Sorted(maps.Keys(digests)) {
+		now, before := digests[name], state.Data[name]
+		if before == now {
+			continue
+		}
+		if !t.options.AcceptChangedData {
+			return &ChangedDataError{name, now, before}
+		}
+		t.options.Log.Warn("going on with other data, as accepted", "data", name, "digest", now, "was", before)
+		t.changes = append(slices.Clone(t.changes), checkpoint.Change{Iteration: state.Iteration, Data: name, Was: before, Now: now})
+	}
+	return nil
+}
+
+// A ChangedDataError says that a run's data are not those that it was begun with.
+type ChangedDataError struct{ Data, Now, Was string } // source, target or pairs, and their digests
+
+func (e *ChangedDataError) Error() string {
+	return fmt.Sprintf("the %s data differ from the run's (digest %s, was %s); a run is continued with the data it was begun with", e.Data, e.Now, e.Was)
 }
 
 // restore continues from the newest whole checkpoint. A run without any begins
@@ -165,10 +233,8 @@ func (t *trainer) restore() error {
 		t.options.Log.Info("no checkpoint yet, starting from the beginning", "run", t.options.Out)
 		return nil
 	}
-	for name, now := range t.feeds.Digests() {
-		if before := state.Data[name]; before != now {
-			return fmt.Errorf("resume %s: the %s data differ from the run's (digest %s, was %s); a run is continued with the data it was begun with", t.options.Out, name, now, before)
-		}
+	if err := t.sameData(state); err != nil {
+		return fmt.Errorf("resume %s: %w", t.options.Out, err)
 	}
 	load := func(name string, to func(*safetensors.File) error) error {
 		// Only files that the checkpoint lists were looked at.

@@ -25,7 +25,7 @@ func checkCommand() *cli.Command {
 		Usage:     "decode a whole dataset and list every problem",
 		ArgsUsage: formatUsage,
 		Description: "Reads every pair, its sizes, modes and ids. One line per problem, the counts last; exit code 3\n" +
-			"where there is any. " + formatHelp +
+			"where there is any. " + formatHelp() +
 			"   pipa check gta data/gta",
 		Flags:  []cli.Flag{splitFlag(), unlabeledFlag(), maxPixelsFlag(), workersFlag(), jsonFlag(), progressFlag()},
 		Action: action(checkOptionsOf, runCheck),

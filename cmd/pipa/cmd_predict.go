@@ -42,7 +42,8 @@ func predictCommand() *cli.Command {
 		Usage:     "images → labels, as files or as a sample stream",
 		ArgsUsage: "RUN-OR-CHECKPOINT [INPUT…]",
 		Description: "An INPUT is an image, a folder of images, a pattern, FORMAT:DIR, or a sample stream: a file, a\n" +
-			"dataset's folder, or standard input (-, or none). Labels have the images' own size.\n\n" +
+			"dataset's folder, or standard input (-, or none). Labels have the images' own size. The network may be\n" +
+			"a file of weights, as of \"pipa eval\".\n\n" +
 			"With --write the labels become files --out/KIND/NAME, with the images' names: labels (palette PNGs of\n" +
 			"train IDs), ids (PNGs of Cityscapes ids, for the benchmark's server), colour, overlay, and scores\n" +
 			"(safetensors: the classes' probabilities, F16 [C,H,W]).\n\n" +

@@ -27,7 +27,7 @@ func readCommand() *cli.Command {
 		Name:      "read",
 		Usage:     "dataset → sample stream",
 		ArgsUsage: formatUsage,
-		Description: "Decodes images and labels, maps labels to train IDs, and writes an Arrow IPC stream.\n" + formatHelp +
+		Description: "Decodes images and labels, maps labels to train IDs, and writes an Arrow IPC stream.\n" + formatHelp() +
 			"   pipa read gta data/gta --limit 8 | pipa view -o gta.png",
 		Flags: append([]cli.Flag{
 			splitFlag(), unlabeledFlag(),

@@ -28,7 +28,7 @@ func statsCommand() *cli.Command {
 		Usage:     "count the class pixels of every label, for rare class sampling",
 		ArgsUsage: formatUsage,
 		Description: "Writes DAFormer's " + stats.File + " and its two companions into the dataset's folder, or reads\n" +
-			"them where they are there, and prints each class's frequency, probability and eligible files.\n" + formatHelp +
+			"them where they are there, and prints each class's frequency, probability and eligible files.\n" + formatHelp() +
 			"   pipa stats gta data/gta",
 		Flags: []cli.Flag{
 			splitFlag(), maxPixelsFlag(), workersFlag(),

@@ -23,6 +23,7 @@ type trainOptions struct {
 	config      configOptions
 	out         string
 	resume, dry bool
+	accept      bool // data that have changed
 	workers     int
 	maxPixels   int
 	launch      torch.Launch // this process's place among others
@@ -58,6 +59,7 @@ func trainCommand() *cli.Command {
 			&cli.StringFlag{Name: "pairs", Usage: "a precomputed dataset of crop pairs, its `DIR`"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the run's `DIR`"},
 			&cli.BoolFlag{Name: "resume", Usage: "continue the run in --out"},
+			&cli.BoolFlag{Name: "accept-changed-data", Usage: "continue it even if its data are others now; its checkpoints say so"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print batch shapes, parameters and the memory a step needs, and stop; needs no data"},
 			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run; the same as --set seed=SEED"},
 			&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Value: 2, Usage: "`NUMBER` of goroutines that prepare batches"},
@@ -72,7 +74,7 @@ func trainOptionsOf(c *cli.Context) (o trainOptions, err error) {
 		return o, err
 	}
 	o = trainOptions{
-		out: c.String("out"), resume: c.Bool("resume"), dry: c.Bool("dry-run"), workers: c.Int("workers"),
+		out: c.String("out"), resume: c.Bool("resume"), accept: c.Bool("accept-changed-data"), dry: c.Bool("dry-run"), workers: c.Int("workers"),
 		maxPixels: c.Int("max-pixels"), device: c.String("device"), json: c.Bool("json"),
 	}
 	if !o.dry {
@@ -157,7 +159,7 @@ func runTrain(ctx context.Context, o trainOptions) error {
 		bar = o.display.bar("train", "it", cfg.Iterations)
 	}
 	result, err := train.Run(ctx, lib, cfg, train.Options{
-		Out: o.out, Resume: o.resume, Workers: o.workers, MaxPixels: o.maxPixels, Device: device, Launch: o.launch,
+		Out: o.out, Resume: o.resume, AcceptChangedData: o.accept, Workers: o.workers, MaxPixels: o.maxPixels, Device: device, Launch: o.launch,
 		Stdin: os.Stdin, Log: slog.Default(), Progress: trainingProgress(bar),
 	})
 	bar.close()
@@ -191,7 +193,7 @@ func runDry(ctx context.Context, cfg config.Config, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	plan, err := train.PlanMemory(ctx, lib, cfg)
+	plan, err := train.PlanMemory(ctx, lib, cfg, train.Options{})
 	if err != nil {
 		return otherwise(exitUsage, err)
 	}

@@ -12,8 +12,11 @@ import (
 const formatUsage = "FORMAT [DIR]"
 
 // formatHelp says what a command's FORMAT may be.
-const formatHelp = "Formats: gta, synthia, cityscapes; or folder:MAP.yaml, a custom dataset by its class map, whose DIR may\n" +
-	"be left out where the map says it (see docs/custom-data.md).\n\n"
+func formatHelp() string {
+	names := formats.Names()
+	return "Formats: " + strings.Join(names[:len(names)-1], ", ") + "; or folder:MAP.yaml, a custom dataset by its class map, whose DIR may\n" +
+		"be left out where the map says it (see docs/custom-data.md).\n\n"
+}
 
 // datasetOptions name a dataset, and what of it is read.
 type datasetOptions struct {

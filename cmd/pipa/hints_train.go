@@ -19,6 +19,8 @@ func trainAdvice(err error) string {
 		lost     *train.LostRankError
 		device   *train.DeviceError
 		varying  *feed.VaryingError
+		changed  *train.ChangedDataError
+		score    *train.ScoreError
 	)
 	switch {
 	case errors.As(err, &value):
@@ -28,6 +30,10 @@ func trainAdvice(err error) string {
 			"feature_distance.weight":  "such as nvidia/mit-b5 from huggingface.co, given with --set network.weights=FILE",
 			"feature_distance.classes": "say them with --set feature_distance.classes=[…]",
 		}[value.Field]
+	case errors.As(err, &changed):
+		return "or, where they were mended, with --accept-changed-data, which the run's checkpoints will say"
+	case errors.As(err, &score):
+		return "choose another with --set eval.split=SPLIT, or train without a score: --set eval.every=-1"
 	case errors.As(err, &unpaired):
 		return "say them with --source FORMAT:DIR and --target FORMAT:DIR"
 	case errors.Is(err, train.ErrNoDirectory):

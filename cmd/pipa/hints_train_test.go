@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -31,6 +32,8 @@ func TestErrorsOfTrainingsHaveAdvice(t *testing.T) {
 		{&train.DeviceError{Op: op, Fault: train.OutOfMemory, Run: "r", Checkpoint: "r/checkpoints/00000040"}, "--resume --out r --set network.checkpointing=true; pipa train --dry-run"},
 		{&train.DeviceError{Op: op, Fault: train.BadIndex, Run: "r", Checkpoint: "c"}, "pipa train --resume --out r; pipa check"},
 		{&train.DeviceError{Op: op, Fault: train.BrokenDevice, Run: "r", Checkpoint: "c"}, "is good: pipa train --resume --out r"},
+		{&train.ChangedDataError{Data: "target", Now: "b", Was: "a"}, "was begun with: or, where they were mended, with --accept-changed-data"},
+		{&train.ScoreError{Split: "val", Err: errors.New("no labels")}, "cannot be scored on: no labels: choose another with --set eval.split=SPLIT, or train without a score: --set eval.every=-1"},
 		{infer.ErrNoTarget, "--target FORMAT:DIR"},
 		{&feed.VaryingError{Feed: "source"}, "crop them first: pipa augment --crop"},
 	} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pipa-uda/pipa/internal/nearest"
@@ -25,25 +26,32 @@ func flagsFirst(app *cli.App, args []string) []string {
 		return args
 	}
 	flags, values := slices.Clone(args[:at]), []string(nil)
-	for ; at < len(args); at++ {
+	for words := flags; at < len(args); at++ {
 		arg := args[at]
 		switch {
 		case arg == "--":
 			return append(append(flags, append([]string{"--"}, values...)...), args[at+1:]...)
 		case len(arg) < 2 || arg[0] != '-':
 			values = append(values, arg)
-		default:
+		case arg == "--help" || arg == "-h":
+			return append(slices.Clip(words), arg) // whatever else is there: the parser would look for a topic of that name
+		case strings.Contains(arg, "=") || !takesValue(command, strings.TrimLeft(arg, "-")):
 			flags = append(flags, arg)
-			if !strings.Contains(arg, "=") && takesValue(command, strings.TrimLeft(arg, "-")) && at+1 < len(args) {
-				at++
-				flags = append(flags, args[at])
-			}
+		case at+1 == len(args) || isFlag(args[at+1]):
+			return append(slices.Clip(words), arg) // the parser says that its value is missing
+		default:
+			at++
+			flags = append(flags, arg, args[at])
 		}
 	}
-	if slices.Contains(flags, "--help") || slices.Contains(flags, "-h") {
-		return flags // whatever else is there: the parser would look for a topic of that name
-	}
 	return append(flags, values...)
+}
+
+// isFlag reports whether a word is a flag rather than a flag's value: neither a lone
+// dash nor a number. A value that looks like a flag is given after "=".
+func isFlag(word string) bool {
+	_, err := strconv.ParseFloat(strings.Split(word, ",")[0], 64)
+	return len(word) > 1 && word[0] == '-' && err != nil
 }
 
 func takesValue(command *cli.Command, name string) bool {
@@ -66,6 +74,12 @@ func wrongUsage(c *cli.Context, err error, _ bool) error {
 			names = append(names, f.Names()...)
 		}
 		return usagef("%s has no flag --%s%s; see: %s --help", c.Command.HelpName, name, suggestion("--", name, names), c.Command.HelpName)
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "flag needs an argument: "); ok {
+		if len(name) > len("-o") {
+			name = "-" + name
+		}
+		return usagef("%s: flag %s needs a value; see: %s --help", c.Command.HelpName, name, c.Command.HelpName)
 	}
 	return usagef("%s: %v; see: %s --help", c.Command.HelpName, err, c.Command.HelpName)
 }

@@ -29,7 +29,7 @@ splits:
 		fmt.Println(p.Image, p.Label, p.Missing)
 	}
 	fmt.Println(listing.Strays, err)
-	class, ok := listing.Labels.OfID(4)
+	class, ok := listing.Labels[0].Encoding.OfID(4)
 	fmt.Println(yard.Classes[class], ok)
 	// Unordered output:
 	// lawn true

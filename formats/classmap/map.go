@@ -58,8 +58,12 @@ func read(path string) (layout.Layout, error) {
 
 // Parse decodes a map and checks it. Errors name the key, the value and what
 // is wanted; unknown keys are errors.
-func Parse(text []byte) (layout.Layout, error) {
-	f, err := decode(text)
+func Parse(data []byte) (layout.Layout, error) {
+	text, err := files.Text(data)
+	if err != nil {
+		return layout.Layout{}, err
+	}
+	f, err := decode([]byte(text))
 	if err != nil {
 		return layout.Layout{}, err
 	}
@@ -75,7 +79,7 @@ func Parse(text []byte) (layout.Layout, error) {
 	}
 	l := layout.Layout{
 		Name: f.Name, Classes: e.classes, Colors: e.colors,
-		Map: layout.Map{Root: f.Root, Text: string(text), Digest: digest(f, e)},
+		Map: layout.Map{Root: f.Root, Text: text, Digest: digest(f, e)},
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Splits)) {
 		s := layout.Split{Name: name, Images: f.Splits[name].Images}

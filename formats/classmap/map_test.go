@@ -63,6 +63,20 @@ func TestMapOfIDs(t *testing.T) {
 	}
 }
 
+// TestMapOfWindows: a map as editors on Windows save it.
+func TestMapOfWindows(t *testing.T) {
+	want := parse(t, small)
+	for name, text := range map[string]string{
+		"a mark":        "\ufeff" + small,
+		"ends of lines": strings.ReplaceAll(small, "\n", "\r\n"),
+		"UTF-16":        "\xff\xfe" + strings.Join(strings.Split(small, ""), "\x00") + "\x00",
+	} {
+		if got := parse(t, text); got.Map.Digest != want.Map.Digest {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 func TestMapOfColors(t *testing.T) {
 	m := parse(t, `{name: yard, labels: colours, classes: [{name: a, colours: [[1, 2, 3], [4, 5, 6]]}, {name: b, colour: [0, 0, 0]}], ignore: [[9, 9, 9]], splits: {train: {images: "*.png", labels: "l/{1}.png"}}}`)
 	for c, want := range map[[3]uint8]raster.TrainID{{1, 2, 3}: 0, {4, 5, 6}: 0, {0, 0, 0}: 1, {9, 9, 9}: 255} {

@@ -164,7 +164,7 @@ func TestDecodeRefuses(t *testing.T) {
 	if _, err := d.Decode(new(png.Decoder), nil, label, 7); !errors.As(err, &large) || *large != (raster.TooLargeError{Width: 4, Height: 2, Limit: 7}) {
 		t.Errorf("too large: %v", err)
 	}
-	for name, data := range map[string][]byte{"JPEG": []byte("\xff\xd8\xff\xe0\x00\x10JFIF\x00"), "signature": []byte("label"), "CRC": append(label[:len(label)-1:len(label)-1], 0)} {
+	for name, data := range map[string][]byte{"JPEG": []byte("\xff\xd8\xff\xe0\x00\x10JFIF\x00"), "HTML": []byte("<html>label"), "CRC": append(label[:len(label)-1:len(label)-1], 0)} {
 		if _, err := d.Decode(new(png.Decoder), nil, data, 100); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}

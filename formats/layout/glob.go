@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -20,7 +21,7 @@ const maxPattern = 4096
 
 // A glob is a slash-separated pattern of files: * stands for any part of a
 // name, ** as a whole name for any folders. Neither stands for names that begin
-// with a dot.
+// with a dot. A file's ending may be in capitals, as cameras write it.
 type glob struct {
 	segments []string
 	whole    *regexp.Regexp // of the path; what each wildcard stands for is a group
@@ -57,7 +58,12 @@ func parseGlob(text string) (*glob, error) {
 		for range strings.Count(s, "*") {
 			g.folders = append(g.folders, false)
 		}
-		re.WriteString(strings.ReplaceAll(regexp.QuoteMeta(s), `\*`, "([^/]*)"))
+		ending := ""
+		if last {
+			ending = path.Ext(s)
+		}
+		wildcards := func(s string) string { return strings.ReplaceAll(regexp.QuoteMeta(s), `\*`, "([^/]*)") }
+		re.WriteString(wildcards(strings.TrimSuffix(s, ending)) + "(?i:" + wildcards(ending) + ")")
 		if !last {
 			re.WriteString("/")
 		}
@@ -78,34 +84,37 @@ func (g *glob) fixed() string {
 	return path.Join(g.segments[:n]...)
 }
 
-// find lists the files that the glob stands for. Links to folders are followed by
-// * alone, and only where follow says so: ** might go round in circles.
-func (g *glob) find(files fs.FS, follow bool) ([]string, error) {
+// find lists the files that the glob stands for. Links to folders are followed, but
+// for those of which ** would go round in circles.
+func (g *glob) find(files fs.FS) ([]string, error) {
 	var found []string
-	w := walker{files, follow, func(name string) {
+	w := walker{files, func(name string) {
 		if g.whole.MatchString(name) {
 			found = append(found, name)
 		}
 	}}
-	err := w.walk(".", g.segments, false)
+	err := w.walk(".", g.segments, false, nil)
 	return found, err
 }
 
 // A walker finds files.
 type walker struct {
-	files  fs.FS
-	follow bool // links to folders
-	found  func(string)
+	files fs.FS
+	found func(string)
 }
 
 // walk finds the files below a folder, which below a wildcard need not be there.
-func (w walker) walk(folder string, segments []string, below bool) error {
+// above are the folders that ** has come through.
+func (w walker) walk(folder string, segments []string, below bool, above []fs.FileInfo) error {
 	s, last := segments[0], len(segments) == 1
 	if !last && !strings.Contains(s, "*") {
-		return w.walk(path.Join(folder, s), segments[1:], below)
+		return w.walk(path.Join(folder, s), segments[1:], below, nil)
 	}
 	if s == anyFolders {
-		if err := w.walk(folder, segments[1:], true); err != nil {
+		if info, err := fs.Stat(w.files, folder); err == nil {
+			above = append(slices.Clip(above), info)
+		}
+		if err := w.walk(folder, segments[1:], true, nil); err != nil {
 			return err
 		}
 	}
@@ -122,23 +131,26 @@ func (w walker) walk(folder string, segments []string, below bool) error {
 		if strings.HasPrefix(name, ".") && !strings.HasPrefix(s, ".") {
 			continue
 		}
+		if last {
+			name, s = smallEnding(name), smallEnding(s)
+		}
 		if ok, _ := path.Match(s, name); !ok { // the pattern has nothing but stars
 			continue
 		}
-		if wanted, err := w.wanted(e, full, s, last); err != nil {
+		if wanted, err := w.wanted(e, full, last, above); err != nil && !(s == anyFolders && isFile(segments, name)) {
 			return err
 		} else if !wanted {
 			continue
 		}
 		switch {
 		case s == anyFolders:
-			err = w.walk(full, segments, true)
+			err = w.walk(full, segments, true, above)
 		case !fs.ValidPath(full):
 			return fmt.Errorf("%q is not a name in UTF-8: rename it", full)
 		case last:
 			w.found(full)
 		default:
-			err = w.walk(full, segments[1:], true)
+			err = w.walk(full, segments[1:], true, nil)
 		}
 		if err != nil {
 			return err
@@ -149,15 +161,28 @@ func (w walker) walk(folder string, segments []string, below bool) error {
 
 // wanted reports whether an entry is a folder, before a pattern's last segment, or
 // anything else, there: a pipe in a file's place is for whoever opens it to refuse.
-func (w walker) wanted(e fs.DirEntry, full, segment string, last bool) (bool, error) {
+func (w walker) wanted(e fs.DirEntry, full string, last bool, above []fs.FileInfo) (bool, error) {
 	if last {
 		return !e.IsDir(), nil
 	}
-	if e.Type()&fs.ModeSymlink != 0 && w.follow && segment != anyFolders {
-		info, err := fs.Stat(w.files, full)
-		return err == nil && info.IsDir(), err
+	if e.Type()&fs.ModeSymlink == 0 {
+		return e.IsDir(), nil
 	}
-	return e.IsDir(), nil
+	info, err := fs.Stat(w.files, full)
+	round := func(folder fs.FileInfo) bool { return os.SameFile(folder, info) }
+	return err == nil && info.IsDir() && !slices.ContainsFunc(above, round), err
+}
+
+// isFile reports whether a name below ** is one of the files that are looked for.
+func isFile(segments []string, name string) bool {
+	ok, _ := path.Match(smallEnding(segments[len(segments)-1]), smallEnding(name))
+	return ok
+}
+
+// smallEnding is a file's name with its ending in small letters.
+func smallEnding(name string) string {
+	ending := path.Ext(name)
+	return strings.TrimSuffix(name, ending) + strings.ToLower(ending)
 }
 
 // captures are what the wildcards stand for in a path that the glob has found.

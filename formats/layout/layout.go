@@ -25,7 +25,7 @@ type Layout struct {
 	Colors  [][3]uint8 // what each class is shown in
 
 	// FollowLinks follows links out of the folder, as where a published dataset lies
-	// on several disks, and to folders that wildcards stand for.
+	// on several disks; others are errors.
 	FollowLinks bool
 
 	// Folders are those that a dataset of the layout is recognized by: all are there.
@@ -63,12 +63,13 @@ type Split struct {
 	// first wildcard, without extension.
 	Sample string
 
-	// Labels are where labels may lie, best first: the first of which there is any
-	// file is read. None is a split without labels.
+	// Labels are where an image's label may lie, best first: the first that is there
+	// is read. None is a split without labels.
 	Labels []Labels
 
 	// Lists are files that may list the split's samples by name, one a line, where
-	// the images are those of several splits: the first that is there is read.
+	// the images are those of several splits: the first that is there is read. A
+	// *ListError says which names are not there.
 	Lists []string
 	// Unlisted says that the split has all images where none of its lists is there,
 	// rather than being an error.

@@ -4,18 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
-
-	"github.com/pipa-uda/pipa/formats/labels"
 )
 
 // A Listing is what a split has in a folder. Names are below the folder.
 type Listing struct {
 	Pairs  []Pair
 	Strays []Stray
-	// Labels is how the labels are encoded; zero for a listing without.
-	Labels labels.Encoding
+	// Labels are those that pairs say theirs is one of; none for a listing without.
+	Labels []Labels
 }
 
 // A Pair is an image and its label.
@@ -23,6 +24,7 @@ type Pair struct {
 	Sample string // its name, below the split's
 	Image  string
 	Label  string // where its label is, or would be; empty where the split has none
+	Kind   int    // which of the listing's labels it is
 	// Missing says that the label is not there.
 	Missing bool
 }
@@ -47,22 +49,33 @@ func (l Layout) List(files fs.FS, split string, unlabeled bool) (Listing, error)
 	if err != nil {
 		return Listing{}, err
 	}
-	found, err := images.find(files, l.FollowLinks)
-	if err != nil {
-		return Listing{}, fmt.Errorf("images %s: %w", s.Images, err)
-	}
-	lb, err := l.labelFiles(files, s, images)
+	selection, err := l.list(files, s)
 	if err != nil {
 		return Listing{}, err
 	}
-	chosen, err := l.chosen(files, s)
+	found, err := images.find(files)
+	if err != nil || len(found) == 0 {
+		if err != nil {
+			err = fmt.Errorf("images %s: %w", s.Images, err)
+		}
+		return Listing{}, err
+	}
+	there, err := l.labelFiles(files, s, images)
 	if err != nil {
 		return Listing{}, err
 	}
-	out := Listing{Labels: lb.Encoding}
+	names := make([]string, len(found))
+	for i, image := range found {
+		names[i] = images.sample(s.Sample, image)
+	}
+	chosen, err := selection.choose(names)
+	if err != nil {
+		return Listing{}, err
+	}
+	out := Listing{Labels: s.Labels}
 	samples, owner := map[string]string{}, map[string]string{}
-	for _, image := range found {
-		p := Pair{Image: image, Sample: images.sample(s.Sample, image)}
+	for i, image := range found {
+		p := Pair{Image: image, Sample: names[i]}
 		if !chosen(p.Sample) {
 			continue
 		}
@@ -71,79 +84,154 @@ func (l Layout) List(files fs.FS, split string, unlabeled bool) (Listing, error)
 		}
 		samples[p.Sample] = image
 		if s.Labeled() {
-			if p.Label, err = images.label(lb.Files, image); err != nil {
+			names, err := images.labelNames(s, image)
+			if err != nil {
 				return out, err
 			}
-			if other, twice := owner[p.Label]; twice {
-				return out, fmt.Errorf("%s and %s have the same label, %s: name it by all of the images' wildcards ({1}, {2}, …)", other, image, p.Label)
+			for _, name := range names {
+				if other, twice := owner[smallEnding(name)]; twice && other != image {
+					return out, fmt.Errorf("%s and %s have the same label, %s: name it by all of the images' wildcards ({1}, {2}, …)", other, image, name)
+				}
+				owner[smallEnding(name)] = image
 			}
-			owner[p.Label] = image
-			p.Missing = !lb.there[p.Label]
+			p.Label, p.Kind, p.Missing = there.best(names)
 		}
 		out.Pairs = append(out.Pairs, p)
 	}
-	for label := range lb.there {
-		if owner[label] != "" {
-			continue
-		}
-		name, known := images.sampleOf(s.Sample, lb.Files, label, lb.glob)
-		if !known {
-			name = label
-		} else if !chosen(name) {
-			continue
-		}
-		out.Strays = append(out.Strays, Stray{name, label})
-	}
+	out.Strays = l.strays(files, s, images, there, owner)
+	out.Strays = slices.DeleteFunc(out.Strays, func(s Stray) bool { return s.Sample != s.Label && !chosen(s.Sample) })
 	return out, nil
 }
 
-// labelFiles are labels that are read, and those of their files that are there.
-type labelFiles struct {
-	Labels
-	glob  *glob // of all names that the template can stand for
-	there map[string]bool
+// labelNames are where an image's label may lie, by the split's labels.
+func (g *glob) labelNames(s Split, image string) ([]string, error) {
+	var names []string
+	for _, lb := range s.Labels {
+		name, err := g.label(lb.Files, image)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, nil
 }
 
-// labelFiles are the first of a split's labels of which there are files, or the
-// last.
-func (l Layout) labelFiles(files fs.FS, s Split, images *glob) (out labelFiles, err error) {
+// labelFiles are the files of a split's labels, for each kind of them.
+type labelFiles []struct {
+	glob  *glob             // of all names that the template can stand for
+	there map[string]string // by their names with a small ending
+}
+
+// labelFiles finds the files of a split's labels. A kind whose folder is not there has
+// none where another kind has some.
+func (l Layout) labelFiles(files fs.FS, s Split, images *glob) (labelFiles, error) {
+	out := make(labelFiles, len(s.Labels))
+	any, away := false, error(nil)
 	for i, lb := range s.Labels {
-		out = labelFiles{Labels: lb, there: map[string]bool{}}
-		if out.glob, err = images.labels(lb.Files); err != nil {
-			return out, err
+		var err error
+		if out[i].glob, err = images.labels(lb.Files); err != nil {
+			return nil, err
 		}
-		found, err := out.glob.find(files, l.FollowLinks)
+		found, err := out[i].glob.find(files)
 		if err != nil {
-			return out, fmt.Errorf("labels %s: %w", lb.Files, err)
+			err = fmt.Errorf("labels %s: %w", lb.Files, err)
 		}
+		if errors.Is(err, fs.ErrNotExist) {
+			away = err
+		} else if err != nil {
+			return nil, err
+		}
+		out[i].there = map[string]string{}
 		for _, name := range found {
-			out.there[name] = true
+			if other, twice := out[i].there[smallEnding(name)]; twice {
+				return nil, fmt.Errorf("labels %s: %s and %s differ in their ending alone", lb.Files, other, name)
+			}
+			out[i].there[smallEnding(name)], any = name, true
 		}
-		if len(found) > 0 || i == len(s.Labels)-1 {
-			break
-		}
+	}
+	if !any && away != nil {
+		return nil, away
 	}
 	return out, nil
 }
 
-// chosen reports of samples whether the split's list has them.
-func (l Layout) chosen(files fs.FS, s Split) (func(sample string) bool, error) {
-	for _, name := range s.Lists {
-		text, err := fs.ReadFile(files, name)
-		if errors.Is(err, fs.ErrNotExist) {
+// best is the first of an image's labels that is there, by its name and kind, or the
+// one that would be: the first kind of which there is any file, or the last.
+func (f labelFiles) best(names []string) (name string, kind int, missing bool) {
+	for i, name := range names {
+		if there, ok := f[i].there[smallEnding(name)]; ok {
+			return there, i, false
+		}
+	}
+	for kind < len(f)-1 && len(f[kind].there) == 0 {
+		kind++
+	}
+	return names[kind], kind, true
+}
+
+// strays are the labels that no image of any split asks for, one for each sample, but
+// for what converters leave beside a label.
+func (l Layout) strays(files fs.FS, s Split, images *glob, there labelFiles, owner map[string]string) []Stray {
+	var out []Stray
+	known, elsewhere := map[string]bool{}, map[string]bool(nil)
+	for i, kind := range there {
+		for _, key := range slices.Sorted(maps.Keys(kind.there)) {
+			if owner[key] != "" {
+				continue
+			}
+			label := kind.there[key]
+			if elsewhere == nil {
+				elsewhere = l.labelsOfOthers(files, s)
+			}
+			if elsewhere[key] || converted(key, kind.there) {
+				continue
+			}
+			name, ok := images.sampleOf(s.Sample, s.Labels[i].Files, label, kind.glob)
+			if !ok {
+				name = label
+			}
+			if !known[name] {
+				out = append(out, Stray{name, label})
+			}
+			known[name] = true
+		}
+	}
+	return out
+}
+
+// labelsOfOthers are the labels that the images of a layout's other splits ask for: one
+// folder may hold those of several. Splits that cannot be listed ask for none.
+func (l Layout) labelsOfOthers(files fs.FS, s Split) map[string]bool {
+	asked := map[string]bool{}
+	for _, other := range l.Splits {
+		if other.Name == s.Name || other.Images == s.Images || !other.Labeled() {
 			continue
 		}
+		images, err := parseGlob(other.Images)
 		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", name, err)
+			continue
 		}
-		listed := map[string]bool{}
-		for _, line := range strings.Fields(string(text)) {
-			listed[strings.TrimSuffix(path.Base(line), path.Ext(s.Images))] = true
+		found, err := images.find(files)
+		if err != nil {
+			continue
 		}
-		return func(sample string) bool { return listed[path.Base(sample)] }, nil
+		for _, image := range found {
+			names, _ := images.labelNames(other, image)
+			for _, name := range names {
+				asked[smallEnding(name)] = true
+			}
+		}
 	}
-	if s.Lists != nil && !s.Unlisted {
-		return nil, &SplitError{Layout: l.Name, Split: s.Name, Lists: s.Lists}
-	}
-	return func(string) bool { return true }, nil
+	return asked
+}
+
+// conversion is what the usual converters add to a label's name for what they make of
+// it: 00001_labelTrainIds.png beside 00001.png.
+var conversion = regexp.MustCompile(`(?i)^(.+?)[_.-](?:gtFine[_-]|gtCoarse[_-])?(?:label_?)?(?:(?:train_?|instance_?)?ids?|(?:train_?)?colou?rs?|colou?r_?mask|vis|overlay|blend)$`)
+
+// converted reports whether a file is what a converter has made of another that is
+// there.
+func converted(label string, there map[string]string) bool {
+	m := conversion.FindStringSubmatch(strings.TrimSuffix(label, path.Ext(label)))
+	return m != nil && there[m[1]+path.Ext(label)] != ""
 }

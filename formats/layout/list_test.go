@@ -157,20 +157,36 @@ func TestNothingLeadsOutOfAClosedFolder(t *testing.T) {
 	}
 }
 
-func TestListingLeavesLinksToFoldersAlone(t *testing.T) {
+// TestLinkedFoldersInside: a closed folder's links to folders are followed, round in
+// no circle and not out of it.
+func TestLinkedFoldersInside(t *testing.T) {
 	root := yard(t)
-	listing, err := of("**/*.png", "").List(Closed(root), "train", true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, p := range listing.Pairs {
-		got = append(got, p.Image)
-	}
-	slices.Sort(got)
-	// Links to files are listed: one that leads out is an error of its sample.
-	if want := []string{"in/absolute.png", "in/inside.png", "in/out.png", "real/1.png"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
+	for _, pattern := range []string{"*/*.png", "**/*.png"} {
+		for _, out := range []string{"up", "elsewhere"} {
+			if _, err := of(pattern, "").List(Closed(root), "train", true); err == nil || !strings.Contains(err.Error(), "a link leads out of "+root) {
+				t.Errorf("%s: %v", pattern, err)
+			}
+			if err := os.Rename(filepath.Join(root, out), filepath.Join(root, ".hidden"+out)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		listing, err := of(pattern, "").List(Closed(root), "train", true)
+		var got []string
+		for _, p := range listing.Pairs {
+			got = append(got, p.Image)
+		}
+		slices.Sort(got)
+		// Links to files are listed: one that leads out is an error of its sample.
+		if want := []string{"in/absolute.png", "in/inside.png", "in/out.png", "real/1.png"}; err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q, %v", pattern, got, want, err)
+		}
+		if err := os.Symlink("real", filepath.Join(root, "linked")); err != nil {
+			t.Fatal(err)
+		}
+		if listing, err = of(pattern, "").List(Closed(root), "train", true); err != nil || len(listing.Pairs) != 5 {
+			t.Errorf("%s with a linked folder: %d images, %v", pattern, len(listing.Pairs), err)
+		}
+		root = yard(t)
 	}
 	if _, err := of("up/*.png", "").List(Closed(root), "train", true); err == nil || !strings.Contains(err.Error(), "a link leads out of") {
 		t.Errorf("a folder above: %v", err)
@@ -248,21 +264,53 @@ func TestSampleNames(t *testing.T) {
 	}
 }
 
-// TestLabelsByPreference: the first kind of which there is any file.
+// TestLabelsByPreference: the first kind that is there, for each sample.
 func TestLabelsByPreference(t *testing.T) {
 	l := of("*.png", "{1}.a")
 	l.Splits[0].Labels = append(l.Splits[0].Labels, Labels{Files: "{1}.b", Encoding: labels.Encoding{Codec: labels.Red16, IDs: map[int]raster.TrainID{2: 0}}})
 	for want, files := range map[string]fstest.MapFS{
 		"1.a": mapFiles("1.png", "1.a", "1.b"),
-		"1.b": mapFiles("1.png", "1.b", "2.b"),
+		"1.b": mapFiles("1.png", "1.b", "2.a", "2.b"),
 	} {
 		listing, err := l.List(files, "train", false)
-		if err != nil || len(listing.Pairs) != 1 || listing.Pairs[0].Label != want || listing.Pairs[0].Missing || (listing.Labels.Codec == labels.Red16) != (want == "1.b") {
+		if err != nil || len(listing.Pairs) != 1 || listing.Pairs[0].Label != want || listing.Pairs[0].Missing || listing.Pairs[0].Kind != int(want[2]-'a') {
 			t.Errorf("%+v, %v, want %s", listing, err, want)
 		}
 	}
 	if listing, err := l.List(mapFiles("1.png"), "train", false); err != nil || !listing.Pairs[0].Missing || listing.Pairs[0].Label != "1.b" {
 		t.Errorf("no label: %+v, %v", listing, err)
+	}
+}
+
+// TestStrays: what no image asks for is a stray, unless another split's does, or a
+// converter has made it of a label that is there.
+func TestStrays(t *testing.T) {
+	converted := []string{"gt/1_labelTrainIds.png", "gt/1_trainIds.png", "gt/1_train_id.png", "gt/1_color.png", "gt/1-colours.png", "gt/1_gtFine_labelIds.png", "gt/1_instanceIds.png"}
+	for _, c := range []struct {
+		name  string
+		files []string
+		want  []string
+	}{
+		{"converted", append(converted, "gt/1.png"), nil},
+		{"converted, without the label", converted[:1], []string{"gt/1_labelTrainIds.png"}},
+		{"a name that goes on", []string{"gt/1.png", "gt/1_2.png", "gt/1_b.png", "gt/10.png", "gt/1_labelTrainIds.x.png"}, []string{"gt/10.png", "gt/1_2.png", "gt/1_b.png", "gt/1_labelTrainIds.x.png"}},
+		{"hidden", []string{"gt/1.png", "gt/._1.png", "img/train/._1.png", "img/train/.ipynb_checkpoints/1.png", "gt/.ipynb_checkpoints/1-checkpoint.png"}, nil},
+		{"another split's", []string{"gt/1.png", "gt/7.png", "img/val/7.png"}, nil},
+		{"an image that has no split", []string{"gt/1.png", "gt/7.png", "img/test/7.png"}, []string{"gt/7.png"}},
+	} {
+		l := of("img/train/*.png", "gt/{stem}.png")
+		val, away := l.Splits[0], l.Splits[0]
+		val.Name, val.Images = "val", "img/val/*.png"
+		away.Name, away.Images = "away", "img/away/*.png" // which cannot be listed
+		l.Splits = append(l.Splits, away, val)
+		listing, err := l.List(mapFiles(append(c.files, "img/train/1.png")...), "train", false)
+		var got []string
+		for _, s := range listing.Strays {
+			got = append(got, s.Label)
+		}
+		if err != nil || len(listing.Pairs) != 1 || !slices.Equal(got, c.want) {
+			t.Errorf("%s: %d pairs, strays %q, %v, want %q", c.name, len(listing.Pairs), got, err, c.want)
+		}
 	}
 }
 
@@ -277,9 +325,9 @@ func TestSplitLists(t *testing.T) {
 	if !errors.As(err, &unknown) || !strings.Contains(err.Error(), "there is no splits/train.txt or train.txt") {
 		t.Errorf("no list: %v", err)
 	}
-	files["train.txt"] = &fstest.MapFile{Data: []byte("img/2.png\n3\n5\n")}
+	files["train.txt"] = &fstest.MapFile{Data: []byte("img/2.png\n3\n")}
 	listing, err := l.List(files, "train", false)
-	if err != nil || len(listing.Pairs) != 2 || listing.Pairs[0].Sample != "2" || listing.Pairs[1].Sample != "3" || len(listing.Strays) != 1 || listing.Strays[0].Sample != "5" {
+	if err != nil || len(listing.Pairs) != 2 || listing.Pairs[0].Sample != "2" || listing.Pairs[1].Sample != "3" || len(listing.Strays) != 0 {
 		t.Errorf("train.txt: %+v, %v", listing, err)
 	}
 	files["splits/train.txt"] = &fstest.MapFile{Data: []byte("1")}
@@ -291,6 +339,68 @@ func TestSplitLists(t *testing.T) {
 	l.Splits[0].Unlisted = true
 	if listing, err = l.List(files, "train", false); err != nil || len(listing.Pairs) != 3 || len(listing.Strays) != 2 {
 		t.Errorf("unlisted: %+v, %v", listing, err)
+	}
+}
+
+// TestListedNames: what a list's lines may look like, and names that select nothing.
+func TestListedNames(t *testing.T) {
+	l := of("img/*.png", "")
+	l.Splits[0].Sample, l.Splits[0].Lists = "{1}", []string{"train.txt"}
+	for _, c := range []struct{ name, list, want string }{
+		{"names", "1\n2", "1 2"},
+		{"lines of Windows", "1\r\n2\r\n", "1 2"},
+		{"lines of old Macs", "1\r2\r", "1 2"},
+		{"a mark", "\ufeff1\n2", "1 2"},
+		{"UTF-16", "\xff\xfe1\x00\r\x00\n\x002\x00", "1 2"},
+		{"spaces", "a photo\n", "a photo"},
+		{"spaces at the ends", " 1 \n\t2\n\n  \n", "1 2"},
+		{"other endings", "1.jpg\n2.PNG\n", "1 2"},
+		{"a dot in the name", "v1.2\n", "v1.2"},
+		{"paths", "/data/img/1.png\nimg\\2.png", "1 2"},
+		{"images and labels", "img/1.png gt/1.png\nimg/2.png\tgt/2_ids.png", "1 2"},
+		{"not there", "1\n3\n4\n", "error: list train.txt has no image for 2 of its 3 names: 3, 4"},
+		{"not there, with spaces", "1\nno photo\n", `error: list train.txt has no image for 1 of its 2 names: "no photo"`},
+		{"twice", "1\n2\n1.png\n", "error: list train.txt has more than once 1 of its 3 names: 1"},
+		{"empty", "\ufeff\n\n", "error: list train.txt: it has no names"},
+		{"not a text", "1\x00\n\x00", "error: list train.txt: it is not a text in UTF-8"},
+	} {
+		files := mapFiles("img/1.png", "img/2.png", "img/a photo.png", "img/v1.2.png")
+		files["train.txt"] = &fstest.MapFile{Data: []byte(c.list)}
+		listing, err := l.List(files, "train", false)
+		var got []string
+		for _, p := range listing.Pairs {
+			got = append(got, p.Sample)
+		}
+		if text := strings.Join(got, " "); err == nil && text != c.want || err != nil && !strings.HasPrefix("error: "+err.Error(), c.want) {
+			t.Errorf("%s: %q, %v, want %s", c.name, text, err, c.want)
+		}
+	}
+	files := mapFiles("img/1.png")
+	files["train.txt"] = &fstest.MapFile{Data: []byte(strings.Repeat("x\n", 1000))}
+	if _, err := l.List(files, "train", false); err == nil || len(err.Error()) > 500 {
+		t.Errorf("many names: %v", err)
+	}
+}
+
+// TestEndingsInCapitals: cameras and Windows write them.
+func TestEndingsInCapitals(t *testing.T) {
+	l := of("img/*.png", "gt/{stem}.png")
+	listing, err := l.List(mapFiles("img/1.PNG", "img/2.png", "img/3.Png", "gt/1.png", "gt/2.PNG", "gt/3.Png"), "train", false)
+	if err != nil || len(listing.Pairs) != 3 || len(listing.Strays) != 0 {
+		t.Fatalf("%+v, %v", listing, err)
+	}
+	for i, want := range []Pair{{Sample: "1", Image: "img/1.PNG", Label: "gt/1.png"}, {Sample: "2", Image: "img/2.png", Label: "gt/2.PNG"}, {Sample: "3", Image: "img/3.Png", Label: "gt/3.Png"}} {
+		if listing.Pairs[i] != want {
+			t.Errorf("%+v, want %+v", listing.Pairs[i], want)
+		}
+	}
+	for name, files := range map[string]fstest.MapFS{
+		"have the same name":           mapFiles("img/1.png", "img/1.PNG", "gt/1.png"),
+		"differ in their ending alone": mapFiles("img/1.png", "gt/1.png", "gt/1.PNG"),
+	} {
+		if _, err := l.List(files, "train", false); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v, want %q", err, name)
+		}
 	}
 }
 

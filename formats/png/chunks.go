@@ -1,8 +1,8 @@
 package png
 
 import (
+	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 )
@@ -13,16 +13,28 @@ const magic = "\x89PNG\r\n\x1a\n"
 const (
 	nameIHDR = 'I'<<24 | 'H'<<16 | 'D'<<8 | 'R'
 	namePLTE = 'P'<<24 | 'L'<<16 | 'T'<<8 | 'E'
-	nameTRNS = 't'<<24 | 'R'<<16 | 'N'<<8 | 'S'
 	nameIDAT = 'I'<<24 | 'D'<<16 | 'A'<<8 | 'T'
 	nameIEND = 'I'<<24 | 'E'<<16 | 'N'<<8 | 'D'
 )
 
-// chunk is one chunk of a file, its CRC verified.
+// chunk is one chunk of a file.
 type chunk struct {
-	name uint32
-	at   int // offset of its length field in the file, bytes
-	data []byte
+	name   uint32
+	at     int // offset of its length field in the file, bytes
+	data   []byte
+	intact bool // its CRC agrees
+}
+
+// ancillary reports whether a picture may do without the chunk: its name is of
+// letters, the first a small one.
+func (c chunk) ancillary() bool {
+	const small = 0x20
+	for shift := 0; shift < 32; shift += 8 {
+		if b := uint8(c.name>>shift) &^ small; b < 'A' || b > 'Z' {
+			return false
+		}
+	}
+	return c.name>>24&small != 0
 }
 
 func (c chunk) next() int { return c.at + 12 + len(c.data) }
@@ -44,13 +56,13 @@ func chunkName(n uint32) string {
 
 // signature returns the offset of the first chunk.
 func signature(data []byte) (int, error) {
-	if len(data) < len(magic) || string(data[:len(magic)]) != magic {
-		return 0, errors.New("not a PNG file: the signature is missing")
+	if !bytes.HasPrefix(data, []byte(magic)) {
+		return 0, &SignatureError{Found: whatIs(data)}
 	}
 	return len(magic), nil
 }
 
-// readChunk reads the chunk at byte at and verifies its CRC.
+// readChunk reads the chunk at byte at, whose CRC is the caller's to care for.
 func readChunk(data []byte, at int) (chunk, error) {
 	if len(data)-at < 12 {
 		return chunk{}, fmt.Errorf("the file ends at byte %d, before IEND", len(data))
@@ -62,10 +74,17 @@ func readChunk(data []byte, at int) (chunk, error) {
 	}
 	end := at + 8 + int(size)
 	c.data = data[at+8 : end : end]
-	if crc32.ChecksumIEEE(data[at+4:end]) != binary.BigEndian.Uint32(data[end:]) {
-		return chunk{}, c.errorf("CRC mismatch")
-	}
+	c.intact = crc32.ChecksumIEEE(data[at+4:end]) == binary.BigEndian.Uint32(data[end:])
 	return c, nil
+}
+
+// verify is an error where the CRC of a chunk disagrees. Chunks that hold nothing of
+// the picture are not verified, as in libpng.
+func (c chunk) verify() error {
+	if c.intact || c.ancillary() {
+		return nil
+	}
+	return c.errorf("CRC mismatch")
 }
 
 // parts are what decoding needs of a file.
@@ -83,13 +102,12 @@ type stage int
 const (
 	afterIHDR stage = iota
 	afterPLTE
-	afterTRNS
 	inIDAT    // the chunk before was IDAT
 	afterIDAT // the run of IDAT chunks is over
 )
 
-// parse walks all chunks from the one after IHDR up to IEND, verifying CRCs and
-// order. What follows IEND is not looked at. p.idat refers to the file or to
+// parse walks all chunks from the one after IHDR up to IEND, verifying the CRCs and
+// the order of those that make the picture. What follows IEND is not looked at. p.idat refers to the file or to
 // p.gather.
 func (p *parts) parse(f File) error {
 	p.Header, p.idat, p.colors = f.Header, nil, 0
@@ -103,10 +121,7 @@ func (p *parts) parse(f File) error {
 			if st < inIDAT {
 				return c.errorf("comes before IDAT")
 			}
-			if len(c.data) != 0 {
-				return c.errorf("is %d bytes, not 0", len(c.data))
-			}
-			return nil
+			return c.verify()
 		}
 		if st, err = p.take(c, st); err != nil {
 			return err
@@ -117,20 +132,21 @@ func (p *parts) parse(f File) error {
 
 // take reads one chunk that is neither IHDR nor IEND.
 func (p *parts) take(c chunk, st stage) (stage, error) {
-	switch c.name {
-	case nameIHDR:
+	palette := c.name == namePLTE && p.Color == Palette
+	if c.name != namePLTE || palette { // of other colors PLTE only suggests some
+		if err := c.verify(); err != nil {
+			return st, err
+		}
+	}
+	switch {
+	case c.name == nameIHDR:
 		return st, c.errorf("comes twice")
-	case namePLTE:
+	case palette:
 		if st != afterIHDR {
 			return st, c.errorf("is out of order")
 		}
 		return afterPLTE, p.takePLTE(c)
-	case nameTRNS:
-		if st != afterPLTE && (st != afterIHDR || p.Color == Palette) {
-			return st, c.errorf("is out of order")
-		}
-		return afterTRNS, p.checkTRNS(c)
-	case nameIDAT:
+	case c.name == nameIDAT:
 		switch {
 		case st == afterIHDR && p.Color == Palette:
 			return st, c.errorf("is out of order")
@@ -154,33 +170,13 @@ func (p *parts) take(c chunk, st stage) (stage, error) {
 	return st, nil
 }
 
+// takePLTE takes a palette's colors. Those beyond what the bit depth can name are of
+// no pixel.
 func (p *parts) takePLTE(c chunk) error {
 	n := len(c.data)
-	if n == 0 || n%3 != 0 || n > 3*256 || n > 3<<p.BitDepth {
-		return c.errorf("is %d bytes for a bit depth of %d", n, p.BitDepth)
+	if n == 0 || n%3 != 0 || n > len(p.palette) {
+		return c.errorf("is %d bytes, want 3 for each of 1 to 256 colors", n)
 	}
-	switch p.Color {
-	case Palette:
-		p.colors = copy(p.palette[:], c.data) / 3
-	case Gray, GrayAlpha:
-		return c.errorf("in an image that is %v", p.Color)
-	}
-	return nil // a suggested palette of an RGB image
-}
-
-// checkTRNS validates a transparency chunk, whose content is not used.
-func (p *parts) checkTRNS(c chunk) error {
-	n, ok := len(c.data), false
-	switch p.Color {
-	case Gray:
-		ok = n == 2
-	case RGB:
-		ok = n == 6
-	case Palette:
-		ok = n <= 256
-	}
-	if !ok {
-		return c.errorf("is %d bytes in an image that is %v", n, p.Color)
-	}
+	p.colors = copy(p.palette[:3<<p.BitDepth], c.data) / 3
 	return nil
 }

@@ -20,16 +20,18 @@
 //
 // # What is checked
 //
-// Every chunk of the file up to and with IEND is walked and its CRC verified,
-// whatever rows are asked for. When the last row of the image is wanted, and
-// for every interlaced image, the deflate stream must also end exactly there
-// and its Adler-32 must agree. When decoding stops earlier, the rest of the
-// deflate stream and the Adler-32 are not looked at.
+// Every chunk of the file up to and with IEND is walked, whatever rows are asked
+// for, and the CRC of those that make the picture (IHDR, a palette's PLTE, IDAT,
+// IEND) is verified. When the last row of the image is wanted, and for every
+// interlaced image, the deflate stream must also be whole up to there, and where it
+// ends its Adler-32 must agree. When decoding stops earlier, the rest of the deflate
+// stream and the Adler-32 are not looked at.
 //
-// What image/png accepts is accepted and what it refuses is refused, with two
-// exceptions. Bytes after the end of the zlib stream inside the IDAT chunks are
-// always ignored; image/png refuses or ignores them depending on how its
-// buffers fall. A file that declares more than Decoder.MaxPixels is refused.
+// What image/png accepts is accepted. What it refuses is refused, unless libpng, and
+// so what people look at their files with, reads the picture without it: ancillary
+// chunks with a wrong CRC, PLTE where there is no palette or with more colors than
+// the bit depth can name, any tRNS, an IEND with content, and data after the last
+// row. A file that declares more than Decoder.MaxPixels is refused.
 //
 // # How it is fast
 //

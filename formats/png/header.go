@@ -102,9 +102,12 @@ func Open(data []byte) (File, error) {
 		}
 		switch c.name {
 		case nameIHDR:
+			if err := c.verify(); err != nil {
+				return File{}, err
+			}
 			h, err := parseIHDR(c)
 			return File{h, data, c.next()}, err
-		case namePLTE, nameTRNS, nameIDAT, nameIEND:
+		case namePLTE, nameIDAT, nameIEND:
 			return File{}, c.errorf("comes before IHDR")
 		}
 		at = c.next()

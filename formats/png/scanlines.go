@@ -104,15 +104,15 @@ func (s *scanlines) fill(wanted int) error {
 	return err
 }
 
-// finish verifies that all of the image was read, that the stream ends there
-// and that its checksum agrees.
+// finish verifies that all of the image was read and, where the stream ends there,
+// that its checksum agrees. A stream that goes on says nothing of the rows before.
 func (s *scanlines) finish() error {
 	w, err := s.w, s.err
 	if err == nil {
 		w, err = s.inflate(s.buf, s.w, s.w+1)
 	}
-	if w > s.w {
-		err = errTooLong
+	if w > s.w || errors.Is(err, errTooLong) {
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("IDAT: %w after the last row", err)

@@ -51,9 +51,6 @@ func (l Label) Sample() string {
 // Count counts the pixels of every label of a dataset, on up to workers goroutines.
 // Images are not read. progress is called after each label; nil is silent.
 func Count(ctx context.Context, d *formats.Dataset, workers int, progress func(done int)) ([]Label, error) {
-	for _, p := range d.Unmatched() {
-		return nil, p
-	}
 	indices := func(yield func(int, error) bool) {
 		for i := range d.Len() {
 			if !yield(i, nil) {

@@ -45,10 +45,12 @@ type State struct {
 	// of each input. A run is only continued where both are the same. No
 	// generator or sampler state is needed: every draw is keyed by seed and
 	// iteration.
-	Config  string            `json:"config"`
-	Data    map[string]string `json:"data"`
-	Classes []string          `json:"classes"` // names by train ID
-	Colors  [][3]uint8        `json:"colours,omitempty"`
+	Config string            `json:"config"`
+	Data   map[string]string `json:"data"`
+	// Changes are what became of the data since the run was begun.
+	Changes []Change   `json:"data_changes,omitempty"`
+	Classes []string   `json:"classes"` // names by train ID
+	Colors  [][3]uint8 `json:"colours,omitempty"`
 	// Window is what the next line of metrics has averaged so far.
 	Window Window          `json:"window"`
 	Files  map[string]Seal `json:"files"`
@@ -57,6 +59,15 @@ type State struct {
 // Palette is the colors of the classes.
 func (s State) Palette() [][3]uint8 {
 	return pipeline.Header{Classes: s.Classes, Colors: s.Colors}.Palette()
+}
+
+// A Change says that a run went on from an iteration with other data, as it was
+// told to.
+type Change struct {
+	Iteration int    `json:"iteration"`
+	Data      string `json:"data"` // source, target or pairs
+	Was       string `json:"was"`  // digests
+	Now       string `json:"now"`
 }
 
 // Window is what the next line of metrics has averaged so far, so that a resumed
@@ -76,11 +87,14 @@ type Seal struct {
 	XXH3  string `json:"xxh3"`
 }
 
+// Name is the folder of an iteration's checkpoint.
+func Name(iteration int) string { return fmt.Sprintf("%08d", iteration) }
+
 // Save writes a run's checkpoint of a state, each file made by its function at the
 // path it is given. Older checkpoints beyond keep are removed afterwards.
 func Save(run string, state State, contents map[string]func(path string) error, keep int) (err error) {
 	dir := filepath.Join(run, Dir)
-	name := filepath.Join(dir, fmt.Sprintf("%08d", state.Iteration))
+	name := filepath.Join(dir, Name(state.Iteration))
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("write checkpoint %s: %w", name, err)
@@ -109,7 +123,7 @@ func Save(run string, state State, contents map[string]func(path string) error, 
 		if err := write(path); err != nil {
 			return err
 		}
-		if state.Files[file], err = seal(path); err != nil {
+		if state.Files[file], err = SealOf(path); err != nil {
 			return err
 		}
 	}
@@ -145,8 +159,8 @@ func Save(run string, state State, contents map[string]func(path string) error, 
 	return nil
 }
 
-// seal reads a file back: what is hashed is what lies on the disk.
-func seal(path string) (Seal, error) {
+// SealOf reads a file back: what is hashed is what lies on the disk.
+func SealOf(path string) (Seal, error) {
 	f, err := files.OpenIn(filepath.Dir(path), filepath.Base(path))
 	if err != nil {
 		return Seal{}, err
@@ -221,7 +235,7 @@ func Read(dir string) (State, error) {
 		if !files.IsPlainName(file) {
 			return state, fmt.Errorf("checkpoint %s: %s names a file outside it: %q", dir, StateFile, file)
 		}
-		got, err := seal(filepath.Join(dir, file))
+		got, err := SealOf(filepath.Join(dir, file))
 		if err != nil {
 			return state, fmt.Errorf("checkpoint %s: %w", dir, err)
 		}

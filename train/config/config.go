@@ -22,6 +22,9 @@ type Config struct {
 	Patch           Patch           `yaml:"patch"`
 	Masked          Masked          `yaml:"masked"`
 
+	// Losses are the names of those that a program brings, in a run of its own.
+	Losses []string `yaml:"losses,flow,omitempty"`
+
 	Eval       Eval       `yaml:"eval"`
 	Checkpoint Checkpoint `yaml:"checkpoint"`
 	LogEvery   int        `yaml:"log_every"` // iterations between two lines of metrics.jsonl
@@ -39,7 +42,7 @@ type Config struct {
 // Data says which samples one side of the adaptation sees, and how they are cut
 // (docs/method.md, Resizing and cropping).
 type Data struct {
-	Format      string  `yaml:"format"` // gta, synthia, cityscapes, or folder:MAP.yaml for a custom dataset by its class map
+	Format      string  `yaml:"format"` // a layout that ships, such as gta, or folder:MAP.yaml for a custom dataset by its class map
 	Dir         string  `yaml:"dir"`    // dataset root, which a class map may say instead; or a stream: "-" or a precomputed dataset
 	Split       string  `yaml:"split"`
 	Batch       int     `yaml:"batch"`
@@ -64,15 +67,18 @@ type RareClasses struct {
 // Network names encoder and decoder. Encoder "mit" is a MiT of any size;
 // "mit-b0" to "mit-b5", "resnet50" and "resnet101" have the published sizes.
 type Network struct {
-	Encoder   string  `yaml:"encoder"`
-	Dims      []int   `yaml:"dims,flow,omitempty"`   // encoder "mit": channels of the four stages
-	Depths    []int   `yaml:"depths,flow,omitempty"` // encoder "mit": blocks of the four stages
-	DropPath  float64 `yaml:"drop_path"`
-	Decoder   string  `yaml:"decoder"`   // daformer, daformer-aspp, daformer-conv1, segformer, or deeplabv2
-	Channels  int     `yaml:"channels"`  // of the decoder's fused map
-	Dropout   float64 `yaml:"dropout"`   // before the classifier, by channel
-	Weights   string  `yaml:"weights"`   // encoder weights to start from; empty starts from the published initialization
-	Precision string  `yaml:"precision"` // float32, or bfloat16 for autocast
+	Encoder  string  `yaml:"encoder"`
+	Dims     []int   `yaml:"dims,flow,omitempty"`   // encoder "mit": channels of the four stages
+	Depths   []int   `yaml:"depths,flow,omitempty"` // encoder "mit": blocks of the four stages
+	DropPath float64 `yaml:"drop_path"`
+	Decoder  string  `yaml:"decoder"`  // daformer, daformer-aspp, daformer-conv1, segformer, or deeplabv2
+	Channels int     `yaml:"channels"` // of the decoder's fused map
+	Dropout  float64 `yaml:"dropout"`  // before the classifier, by channel
+	Weights  string  `yaml:"weights"`  // encoder weights to start from; empty starts from the published initialization
+	// Init is a whole network to start from, a file's or a run's, its teacher too
+	// where it has one; empty starts from the encoder's weights alone.
+	Init      string `yaml:"init,omitempty"`
+	Precision string `yaml:"precision"` // float32, or bfloat16 for autocast
 
 	// Checkpointing drops the student's encoder activations and computes them
 	// again in the backward pass: less memory, more time, the same result.
@@ -188,7 +194,7 @@ type Patch struct {
 
 // Eval says how a network is scored on the target's val split.
 type Eval struct {
-	Every  int    `yaml:"every"` // iterations; 0 scores at the end only
+	Every  int    `yaml:"every"` // iterations; 0 scores at the end only, -1 never
 	Split  string `yaml:"split"`
 	Resize [2]int `yaml:"resize,flow"` // the network sees the image at this size, keeping its ratio; [0, 0] keeps it
 	Window [2]int `yaml:"window,flow"` // of a sliding window over that; [0, 0] sees the whole at once

@@ -104,11 +104,14 @@ func parseFile(file string, text []byte) (document, error) {
 	if file == "" {
 		return document{}, nil
 	}
-	err := classmap.PlainYAML(text)
+	plain, err := files.Text(text)
+	if err == nil {
+		err = classmap.PlainYAML([]byte(plain))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("configuration %s: %w", file, err)
 	}
-	doc, err := parse(text)
+	doc, err := parse([]byte(plain))
 	if err != nil {
 		return nil, fmt.Errorf("configuration %s: %w", file, err)
 	}
@@ -176,13 +179,20 @@ func checkKeys(doc document) error {
 	return unknownKey("", doc, known)
 }
 
-// keys are those of a fully written Config.
+// keys are those of a fully written Config, and of the [Reference]: what is left
+// out of a Config where it is zero stands there.
 func keys() (document, error) {
-	text, err := yaml.Marshal(Config{Network: Network{Dims: []int{1}, Depths: []int{1}}})
+	text, err := yaml.Marshal(Config{Losses: []string{""}, Network: Network{Init: "any", Dims: []int{1}, Depths: []int{1}}})
 	if err != nil {
 		return nil, err
 	}
-	return parse(text)
+	known, err := parse([]byte(Reference()))
+	if err != nil {
+		return nil, err
+	}
+	written, err := parse(text)
+	merge(known, written)
+	return known, err
 }
 
 func unknownKey(prefix string, doc, known document) error {

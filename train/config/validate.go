@@ -203,7 +203,7 @@ func (c Masked) check(k *checker) {
 }
 
 func (c Eval) check(k *checker) {
-	k.least("eval.every", c.Every, 0)
+	k.that(c.Every >= -1, "eval.every", c.Every, "0 or more, or -1 for no score")
 	k.that(c.Inference().Validate() == nil, "eval.resize, eval.window and eval.stride", [3][2]int{c.Resize, c.Window, c.Stride},
 		"sizes of at least 1, the stride no larger than the window; or a zero resize, or a zero window")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/formats/open"
 	"github.com/pipa-uda/pipa/formats/stats"
 	"github.com/pipa-uda/pipa/loader"
@@ -27,6 +28,8 @@ type Options struct {
 	MaxPixels   int       // what an image of a folder may declare; 0 means raster.MaxPixels
 	Rank, Ranks int       // this process's place among those that share each batch; Ranks 0 is one alone
 	Stdin       io.Reader // the source stream where the source's dir is "-"; nil is standard input
+	// The layouts that a program brings; nil is that which the configuration names.
+	SourceLayout, TargetLayout *formats.Layout
 }
 
 // Open opens what the recipe needs.
@@ -69,7 +72,7 @@ func sourceFeed(ctx context.Context, cfg config.Config, o Options, closers *[]fu
 	if cfg.Source.Streamed() {
 		return streamFeed(ctx, "source", cfg.Source, o, closers)
 	}
-	side, err := openNamed("source", cfg.Source, false, o, closers)
+	side, err := openNamed("source", cfg.Source, o.SourceLayout, false, o, closers)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +128,7 @@ func targetFeed(ctx context.Context, cfg config.Config, o Options, closers *[]fu
 	if cfg.Target.Streamed() {
 		return streamFeed(ctx, "target", cfg.Target, o, closers)
 	}
-	side, err := openNamed("target", cfg.Target, true, o, closers)
+	side, err := openNamed("target", cfg.Target, o.TargetLayout, true, o, closers)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/pipa-uda/pipa/crops"
+	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
@@ -48,18 +49,18 @@ func precomputedPairs(cfg config.Config, closers *[]func() error) (*loader.Rows,
 }
 
 func cutPairs(cfg config.Config, o Options, closers *[]func() error) (*loader.Rows, error) {
-	open := func(name string, c config.Data, unlabeled bool) (loader.Side, error) {
+	open := func(name string, c config.Data, custom *formats.Layout, unlabeled bool) (loader.Side, error) {
 		if c.Streamed() {
 			return loader.Side{}, fmt.Errorf("they cannot be cut from a %s that is a stream: precompute them (patch.pairs), or give the %s as a folder", name, name)
 		}
-		s, err := OpenSide(c, unlabeled, o.MaxPixels)
+		s, err := OpenSide(c, custom, unlabeled, o.MaxPixels)
 		if err != nil {
 			return loader.Side{}, err
 		}
 		*closers = append(*closers, s.Close)
 		return loader.Side{Images: s, Options: augmentation(c)}, nil
 	}
-	target, err := open("target", cfg.Target, true)
+	target, err := open("target", cfg.Target, o.TargetLayout, true)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func cutPairs(cfg config.Config, o Options, closers *[]func() error) (*loader.Ro
 	if cfg.Patch.Image == "target" {
 		return loader.Pairs(target.Images, draws, options)
 	}
-	source, err := open("source", cfg.Source, false)
+	source, err := open("source", cfg.Source, o.SourceLayout, false)
 	if err != nil {
 		return nil, err
 	}

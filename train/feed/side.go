@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/formats/layout"
 	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/train/config"
@@ -31,9 +32,21 @@ func precomputed(c config.Data) bool {
 	return err == nil
 }
 
+// layoutOf is a side's layout: custom, which a program brings, or where that is nil
+// the one that the configuration names.
+func layoutOf(c config.Data, custom *formats.Layout) (formats.Layout, error) {
+	if custom != nil {
+		return *custom, nil
+	}
+	if name, is := config.IsCustom(c.Format); is {
+		return formats.Layout{}, &config.ValueError{Field: "format", Value: c.Format, Want: "the program that has the layout " + name + " to pass it: it is not one of pipa's"}
+	}
+	return formats.Named(c.Format)
+}
+
 // OpenSide opens a side's folder, whose images may declare maxPixels; 0 means
-// raster.MaxPixels.
-func OpenSide(c config.Data, unlabeled bool, maxPixels int) (*Side, error) {
+// raster.MaxPixels. custom is the program's layout; nil is that which c names.
+func OpenSide(c config.Data, custom *formats.Layout, unlabeled bool, maxPixels int) (*Side, error) {
 	if precomputed(c) {
 		d, err := shards.Open(c.Dir)
 		if err != nil {
@@ -45,7 +58,7 @@ func OpenSide(c config.Data, unlabeled bool, maxPixels int) (*Side, error) {
 		}
 		return &Side{images, nil, d, d.Close}, nil
 	}
-	l, err := formats.Named(c.Format)
+	l, err := layoutOf(c, custom)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +74,9 @@ func OpenSide(c config.Data, unlabeled bool, maxPixels int) (*Side, error) {
 }
 
 // Describe is a side's classes, and whether the samples of a split have labels,
-// without reading any.
-func Describe(c config.Data, split string) (classes []string, labeled bool, err error) {
+// without reading any. A split that the side does not have is a
+// *[layout.SplitError], but where none has labels.
+func Describe(c config.Data, custom *formats.Layout, split string) (classes []string, labeled bool, err error) {
 	if precomputed(c) {
 		d, err := shards.Open(c.Dir)
 		if err != nil {
@@ -70,12 +84,15 @@ func Describe(c config.Data, split string) (classes []string, labeled bool, err 
 		}
 		return d.Header().Classes, d.Header().Labeled, d.Close()
 	}
-	l, err := formats.Named(c.Format)
+	l, err := layoutOf(c, custom)
 	if err != nil {
 		return nil, false, err
 	}
 	s, err := l.Split(split)
-	return l.Classes, err == nil && s.Labeled(), nil
+	if err != nil && !slices.ContainsFunc(l.Splits, layout.Split.Labeled) {
+		return l.Classes, false, nil
+	}
+	return l.Classes, s.Labeled(), err
 }
 
 // SameClasses fails, saying how they differ, unless both sides have the same
@@ -104,8 +121,8 @@ func augmentation(c config.Data) augment.Options {
 }
 
 // openNamed opens a side for a feed of this name.
-func openNamed(name string, c config.Data, unlabeled bool, o Options, closers *[]func() error) (*Side, error) {
-	side, err := OpenSide(c, unlabeled, o.MaxPixels)
+func openNamed(name string, c config.Data, custom *formats.Layout, unlabeled bool, o Options, closers *[]func() error) (*Side, error) {
+	side, err := OpenSide(c, custom, unlabeled, o.MaxPixels)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/config"
@@ -16,10 +17,11 @@ import (
 
 // EvalOptions say what to evaluate.
 type EvalOptions struct {
-	Teacher   bool   // the teacher instead of the student
-	Format    string // the target's; empty means the run's
-	Dir       string // the target's folder; empty, with no format, means the run's
-	Split     string // empty means the run's
+	Teacher   bool            // the teacher instead of the student
+	Format    string          // the target's; empty means the run's
+	Layout    *formats.Layout // the target's instead of Format's, where a program brings one
+	Dir       string          // the target's folder; empty, with no format, means the run's
+	Split     string          // empty means the run's
 	Device    torch.Device
 	Inference config.Inference // how the network sees the images; the run's is Config.Eval.Inference()
 	MaxPixels int              // the most that an image of a folder may declare; 0 means raster.MaxPixels
@@ -33,6 +35,12 @@ func Evaluate(ctx context.Context, lib *torch.Lib, t Trained, o EvalOptions) (*R
 		return nil, err
 	}
 	target := t.Config.Target
+	if o.Layout != nil {
+		o.Format = config.Custom(o.Layout.Name)
+		if o.Dir == "" {
+			o.Dir = target.Dir
+		}
+	}
 	if o.Format != "" {
 		target.Format, target.Dir = o.Format, o.Dir
 	} else if o.Dir != "" {
@@ -48,7 +56,7 @@ func Evaluate(ctx context.Context, lib *torch.Lib, t Trained, o EvalOptions) (*R
 		if err != nil {
 			return err
 		}
-		set, err := OpenLabeled(target, t.State.Classes, o.MaxPixels)
+		set, err := OpenLabeled(target, o.Layout, t.State.Classes, o.MaxPixels)
 		if err != nil {
 			return err
 		}
@@ -67,8 +75,9 @@ func Evaluate(ctx context.Context, lib *torch.Lib, t Trained, o EvalOptions) (*R
 // ErrNoTarget is returned where there is nothing to evaluate on.
 var ErrNoTarget = errors.New("there is no target to evaluate on")
 
-// OpenLabeled opens what a network of these classes is scored on.
-func OpenLabeled(target config.Data, classes []string, maxPixels int) (*feed.Side, error) {
+// OpenLabeled opens what a network of these classes is scored on. layout is the
+// program's; nil is that which the target names.
+func OpenLabeled(target config.Data, layout *formats.Layout, classes []string, maxPixels int) (*feed.Side, error) {
 	if !target.Given() {
 		return nil, ErrNoTarget
 	}
@@ -77,7 +86,7 @@ func OpenLabeled(target config.Data, classes []string, maxPixels int) (*feed.Sid
 			return nil, fmt.Errorf("%s dataset: %w", target.Format, err)
 		}
 	}
-	set, err := feed.OpenSide(target, false, maxPixels)
+	set, err := feed.OpenSide(target, layout, false, maxPixels)
 	if err != nil {
 		return nil, err
 	}

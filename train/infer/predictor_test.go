@@ -23,7 +23,7 @@ func untrained(t *testing.T, s *torch.Scope, set ...string) *network.Network {
 	if err := s.Lib().Seed(1); err != nil {
 		t.Fatal(err)
 	}
-	a, err := network.Of(traintest.Config(t, set...).Network)
+	a, err := network.Of(traintest.Config(t, set...).Network, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,17 +50,18 @@ type Phase struct {
 }
 
 // New works out the plan of a configuration that is valid but for the places of
-// data, for a number of classes. No data and no weights are read. The phases are
+// data, for a number of classes and what a program brings, which the configuration
+// names. No data and no weights are read. The phases are
 // run on the CPU at three small sizes with what libtorch allocates counted, and
 // extrapolated: activations grow with the pixels, attention and the patch
 // contrast with their square. The crops of a pair are taken to overlap in full
 // and to be confident everywhere, which is the most they can ask for. A GPU's
 // libraries add their workspaces, typically 0.5 to 1 GB.
-func New(ctx context.Context, lib *torch.Lib, cfg config.Config, classes int) (*Plan, error) {
-	if err := check(cfg); err != nil {
+func New(ctx context.Context, lib *torch.Lib, cfg config.Config, classes int, custom method.Custom) (*Plan, error) {
+	if err := check(cfg, custom.Encoder); err != nil {
 		return nil, err
 	}
-	cfg.Network.Weights = ""
+	cfg.Network.Weights, cfg.Network.Init = "", ""
 	if cfg.Threads > 0 {
 		if err := lib.SetThreads(cfg.Threads); err != nil {
 			return nil, err
@@ -68,7 +69,7 @@ func New(ctx context.Context, lib *torch.Lib, cfg config.Config, classes int) (*
 	}
 	p := &Plan{}
 	err := lib.Run(torch.CPU, func(root *torch.Scope) error {
-		m, err := method.New(root, cfg, classes)
+		m, err := method.New(root, cfg, classes, custom)
 		if err != nil {
 			return err
 		}
@@ -92,7 +93,7 @@ func New(ctx context.Context, lib *torch.Lib, cfg config.Config, classes int) (*
 }
 
 // check validates a configuration whose data need not be there yet.
-func check(cfg config.Config) error {
+func check(cfg config.Config, custom network.Encoder) error {
 	for _, dir := range []*string{&cfg.Source.Dir, &cfg.Target.Dir, &cfg.Network.Weights} {
 		if *dir == "" {
 			*dir = "any"
@@ -101,7 +102,7 @@ func check(cfg config.Config) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	a, err := network.Of(cfg.Network)
+	a, err := network.Of(cfg.Network, custom)
 	if err != nil {
 		return err
 	}

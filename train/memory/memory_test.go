@@ -24,13 +24,13 @@ func TestPlanForetellsTheMemory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := traintest.Config(t, append([]string{"source.batch=1", "target.batch=1", "patch.batch=1", "source.crop=[256, 256]", "target.crop=[256, 256]", "patch.crop=288", "patch.negatives=400", "network.dims=[16, 32, 40, 64]", "network.channels=32"}, set...)...)
-			plan, err := New(t.Context(), lib, cfg, 19)
+			plan, err := New(t.Context(), lib, cfg, 19, method.Custom{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			var phases []measured
 			err = lib.Run(torch.CPU, func(root *torch.Scope) error {
-				m, err := method.New(root, cfg, 19)
+				m, err := method.New(root, cfg, 19, method.Custom{})
 				if err != nil {
 					return err
 				}
@@ -67,7 +67,7 @@ func TestPlanNeedsNeitherDataNorWeights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := New(t.Context(), traintest.Lib(t), cfg, 19)
+	plan, err := New(t.Context(), traintest.Lib(t), cfg, 19, method.Custom{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestPlanNeedsNeitherDataNorWeights(t *testing.T) {
 		t.Errorf("parameters %+v", plan.Parameters)
 	}
 	cfg.Source.Batch = 0
-	if _, err := New(t.Context(), traintest.Lib(t), cfg, 19); err == nil || !strings.Contains(err.Error(), "batch") {
+	if _, err := New(t.Context(), traintest.Lib(t), cfg, 19, method.Custom{}); err == nil || !strings.Contains(err.Error(), "batch") {
 		t.Errorf("no batch: %v", err)
 	}
 }

@@ -21,7 +21,8 @@
 //
 // and at two scales source_detail, mixed_detail and masked_detail, the detail's
 // own. A new loss on source images is a file like pixel.go, which makes its head
-// and computes its terms, and a line in [New]. Heads are a student's tensors
+// and computes its terms, and a line in [New]; or, of a program outside this module,
+// a [Loss] in [Custom] (docs/extending.md). Heads are a student's tensors
 // outside backbone and decode_head: whoever predicts passes them over.
 //
 // The contrasts have two ways, as the paper describes them and as the released

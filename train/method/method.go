@@ -30,15 +30,18 @@ type Method struct {
 	group   *torch.Group   // the ranks that train together; nil is this process alone
 	reducer *torch.Reducer // of the student's gradients
 
-	sourceLosses []sourceLoss // beside the cross entropy, in their order
+	sourceLosses []SourceLoss // beside the cross entropy, in their order
 	patch        *patchContrast
 }
 
 // New makes and initializes a method in scope. The initialization draws from the
 // default generator.
-func New(scope *torch.Scope, cfg config.Config, classes int) (*Method, error) {
-	architecture, err := network.Of(cfg.Network)
+func New(scope *torch.Scope, cfg config.Config, classes int, custom Custom) (*Method, error) {
+	architecture, err := network.Of(cfg.Network, custom.Encoder)
 	if err != nil {
+		return nil, err
+	}
+	if err := custom.check(cfg); err != nil {
 		return nil, err
 	}
 	m := &Method{cfg: cfg, classes: classes, root: scope, StudentStore: nn.NewStore(scope)}
@@ -64,6 +67,13 @@ func New(scope *torch.Scope, cfg config.Config, classes int) (*Method, error) {
 	}
 	if distance != nil {
 		m.sourceLosses = append(m.sourceLosses, distance)
+	}
+	for _, spec := range custom.Losses {
+		l, err := spec.New(heads.Sub("loss_heads").Sub(spec.Name()), m.Student, classes)
+		if err != nil {
+			return nil, fmt.Errorf("loss %s: %w", spec.Name(), err)
+		}
+		m.sourceLosses = append(m.sourceLosses, l)
 	}
 	if cfg.Patch.Weight > 0 {
 		m.patch = newPatchContrast(heads, cfg, m.Student, classes)

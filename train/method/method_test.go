@@ -67,7 +67,7 @@ func step(t *testing.T, s *torch.Scope, cfg config.Config, change func(m *Method
 	if err := s.Lib().Seed(7); err != nil {
 		t.Fatal(err)
 	}
-	m, err := New(s, cfg, classes)
+	m, err := New(s, cfg, classes, Custom{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ type another struct {
 	weight float64
 }
 
-func (l another) terms(_ *Step, p sourcePass) ([]loss.Term, error) {
+func (l another) Terms(_ *Step, p SourcePass) ([]loss.Term, error) {
 	last := p.Features[len(p.Features)-1]
 	return []loss.Term{{Name: l.name, Value: l.head.Forward(last).Mul(1).Mean().Add(3), Weight: l.weight}}, nil
 }
@@ -205,7 +205,7 @@ func TestALossNeedsNoOtherPlace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := network.Of(cfg.Network)
+		a, err := network.Of(cfg.Network, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +237,7 @@ func TestTwoLossesHaveTwoNames(t *testing.T) {
 func TestALossThatIsNotANumberIsAnError(t *testing.T) {
 	torchtest.Run(t, func(s *torch.Scope) {
 		cfg := everyLoss(t, "pixel.weight=1e300") // overflows float32
-		m, err := New(s, cfg, classes)
+		m, err := New(s, cfg, classes, Custom{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -254,7 +254,7 @@ func TestTheLastPhaseHasALoss(t *testing.T) {
 	for name, r := range recipes {
 		torchtest.Run(t, func(s *torch.Scope) {
 			cfg := everyLoss(t, r.set...)
-			m, err := New(s, cfg, classes)
+			m, err := New(s, cfg, classes, Custom{})
 			if err != nil {
 				t.Fatal(err)
 			}

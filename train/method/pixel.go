@@ -36,7 +36,7 @@ func newPixelContrast(heads nn.Path, c config.Pixel, s model.Shape, classes int)
 	return p
 }
 
-func (p *pixelContrast) terms(st *Step, in sourcePass) ([]loss.Term, error) {
+func (p *pixelContrast) Terms(st *Step, in SourcePass) ([]loss.Term, error) {
 	c := st.cfg.Pixel
 	contrast := loss.PixelContrast{Temperature: c.Temperature, BaseTemperature: c.BaseTemperature, MaxSamples: c.MaxSamples, MaxViews: c.MaxViews, IgnoreAsClass: p.ignoreAsClass, Group: st.group}
 	logits := in.Closest.Logits

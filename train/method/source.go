@@ -8,26 +8,26 @@ import (
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
-// A sourcePass is the student's pass of training of source images.
-type sourcePass struct {
+// A SourcePass is the student's pass of training of source images.
+type SourcePass struct {
 	Images
 	network.Pass
 }
 
-// A sourceLoss has terms of its own in the source's phase, beside the cross
-// entropy.
-type sourceLoss interface {
-	terms(st *Step, p sourcePass) ([]loss.Term, error)
+// A SourceLoss has terms of its own in the source's phase, beside the cross
+// entropy. Of several ranks, each computes its share ([Step.Group]).
+type SourceLoss interface {
+	Terms(st *Step, p SourcePass) ([]loss.Term, error)
 }
 
 // source is the supervised part: cross entropy, and what else is learnt from
 // source images in the same pass.
 func (st *Step) source(c *torch.Scope) ([]loss.Term, error) {
 	images := st.in.Source.in(c)
-	p := sourcePass{images, st.Student.Train(images.Image, st.draws.SourceBox)}
+	p := SourcePass{images, st.Student.Train(images.Image, st.draws.SourceBox)}
 	terms := p.Supervise("source", images.Label, nil)
 	for _, l := range st.sourceLosses {
-		more, err := l.terms(st, p)
+		more, err := l.Terms(st, p)
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +53,7 @@ func newFeatureDistance(e model.EncoderSpec, frozen, student *nn.Store) (*featur
 	return &featureDistance{encoder}, nil
 }
 
-func (f *featureDistance) terms(st *Step, p sourcePass) ([]loss.Term, error) {
+func (f *featureDistance) Terms(st *Step, p SourcePass) ([]loss.Term, error) {
 	c := st.cfg.FeatureDistance
 	distance := loss.FeatureDistance{Classes: c.Classes, Ratio: c.Ratio, Labels: st.classes, Group: st.group}
 	image := st.Student.Whole(p.Image)

@@ -78,7 +78,7 @@ type BadLossError struct {
 }
 
 func (e BadLossError) Error() string {
-	return fmt.Sprintf("loss %s is %v; the last checkpoint is good: try a lower optimizer.lr in a new run, or on_bad_loss=skip", e.Loss, e.Value)
+	return fmt.Sprintf("loss %s is %v", e.Loss, e.Value)
 }
 
 // backward adds the gradients of the terms' sum and notes their values. A term

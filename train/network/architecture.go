@@ -16,10 +16,19 @@ type Architecture struct {
 	config  config.Network // what is left of it: the scales, and how they are computed
 }
 
-// Of is the architecture that a configuration names. A name that there is not is
-// a [config.ValueError].
-func Of(c config.Network) (Architecture, error) {
-	encoder, err := encoderOf(c)
+// An Encoder is one that a program brings. A run's configuration has its name, as
+// network.encoder: custom:NAME, and is continued and used with an encoder of the
+// same name alone: what else decides its numbers, such as sizes, belongs in it.
+type Encoder interface {
+	model.EncoderSpec
+	Name() string
+}
+
+// Of is the architecture that a configuration names, with the program's encoder
+// where it names one; nil is none. A name that there is not is a
+// [config.ValueError].
+func Of(c config.Network, custom Encoder) (Architecture, error) {
+	encoder, err := encoderOf(c, custom)
 	if err != nil {
 		return Architecture{}, err
 	}
@@ -33,7 +42,16 @@ func Encoders() []string {
 	return []string{"mit", "mit-b0", "mit-b1", "mit-b2", "mit-b3", "mit-b4", "mit-b5", "resnet50", "resnet101"}
 }
 
-func encoderOf(c config.Network) (model.EncoderSpec, error) {
+func encoderOf(c config.Network, custom Encoder) (model.EncoderSpec, error) {
+	if custom != nil {
+		if want := config.Custom(custom.Name()); c.Encoder != want {
+			return nil, &config.ValueError{Field: "network.encoder", Value: c.Encoder, Want: want + ", which the program passes"}
+		}
+		return custom, nil
+	}
+	if name, is := config.IsCustom(c.Encoder); is {
+		return nil, &config.ValueError{Field: "network.encoder", Value: c.Encoder, Want: "the program that has the encoder " + name + " to pass it: it is not one of pipa's"}
+	}
 	switch {
 	case c.Encoder == "mit":
 		if len(c.Dims) != 4 || len(c.Depths) != 4 {

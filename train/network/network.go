@@ -159,6 +159,9 @@ func (n *Network) Reset() {
 // student has are heads of its losses, which only training needs.
 var parts = []string{"backbone.", "decode_head."}
 
+// Parts are what the names of a network's parameters begin with.
+func Parts() []string { return slices.Clone(parts) }
+
 // IsHead reports whether a student's parameter is one of a loss, not of its network.
 func IsHead(name string) bool {
 	return !slices.ContainsFunc(parts, func(p string) bool { return strings.HasPrefix(name, p) })

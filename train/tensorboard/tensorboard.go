@@ -26,15 +26,28 @@ import (
 type Log struct{ f *os.File }
 
 // Open starts a new event file in dir. TensorBoard reads all of a
-// folder's files in the order of their names; steps that a resumed run repeats
-// appear again with the same values.
+// folder's files in the order of their names, which begin with the time; this one
+// is the last, whatever the clock says.
 func Open(dir string, now time.Time) (*Log, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "localhost"
 	}
 	// Who made the run may have put a link or a pipe where the file will be.
-	name := fmt.Sprintf("events.out.tfevents.%010d.%s.%d", now.Unix(), host, os.Getpid())
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open TensorBoard events: %w", err)
+	}
+	named := func(seconds int64) string {
+		return fmt.Sprintf("events.out.tfevents.%010d.%s.%d", seconds, host, os.Getpid())
+	}
+	name := named(now.Unix())
+	for _, e := range entries {
+		var earlier int64
+		if _, err := fmt.Sscanf(e.Name(), "events.out.tfevents.%d.", &earlier); err == nil && e.Name() > name {
+			name = named(earlier + 1)
+		}
+	}
 	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o644)
 	if errors.Is(err, unix.ELOOP) {
 		return nil, fmt.Errorf("open TensorBoard events: %s is a link, which is not followed: remove it", filepath.Join(dir, name))
@@ -73,6 +86,18 @@ func (l *Log) Write(now time.Time, step int, scalars map[string]float64) error {
 	return l.record(now, step, func(e []byte) []byte {
 		e = protowire.AppendTag(e, 5, protowire.BytesType) // Event.summary
 		return protowire.AppendBytes(e, summary)
+	})
+}
+
+// Restart says that the run goes on from a step: readers drop what earlier files
+// have of it and of later ones (tensorboard/backend/event_processing/
+// event_accumulator.py, _CheckForRestartAndMaybePurge).
+func (l *Log) Restart(now time.Time, step int) error {
+	return l.record(now, step, func(e []byte) []byte {
+		session := protowire.AppendTag(nil, 1, protowire.VarintType) // SessionLog.status
+		session = protowire.AppendVarint(session, 1)                 // START
+		e = protowire.AppendTag(e, 7, protowire.BytesType)           // Event.session_log
+		return protowire.AppendBytes(e, session)
 	})
 }
 

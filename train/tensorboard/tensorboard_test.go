@@ -2,6 +2,7 @@ package tensorboard
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -137,5 +138,37 @@ func TestEventsAreNotWrittenThroughALink(t *testing.T) {
 	}
 	if _, err := Open(dir, now); err == nil {
 		t.Error("a pipe is opened")
+	}
+}
+
+// TestARestartIsTheLastFile: it says SessionLog.START at its step, in a file that is
+// read after all others, even where the clock went back.
+func TestARestartIsTheLastFile(t *testing.T) {
+	dir, now := t.TempDir(), time.Unix(1700000000, 0)
+	later := filepath.Join(dir, "events.out.tfevents.1700000900.a.1")
+	if err := os.WriteFile(later, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	log, err := Open(dir, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(log.Restart(now, 40), log.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if name := log.f.Name(); name <= later {
+		t.Errorf("the file is %s", name)
+	}
+	data, err := os.ReadFile(log.f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := 16 + binary.LittleEndian.Uint64(data) // the version
+	event := fields(t, data[first+12:len(data)-4])
+	if step, _ := protowire.ConsumeVarint(event[2]); step != 40 {
+		t.Errorf("step %d", step)
+	}
+	if status, _ := protowire.ConsumeVarint(fields(t, event[7])[1]); status != 1 {
+		t.Errorf("status %d, want 1, which is START", status)
 	}
 }

@@ -14,6 +14,10 @@ type Teacher struct {
 	teacher, student []*torch.Tensor
 	scope            *torch.Scope
 	momentum         float64
+
+	// Trained says that the teacher begins as one that has been trained, which
+	// follows its student by the whole momentum from the first step on.
+	Trained bool
 }
 
 // NewTeacher pairs the parameters of a teacher's store with their namesakes of
@@ -36,8 +40,16 @@ func NewTeacher(scope *torch.Scope, teacher, student *nn.Store, momentum float64
 // as the last step left it: at iteration 0 the teacher becomes a copy, later
 //
 //	teacher = a·teacher + (1-a)·student,  a = min(1 - 1/(iteration+1), momentum)
+//
+// A [Teacher.Trained] one stays what it is at iteration 0, and a is the momentum.
 func (t *Teacher) Update(iteration int) error {
 	a := min(1-1/float64(iteration+1), t.momentum)
+	switch {
+	case t.Trained && iteration == 0: // there was no step yet to follow
+		return nil
+	case t.Trained:
+		a = t.momentum
+	}
 	return t.scope.NoGrad(func(c *torch.Scope) error {
 		if iteration == 0 {
 			for i, teacher := range t.teacher {

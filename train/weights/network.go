@@ -73,8 +73,9 @@ var published = []struct {
 // maxBlocks bounds a stage's blocks, which a name may say.
 const maxBlocks = 1000
 
-// describe says what tensors under pipa's names are of.
-func describe(f *safetensors.File, names string) Network {
+// Describe says what tensors under pipa's names are of; names says whose they were
+// in their file.
+func Describe(f *safetensors.File, names string) Network {
 	n := Network{Names: names, Encoder: "mit"}
 	// first is the first length of a tensor's shape, or 0.
 	first := func(name string) int {

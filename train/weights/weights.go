@@ -155,7 +155,7 @@ func find(raw *safetensors.File) (*File, error) {
 			return nil, err
 		}
 	}
-	f.Network = describe(f.Student, chosen[main].family.name)
+	f.Network = Describe(f.Student, chosen[main].family.name)
 	f.Network.Crop = detailCrop(raw.Metadata)
 	var odd []string
 	for _, s := range raw.Skipped {
