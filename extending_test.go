@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pipa-uda/pipa/fixtures/shared"
 )
 
 // A change is one of docs/extending.md, a patch in docs/extending.
@@ -156,7 +158,7 @@ func copyTree(t *testing.T) string {
 			return err
 		}
 		if e.IsDir() {
-			if slices.Contains([]string{".git", "bin", "build", "dist", "demo"}, path) {
+			if slices.Contains([]string{".git", "bin", "build", "dist", "demo"}, path) || e.Name() == "node_modules" {
 				return filepath.SkipDir
 			}
 			return os.MkdirAll(filepath.Join(dir, path), 0o755)
@@ -195,14 +197,11 @@ func (c change) test(t *testing.T, tree string, args ...string) (out []byte, err
 func goIn(t *testing.T, tree string, args ...string) ([]byte, error) {
 	t.Helper()
 	cmd := exec.Command("go", args...)
-	cmd.Dir, cmd.Env = tree, os.Environ()
-	if os.Getenv("PIPA_TORCH") == "" { // which the tests look for above their own folders
-		lib, err := filepath.Abs(filepath.Join("build", "libpipatorch.so"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Env = append(cmd.Env, "PIPA_TORCH="+lib)
+	backend, err := shared.Backend() // which the tests look for above their own folders
+	if err != nil {
+		t.Fatal(err)
 	}
+	cmd.Dir, cmd.Env = tree, append(os.Environ(), "PIPA_TORCH="+backend)
 	return cmd.CombinedOutput()
 }
 
