@@ -167,8 +167,9 @@ func unmendable(err error) bool {
 		unpaired  *config.UnpairedError
 		setup     *train.SetupError
 		varying   *feed.VaryingError
+		library   *torch.TrustError
 	)
-	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &value, &unpaired, &setup, &varying} {
+	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &value, &unpaired, &setup, &varying, &library} {
 		if errors.As(err, target) {
 			return true
 		}
@@ -190,6 +191,7 @@ func advice(err error) string {
 		differing  *stats.ExistsError
 		unreadable *stats.ReadError
 		stale      *stats.StaleError
+		library    *torch.TrustError
 	)
 	switch {
 	case errors.As(err, &exists) && exists.Folder:
@@ -214,6 +216,8 @@ func advice(err error) string {
 		return "write them anew with: pipa stats FORMAT DIR --force"
 	case errors.As(err, &stale):
 		return fmt.Sprintf("write them anew with: pipa stats %s %s --force", stale.Layout.Spelling(), stale.Dir)
+	case errors.As(err, &library):
+		return fmt.Sprintf("build one of your own with \"make torch\", copy it where only you can write, or, if nobody else has written it: chmod go-w %s", library.Path)
 	}
 	return trainAdvice(err)
 }
