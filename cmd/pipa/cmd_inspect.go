@@ -22,7 +22,7 @@ func inspectCommand() *cli.Command {
 		Usage:       "what a stream, file or dataset holds",
 		ArgsUsage:   "[FILE-OR-DIR]",
 		Description: "Reads it to its end, checks every row, and prints schema, history, sizes and classes.\n\n   pipa inspect pairs",
-		Flags:       []cli.Flag{limitFlag(), jsonFlag(), progressFlag()},
+		Flags:       []cli.Flag{limitFlag(), jsonFlag(), progressFlag(), stallFlag()},
 		Action:      action(inspectOptionsOf, runInspect),
 	}
 }

@@ -21,7 +21,7 @@ func mergeCommand() *cli.Command {
 		ArgsUsage: "DIR",
 		Description: "Re-hashes every shard and row against its sidecar, and writes the manifest. A damaged or missing shard\n" +
 			"is named, and made again by the next pipa precompute.\n\n   pipa merge pairs",
-		Flags:  []cli.Flag{jsonFlag(), progressFlag()},
+		Flags:  []cli.Flag{jsonFlag(), progressFlag(), stallFlag()},
 		Action: action(mergeOptionsOf, runMerge),
 	}
 }

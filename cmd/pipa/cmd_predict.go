@@ -62,7 +62,7 @@ func predictCommand() *cli.Command {
 		}, inferenceFlags()...), append([]cli.Flag{
 			splitFlag(), limitFlag(),
 			&cli.IntFlag{Name: "batch", Value: 4, Usage: "at most this `NUMBER` of rows in a record batch; fewer where images are large"},
-			workersFlag(), maxPixelsFlag(), forceFlag(), progressFlag(),
+			workersFlag(), maxPixelsFlag(), forceFlag(), progressFlag(), stallFlag(),
 		}, badFlags()...)...),
 		Action: action(predictOptionsOf, runPredict),
 	}

@@ -21,7 +21,7 @@ func verifyCommand() *cli.Command {
 		Usage:       "re-hash every file and row of sharded datasets",
 		ArgsUsage:   "DIR…",
 		Description: "Names every damaged file, and the row; exit code 3 where there is any.\n\n   pipa verify pairs",
-		Flags:       []cli.Flag{progressFlag()},
+		Flags:       []cli.Flag{progressFlag(), stallFlag()},
 		Action:      action(verifyOptionsOf, runVerify),
 	}
 }

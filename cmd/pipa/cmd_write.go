@@ -37,7 +37,7 @@ func writeCommand() *cli.Command {
 			workersFlag(),
 			&cli.IntFlag{Name: "shard-size", Value: 256, Usage: "begin a new file after this many `MEBIBYTES`"},
 			&cli.IntFlag{Name: "batch", Usage: "regroup the rows into record batches of this `NUMBER`", DefaultText: "as they come"},
-			limitFlag(), forceFlag(), jsonFlag(), progressFlag(),
+			limitFlag(), forceFlag(), jsonFlag(), progressFlag(), stallFlag(),
 		},
 		Action: action(writeOptionsOf, runWrite),
 	}

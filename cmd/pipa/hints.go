@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
-	"slices"
 	"syscall"
 
 	"github.com/pipa-uda/pipa/classmix"
@@ -98,29 +96,17 @@ func codeOf(err error) int {
 	return exitFailed
 }
 
-// wrongNames are the system's reasons that stay: a name that leads nowhere, or
-// where it may not.
-var wrongNames = []syscall.Errno{
-	syscall.ENOENT, syscall.ENOTDIR, syscall.EISDIR, syscall.EEXIST, syscall.ENOTEMPTY, syscall.EACCES, syscall.EPERM,
-	syscall.EROFS, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EINVAL, syscall.ENXIO, syscall.ENODEV, syscall.EXDEV,
-}
-
 // passing reports whether an error may be gone the next time.
 func passing(err error) bool {
 	var unfinished *precompute.UnfinishedError
 	var device *torch.OpError // which may be out of memory, or have lost another rank
-	if errors.As(err, &unfinished) || errors.As(err, &device) || errors.Is(err, files.ErrInUse) || errors.Is(err, files.ErrFault) {
+	if errors.As(err, &unfinished) || errors.As(err, &device) || errors.Is(err, files.ErrInUse) {
 		return true
 	}
 	if status := storage.Status(err); status != 0 {
 		return status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout
 	}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return !slices.Contains(wrongNames, errno)
-	}
-	var network net.Error
-	return errors.As(err, &network)
+	return files.Passing(err)
 }
 
 // badData reports whether an error says that data are not what they were, or
@@ -144,7 +130,7 @@ func unmendable(err error) bool {
 		}
 	}
 	var (
-		errno     syscall.Errno // one of wrongNames, as passing comes first
+		errno     syscall.Errno // one that stays, as passing comes first
 		link      *files.LinkError
 		format    *pipeline.FormatError
 		batch     *pipeline.BatchSizeError
