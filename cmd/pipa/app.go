@@ -16,7 +16,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-func main() { os.Exit(run(os.Args)) }
+func main() {
+	crashByAbort()
+	os.Exit(run(os.Args))
+}
 
 // run is the whole program; it returns the exit code.
 func run(args []string) int {
