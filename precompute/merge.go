@@ -69,8 +69,9 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (s
 		return fail(&UnfinishedError{Unfinished: unfinished, Shards: p.Shards, Err: errors.Join(bad...)})
 	}
 	rows, damaged := 0, 0
+	agreed := shards.Agree(p.Kind)
 	for s, shard := range made {
-		err := storage.VerifyShard(ctx, folder, shard)
+		err := storage.VerifyShard(ctx, folder, shard, agreed)
 		if files.Passing(err) {
 			return fail(err)
 		}
