@@ -228,8 +228,10 @@ func syncTree(dir string) error {
 // outlive a power cut: each is synced into the one above.
 func MkdirAll(dir string) error {
 	dir = filepath.Clean(dir)
-	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+	if info, err := Stat(dir); err == nil && info.IsDir() {
 		return nil
+	} else if Passing(err) {
+		return err
 	}
 	parent := filepath.Dir(dir)
 	if parent == dir {
@@ -240,7 +242,7 @@ func MkdirAll(dir string) error {
 	}
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		// Another process may have made it in between.
-		if info, statErr := os.Stat(dir); statErr != nil || !info.IsDir() {
+		if info, statErr := Stat(dir); statErr != nil || !info.IsDir() {
 			return err
 		}
 	}
