@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +51,27 @@ func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	answer.Body = &received{answer.Body, x}
+	if answer.StatusCode == http.StatusOK && r.URL.Query().Has("list-type") {
+		return listing(answer)
+	}
+	return answer, nil
+}
+
+// listing is an answer that is to list objects. The client takes any XML for a list, and
+// that of a portal or a proxy for one that is empty.
+func listing(answer *http.Response) (*http.Response, error) {
+	body := bufio.NewReaderSize(answer.Body, 1<<10)
+	head, err := body.Peek(1 << 10)
+	if err == io.EOF {
+		err = nil // it is short
+	}
+	if err != nil || !bytes.Contains(head, []byte("<ListBucketResult")) {
+		return nil, errors.Join(fmt.Errorf("the answer of %s is not a list of objects", answer.Request.URL.Host), err, answer.Body.Close())
+	}
+	answer.Body = struct {
+		io.Reader
+		io.Closer
+	}{body, answer.Body}
 	return answer, nil
 }
 

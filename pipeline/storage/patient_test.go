@@ -194,6 +194,23 @@ func TestAStoreIsNotWaitedForWithoutEnd(t *testing.T) {
 			err:  "read s3://bucket/x: it breaks off after 1015808 of 1048576 bytes: store has been silent for 1m0s",
 		},
 		{
+			name: "a portal in the store's place",
+			before: func(n int, w http.ResponseWriter, _ *http.Request, _ *stage) bool {
+				if n == 1 {
+					_, _ = io.WriteString(w, "<html>sign in</html>")
+				}
+				return n == 1
+			},
+			do: func(f Folder) error {
+				list, err := f.ReadDir(".")
+				if err == nil && (len(list) != 1 || list[0].Name() != "x") {
+					err = fmt.Errorf("it lists %v", list)
+				}
+				return err
+			},
+			takes: 200 * time.Millisecond, requests: []string{"GET", "GET"},
+		},
+		{
 			name: "a body that is cut and never goes on",
 			before: func(n int, w http.ResponseWriter, r *http.Request, x *stage) bool {
 				if n == 1 {
