@@ -43,7 +43,7 @@ var enduring = []job{
 	{name: "verify", script: `pipa verify $IN/pairs && pipa verify $IN/parquet`},
 	{name: "view", script: `pipa view $IN/pairs -o $OUT/x.png --force`},
 	{name: "predict", script: `pipa predict $IN/run gta:$IN/data/gta --max-bad 100% --write labels --out $OUT/predicted --force`, slow: true},
-	{name: "eval", script: `pipa eval $IN/run --target $IN/data/cityscapes --json > $OUT/scores.json`, slow: true},
+	{name: "eval", script: `pipa eval $IN/run --target $IN/data/cityscapes --confusion $OUT/confusion.png --force`, slow: true},
 	{name: "train", script: train, again: `if [ -e $OUT/run/config.yaml ]; then pipa train --resume --out $OUT/run; else ` + train + `; fi`, slow: true},
 }
 
