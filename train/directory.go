@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/pipa-uda/pipa/formats/stats"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
@@ -19,8 +20,21 @@ const (
 	metricsFile = "metrics.jsonl"
 	scoresFile  = "scores.jsonl" // of the student during the run and at its end
 	resultFile  = "result.json"
-	lockFile    = ".lock" // stays where a run was begun
+	badFile     = "bad.jsonl" // samples that were left out
+	lockFile    = ".lock"     // stays where a run was begun
 )
+
+// leftOutFile lists what a rank has left out.
+func leftOutFile(rank int) string {
+	if rank == 0 {
+		return badFile
+	}
+	return fmt.Sprintf("bad-%d.jsonl", rank)
+}
+
+// spareStatistics is where class statistics lie that cannot lie in their dataset's
+// folder: beside the run.
+func spareStatistics(run string) string { return filepath.Clean(run) + "." + stats.File }
 
 // Why a run cannot be begun or resumed where it is asked for, in a
 // [DirectoryError].
@@ -149,7 +163,7 @@ func holdsRun(o Options) (bool, error) {
 	if exists {
 		return true, nil
 	}
-	for _, name := range []string{config.File, metricsFile, scoresFile, resultFile, checkpoint.Dir, panelsDir} {
+	for _, name := range []string{config.File, metricsFile, scoresFile, resultFile, badFile, checkpoint.Dir, panelsDir} {
 		if _, err := os.Lstat(filepath.Join(o.Out, name)); err == nil {
 			return false, &DirectoryError{o.Out, fmt.Errorf("%s is there, and %w", name, ErrOccupied)}
 		}

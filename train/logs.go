@@ -13,6 +13,7 @@ import (
 
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train/checkpoint"
+	"github.com/pipa-uda/pipa/train/feed"
 	"github.com/pipa-uda/pipa/train/infer"
 	"github.com/pipa-uda/pipa/train/method"
 	"github.com/pipa-uda/pipa/train/tensorboard"
@@ -192,3 +193,19 @@ func (l *lineLog) write(v any) error {
 }
 
 func (l *lineLog) close() error { return l.f.Close() }
+
+// listLeftOut lists the samples that are left out, once there are any.
+func (t *trainer) listLeftOut() error {
+	run, name, kept := t.options.Out, leftOutFile(t.options.Launch.Rank), -1
+	if t.options.Resume {
+		kept = 0 // all: their lines have no iteration
+	}
+	return t.bad.List(func(l feed.LeftOut) error {
+		log, err := openLines(run, name, kept) // and closed after each: they are few
+		if err != nil {
+			return err
+		}
+		kept = 0
+		return errors.Join(log.write(l), log.close())
+	})
+}

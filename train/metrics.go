@@ -12,6 +12,7 @@ import (
 
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train/checkpoint"
+	"github.com/pipa-uda/pipa/train/feed"
 	"github.com/pipa-uda/pipa/train/infer"
 )
 
@@ -91,9 +92,24 @@ func decodeLines[T any](run, name string) ([]T, error) {
 	return out, nil
 }
 
-// ReadDigests returns what identifies a run's inputs, by feed; a run without a
-// checkpoint has none.
-func ReadDigests(run string) (map[string]string, error) {
+// readLeftOut returns what a rank has left out.
+func readLeftOut(run string, rank int) ([]feed.LeftOut, error) {
+	return decodeLines[feed.LeftOut](run, leftOutFile(rank))
+}
+
+// Inputs are what a run says of its data.
+type Inputs struct {
+	Digests map[string]string   // what identifies them, by feed; none without a checkpoint
+	Changes []checkpoint.Change // that were accepted
+	LeftOut []feed.LeftOut      // by rank 0
+}
+
+// ReadInputs returns what a run says of its data.
+func ReadInputs(run string) (Inputs, error) {
 	_, state, _, err := checkpoint.Latest(run)
-	return state.Data, err
+	if err != nil {
+		return Inputs{}, err
+	}
+	left, err := readLeftOut(run, 0)
+	return Inputs{state.Data, state.Changes, left}, err
 }

@@ -27,6 +27,9 @@ type Options struct {
 	// dataset whose broken file was mended. Checkpoints say so from then on.
 	AcceptChangedData bool
 	Workers           int // goroutines that prepare batches; 0 means 2
+	// MaxBad is how many samples that cannot be read may be left out: others are drawn
+	// in their place, and the run's directory lists them.
+	MaxBad feed.MaxBad
 	// MaxPixels bounds what an image of a folder may declare; 0 means raster.MaxPixels.
 	MaxPixels int
 	Device    torch.Device
@@ -34,6 +37,10 @@ type Options struct {
 	Stdin     io.Reader    // the source stream where the source's dir is "-"
 	Log       *slog.Logger
 	Progress  func(m Metrics, total int) // called with every line of metrics, on rank 0; nil is silent
+
+	// Counting is called while the source's class statistics are counted, on rank 0;
+	// nil is silent.
+	Counting func(done, total int)
 
 	// What a program brings of its own, instead of what cfg names or beside it. The
 	// run's configuration has the names, and the run is only resumed with the same.
@@ -161,16 +168,27 @@ func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg config.
 		}
 		return err
 	}
-	begin := func() (err error) {
+	bad := &feed.Bad{Most: o.MaxBad, Log: o.Log}
+	prepare := func() (err error) {
 		if o.Resume {
 			err = open()
 		} else if group.Rank() == 0 {
 			_, err = holdsRun(o)
 		}
-		if err != nil {
+		if err != nil || group.Rank() != 0 {
 			return err
 		}
-		if t, err = newTrainer(ctx, root, cfg, o); err != nil || !o.Resume {
+		return feed.Statistics{Spare: spareStatistics(o.Out), Workers: o.Workers, Progress: o.Counting, Log: o.Log, Bad: bad}.Count(ctx, cfg, o.SourceLayout, o.MaxPixels)
+	}
+	begin := func() (err error) {
+		if o.Resume {
+			before, err := readLeftOut(o.Out, o.Launch.Rank)
+			if err != nil {
+				return err
+			}
+			bad.Resume(before)
+		}
+		if t, err = newTrainer(ctx, root, cfg, o, bad); err != nil || !o.Resume {
 			return err
 		}
 		return t.restore()
@@ -180,8 +198,10 @@ func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg config.
 			err = errors.Join(err, t.feeds.Close())
 		}
 	}()
-	if err := together(root, group, begin); err != nil {
-		return nil, err
+	for _, do := range []func() error{prepare, begin} {
+		if err := together(root, group, do); err != nil {
+			return nil, err
+		}
 	}
 	// A new run's folder is made once nothing is left that can be known to be wrong:
 	// it would be in the way of the run that is right.
@@ -189,6 +209,9 @@ func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg config.
 		if err := together(root, group, open); err != nil {
 			return nil, err
 		}
+	}
+	if err := t.listLeftOut(); err != nil {
+		return nil, err
 	}
 	end, err := t.join(group)
 	if err != nil {
@@ -255,6 +278,7 @@ func (t *trainer) loop(ctx context.Context) (result *infer.Result, err error) {
 	if t.group.Rank() != 0 {
 		return result, nil
 	}
+	result.Changes, result.LeftOut = t.changes, t.bad.Count()
 	return result, writeJSON(filepath.Join(t.options.Out, resultFile), result)
 }
 

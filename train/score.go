@@ -45,6 +45,7 @@ func (t *trainer) evaluate(ctx context.Context, target config.Data) (*infer.Resu
 		return nil, err
 	}
 	defer set.Close()
+	set.Bad = t.bad
 	return infer.Predictor{Net: t.method.Student, How: t.cfg.Eval.Inference()}.Score(ctx, t.root, t.group, set, nil)
 }
 

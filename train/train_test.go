@@ -400,11 +400,11 @@ func TestEveryRecipeTrains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	labels, err := stats.Count(t.Context(), d, 2, nil)
+	labels, err := stats.Count(t.Context(), d, 2, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stats.Write(counted, labels, false); err != nil {
+	if err := stats.In(counted).Write(labels, false); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {

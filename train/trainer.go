@@ -27,6 +27,7 @@ type trainer struct {
 	root      *torch.Scope
 	group     *torch.Group // the ranks that train together; nil is this process alone
 	feeds     *feed.Feeds
+	bad       *feed.Bad
 	names     []string   // of the classes
 	colors    [][3]uint8 // of the classes; nil where the source says none
 	scored    bool       // the target has labels to score on
@@ -40,9 +41,9 @@ type trainer struct {
 
 // newTrainer builds a run's networks, opens its data, and so finds out
 // what can be known before the first step. It talks to no other rank.
-func newTrainer(ctx context.Context, root *torch.Scope, cfg config.Config, o Options) (_ *trainer, err error) {
-	t := &trainer{cfg: cfg, options: o, lib: root.Lib(), root: root, window: newWindow()}
-	t.feeds, err = feed.Open(ctx, cfg, feed.Options{Workers: o.Workers, MaxPixels: o.MaxPixels, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks, Stdin: o.Stdin,
+func newTrainer(ctx context.Context, root *torch.Scope, cfg config.Config, o Options, bad *feed.Bad) (_ *trainer, err error) {
+	t := &trainer{cfg: cfg, options: o, bad: bad, lib: root.Lib(), root: root, window: newWindow()}
+	t.feeds, err = feed.Open(ctx, cfg, feed.Options{Workers: o.Workers, MaxPixels: o.MaxPixels, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks, Stdin: o.Stdin, Bad: bad, Statistics: spareStatistics(o.Out),
 		SourceLayout: o.SourceLayout, TargetLayout: o.TargetLayout})
 	if err != nil {
 		return nil, err

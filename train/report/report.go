@@ -13,8 +13,10 @@ import (
 
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
+	"github.com/pipa-uda/pipa/train/feed"
 	"github.com/pipa-uda/pipa/train/infer"
 )
 
@@ -37,6 +39,8 @@ type page struct {
 	Panels    []panel
 	Config    string
 	Digests   []digest
+	Changes   []checkpoint.Change // of the data
+	LeftOut   []feed.LeftOut
 }
 
 // maxCurves is far beyond the losses that there are.
@@ -110,13 +114,14 @@ func load(dir string) (*page, error) {
 	if p.Panels, err = panels(dir); err != nil {
 		return nil, err
 	}
-	digests, err := train.ReadDigests(dir)
+	inputs, err := train.ReadInputs(dir)
 	if err != nil {
 		return nil, err
 	}
-	for name, value := range digests {
+	for name, value := range inputs.Digests {
 		p.Digests = append(p.Digests, digest{name, value})
 	}
+	p.Changes, p.LeftOut = inputs.Changes, inputs.LeftOut
 	slices.SortFunc(p.Digests, func(a, b digest) int { return strings.Compare(a.Name, b.Name) })
 	return p, nil
 }
