@@ -184,8 +184,9 @@ func unmendable(err error) bool {
 		unpaired  *config.UnpairedError
 		setup     *train.SetupError
 		varying   *feed.VaryingError
+		seen      *infer.SizeError
 	)
-	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &another, &value, &unpaired, &setup, &varying} {
+	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &another, &value, &unpaired, &setup, &varying, &seen} {
 		if errors.As(err, target) {
 			return true
 		}

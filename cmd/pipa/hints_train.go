@@ -20,6 +20,7 @@ func trainAdvice(err error) string {
 		device   *train.DeviceError
 		varying  *feed.VaryingError
 		large    *infer.MemoryError
+		seen     *infer.SizeError
 		changed  *train.ChangedDataError
 		score    *train.ScoreError
 	)
@@ -47,7 +48,9 @@ func trainAdvice(err error) string {
 		return "with --resume"
 	case errors.As(err, &device):
 		return deviceAdvice(device)
-	case errors.As(err, &large):
+	case errors.As(err, &seen) && seen.Windows:
+		return "pass a smaller --resize, or smaller --scales"
+	case errors.As(err, &large), errors.As(err, &seen):
 		return "pass a smaller --resize, or see it in parts with --window HEIGHTxWIDTH"
 	case errors.Is(err, infer.ErrNoTarget):
 		return "give one (--target FORMAT:DIR)"

@@ -61,7 +61,7 @@ func Evaluate(ctx context.Context, lib *torch.Lib, t Trained, o EvalOptions) (*R
 			return err
 		}
 		defer set.Close()
-		r, err = Predictor{net, o.Inference}.Score(ctx, s, nil, set, o.Progress)
+		r, err = Predictor{Net: net, How: o.Inference}.Score(ctx, s, nil, set, o.Progress)
 		return err
 	})
 	if err != nil {
@@ -143,8 +143,12 @@ func (p Predictor) Score(ctx context.Context, root *torch.Scope, group *torch.Gr
 
 // count adds what is predicted of a sample to a confusion.
 func (p Predictor) count(root *torch.Scope, confusion *eval.Confusion, sample pipeline.Sample) error {
+	w := sample.Label.Width()
 	return root.NoGrad(func(s *torch.Scope) error {
-		label := s.Wrap(sample.Label.Pix(), 1, sample.Label.Height(), sample.Label.Width()).ToDevice(s.Device()).To(torch.Int64)
-		return confusion.Add(p.scores(s, sample.Image).Argmax(1, false), label)
+		return p.visit(s, sample.Image, func(s *torch.Scope, y int, scores *torch.Tensor) error {
+			n := scores.Dim(2)
+			label := s.Wrap(sample.Label.Pix()[y*w:(y+n)*w], 1, n, w).ToDevice(s.Device()).To(torch.Int64)
+			return confusion.Add(scores.Argmax(1, false), label)
+		})
 	})
 }
