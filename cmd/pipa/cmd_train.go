@@ -17,6 +17,7 @@ import (
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
 	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/logs"
 	"github.com/pipa-uda/pipa/train/memory"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/weights"
@@ -220,8 +221,8 @@ func counting(bar *progress) func(done, total int) {
 }
 
 // trainingProgress shows a line of metrics on the bar, or as a message without one.
-func trainingProgress(bar *progress) func(m train.Metrics, total int) {
-	return func(m train.Metrics, total int) {
+func trainingProgress(bar *progress) func(m logs.Metrics, total int) {
+	return func(m logs.Metrics, total int) {
 		if bar == nil {
 			slog.Info(fmt.Sprintf("%d/%d", m.Iteration, total), "losses", losses(m), "lr", fmt.Sprintf("%.2g", m.LR), "samples/s", fmt.Sprintf("%.2g", m.SamplesPerSecond))
 			return
@@ -275,7 +276,7 @@ func planText(p *memory.Plan) string {
 }
 
 // losses is a line of metrics' losses, by name.
-func losses(m train.Metrics) string {
+func losses(m logs.Metrics) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(m.Losses)) {
 		parts = append(parts, fmt.Sprintf("%s:%.3f", name, m.Losses[name]))

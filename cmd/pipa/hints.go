@@ -27,6 +27,7 @@ import (
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/feed"
 	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/rundir"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -153,7 +154,7 @@ func unmendable(err error) bool {
 	for _, sentinel := range []error{
 		fs.ErrNotExist, fs.ErrExist, fs.ErrPermission,
 		files.ErrIrregular, pipeline.ErrNotArrow, shards.ErrNoManifest, precompute.ErrTaken, torch.ErrNotFound,
-		train.ErrNoDirectory, infer.ErrNoTarget,
+		rundir.ErrNoDirectory, infer.ErrNoTarget,
 	} {
 		if errors.Is(err, sentinel) {
 			return true
