@@ -16,12 +16,17 @@ import (
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/precompute"
+	"github.com/pipa-uda/pipa/train/feed"
 	"github.com/urfave/cli/v2"
 )
 
+func maxBadFlag() cli.Flag {
+	return &cli.StringFlag{Name: "max-bad", Value: "0", Usage: "leave out up to `N or P%` samples that cannot be read; beyond that exit with 3"}
+}
+
 func badFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "max-bad", Value: "0", Usage: "leave out up to `N or P%` samples that cannot be read; beyond that exit with 3"},
+		maxBadFlag(),
 		&cli.StringFlag{Name: "bad-list", Usage: "write what was left out, one JSON object a line, to `FILE`"},
 	}
 }
@@ -55,6 +60,11 @@ func badOptionsOf(c *cli.Context) (badOptions, error) {
 		return o, usagef("--out and --bad-list are both %s: give each a name of its own", o.list)
 	}
 	return o, mayWrite("--bad-list", o.list, o.force)
+}
+
+// maxBad is how many a training may leave out.
+func (o badOptions) maxBad() feed.MaxBad {
+	return feed.MaxBad{Number: o.number, Percent: max(o.share, 0)}
 }
 
 // bad counts the samples a command leaves out.

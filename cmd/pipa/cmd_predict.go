@@ -50,6 +50,9 @@ func predictCommand() *cli.Command {
 			"Without --write they become a sample stream of pseudo-labels, each with its confidence: the share of\n" +
 			"its pixels whose probability reaches --threshold, by which \"pipa classmix\" weighs a target. Crops\n" +
 			"are best shown as they are, with --resize original.\n\n" +
+			"Photos may be as large as --max-pixels says. With --window memory grows with a photo's width and the\n" +
+			"window's height alone, beside about 10 bytes a pixel; without it the network sees at most 16 megapixels\n" +
+			"at once (docs/reliability.md).\n\n" +
 			"   pipa predict runs/pipa photos --write overlay,labels --out predicted\n" +
 			"   pipa predict runs/pipa cityscapes:data/cityscapes --split test --write ids --out submission\n" +
 			"   pipa read cityscapes data/cityscapes --unlabelled | pipa augment --crop 512x512 |\n" +

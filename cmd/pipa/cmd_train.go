@@ -4,18 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
 	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/logs"
 	"github.com/pipa-uda/pipa/train/memory"
 	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/weights"
 	"github.com/urfave/cli/v2"
 )
 
@@ -26,6 +31,7 @@ type trainOptions struct {
 	accept      bool // data that have changed
 	workers     int
 	maxPixels   int
+	bad         badOptions
 	launch      torch.Launch // this process's place among others
 	device      string
 	json        bool
@@ -48,7 +54,9 @@ func trainCommand() *cli.Command {
 			"holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An\n" +
 			"interrupt saves the state first. Sides may be given as FORMAT:DIR, a custom dataset as folder:MAP.yaml; \"-\" is a\n" +
 			"stream on standard input. Several processes, started by torchrun, srun or Kubeflow, share each batch\n" +
-			"(docs/ranks.md).\n\n" +
+			"(docs/ranks.md). Class statistics that the recipe draws by are counted where there are none: into the\n" +
+			"source's folder, or beside the run where that cannot be written. What --max-bad leaves out is listed in\n" +
+			"the run's bad.jsonl.\n\n" +
 			"   pipa train --preset gta2cs-daformer-pipa --source data/gta --target data/cityscapes --out runs/pipa",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "preset", Usage: "a published recipe's `NAME`"},
@@ -57,13 +65,14 @@ func trainCommand() *cli.Command {
 			&cli.StringFlag{Name: "source", Usage: "the labeled side's `DIR`, stream (-), or precomputed dataset"},
 			&cli.StringFlag{Name: "target", Usage: "the unlabelled side's `DIR` or precomputed dataset"},
 			&cli.StringFlag{Name: "pairs", Usage: "a precomputed dataset of crop pairs, its `DIR`"},
+			&cli.StringFlag{Name: "stats", Usage: "the source's class statistics, a `FILE`, which is counted where it is not there", DefaultText: "in the source's folder"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the run's `DIR`"},
 			&cli.BoolFlag{Name: "resume", Usage: "continue the run in --out"},
 			&cli.BoolFlag{Name: "accept-changed-data", Usage: "continue it even if its data are others now; its checkpoints say so"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print batch shapes, parameters and the memory a step needs, and stop; needs no data"},
 			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run; the same as --set seed=SEED"},
 			&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Value: 2, Usage: "`NUMBER` of goroutines that prepare batches"},
-			maxPixelsFlag(), deviceFlag(), jsonFlag(), progressFlag(),
+			maxPixelsFlag(), maxBadFlag(), deviceFlag(), jsonFlag(), progressFlag(),
 		},
 		Action: action(trainOptionsOf, runTrain),
 	}
@@ -86,6 +95,9 @@ func trainOptionsOf(c *cli.Context) (o trainOptions, err error) {
 		return o, err
 	}
 	if o.config, err = configOptionsOf(c); err != nil {
+		return o, err
+	}
+	if o.bad, err = badOptionsOf(c); err != nil {
 		return o, err
 	}
 	if o.launch, err = torch.LaunchFrom(os.Getenv); err != nil {
@@ -114,6 +126,12 @@ func configOptionsOf(c *cli.Context) (o configOptions, err error) {
 			}
 			o.set = append(o.set, fmt.Sprintf("%s.dir=%q", side, dir)) // quoted, as "-" is a list in YAML
 		}
+	}
+	if s := c.String("stats"); s != "" {
+		if err := onThisMachine("--stats", s, "file"); err != nil {
+			return o, err
+		}
+		o.set = append(o.set, fmt.Sprintf("source.stats=%q", s))
 	}
 	if p := c.String("pairs"); p != "" {
 		o.set = append(o.set, fmt.Sprintf("patch.pairs=%q", p))
@@ -154,19 +172,20 @@ func runTrain(ctx context.Context, o trainOptions) error {
 	if err != nil {
 		return err
 	}
-	var bar *progress
-	if o.launch.Rank == 0 {
-		bar = o.display.bar("train", "it", cfg.Iterations)
-	}
 	said := context.AfterFunc(ctx, func() {
 		slog.Warn("stopping: the state is saved after this step; once more stops at once, without saving")
 	})
 	defer said()
+	var bar *progress
+	if o.launch.Rank == 0 {
+		bar = o.display.bar("train", "it", cfg.Iterations)
+	}
 	result, err := train.Run(ctx, lib, cfg, train.Options{
-		Out: o.out, Resume: o.resume, AcceptChangedData: o.accept, Workers: o.workers, MaxPixels: o.maxPixels, Device: device, Launch: o.launch,
-		Stdin: os.Stdin, Log: slog.Default(), Progress: trainingProgress(bar),
+		Out: o.out, Resume: o.resume, AcceptChangedData: o.accept, Workers: o.workers, MaxPixels: o.maxPixels, MaxBad: o.bad.maxBad(), Device: device, Launch: o.launch,
+		Stdin: os.Stdin, Log: slog.Default(), Counting: counting(bar), Progress: trainingProgress(bar),
 	})
 	bar.close()
+	err = misfitReport(err, filepath.Clean(o.out)+".misfit.txt")
 	if errors.Is(err, train.ErrInterrupted) {
 		return fmt.Errorf("%w; continue with: pipa train --resume --out %s", err, o.out)
 	}
@@ -179,15 +198,37 @@ func runTrain(ctx context.Context, o trainOptions) error {
 	return printText(eval.Table(result.Classes, []string{"student"}, []eval.Scores{result.Scores()}))
 }
 
+// misfitReport writes what is wrong with weights that do not fit to a file, where an
+// error's few lines do not say it all.
+func misfitReport(err error, file string) error {
+	misfit := (*weights.Misfit)(nil)
+	if !errors.As(err, &misfit) || len(misfit.Problems) < 2 {
+		return err
+	}
+	report := func(w io.Writer) error { _, err := io.WriteString(w, misfit.Report()); return err }
+	if failed := files.Write(file, true, report); failed != nil {
+		return errors.Join(err, failed)
+	}
+	return fmt.Errorf("%w\n%s lists them all", err, file)
+}
+
+// counting shows on a training's bar how many class statistics are counted before it.
+func counting(bar *progress) func(done, total int) {
+	return func(done, total int) {
+		bar.describe("class statistics")
+		bar.setOf(done, total)
+	}
+}
+
 // trainingProgress shows a line of metrics on the bar, or as a message without one.
-func trainingProgress(bar *progress) func(m train.Metrics, total int) {
-	return func(m train.Metrics, total int) {
+func trainingProgress(bar *progress) func(m logs.Metrics, total int) {
+	return func(m logs.Metrics, total int) {
 		if bar == nil {
 			slog.Info(fmt.Sprintf("%d/%d", m.Iteration, total), "losses", losses(m), "lr", fmt.Sprintf("%.2g", m.LR), "samples/s", fmt.Sprintf("%.2g", m.SamplesPerSecond))
 			return
 		}
 		bar.describe(losses(m))
-		bar.set(m.Iteration)
+		bar.setOf(m.Iteration, total)
 	}
 }
 
@@ -235,7 +276,7 @@ func planText(p *memory.Plan) string {
 }
 
 // losses is a line of metrics' losses, by name.
-func losses(m train.Metrics) string {
+func losses(m logs.Metrics) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(m.Losses)) {
 		parts = append(parts, fmt.Sprintf("%s:%.3f", name, m.Losses[name]))

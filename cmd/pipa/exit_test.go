@@ -138,6 +138,7 @@ var failing = map[string][]string{
 		"precompute samples --source gta:data/gta --report s3://bucket/x --out new", "precompute mix --source gta:data/gta --target gta:data/gta --crop 32x32 --report s3://bucket/x --out new",
 		"precompute pairs --source gta:data/gta --report s3://bucket/x --out new", "precompute --plan plan.json --out http://bucket/x",
 		"cat crops.arrow --out s3://bucket/x", "view crops.arrow --out s3://bucket/x",
+		"stats gta data/gta --stats s3://bucket/x", "stats gta data/gta --bad-list s3://bucket/x", "train --preset fixture-pipa --stats s3://bucket/x --out new",
 		"train --preset fixture-pipa --out s3://bucket/x", "train --config s3://bucket/x --out new", "train --preset fixture-pipa --source s3://bucket/x --out new",
 		"train --preset fixture-pipa --target gta:s3://bucket/x --out new", "train --preset fixture-pipa --pairs s3://bucket/x --out new", "train --preset fixture-pipa --set source.dir=s3://bucket/x --out new",
 		"eval s3://bucket/x", "eval run --target s3://bucket/x", "eval run --confusion s3://bucket/x",
@@ -156,6 +157,7 @@ var failing = map[string][]string{
 	"a stream or dataset that is damaged or cut": {
 		"augment cut.arrow", "classmix crops.arrow --target cut.arrow", "crops cut.arrow", "write new cut.arrow", "cat cut.arrow", "cat damaged", "cat damaged --shuffle",
 		"verify damaged", "verify cut", "verify table", "inspect damaged", "inspect cut", "view damaged", "write new table", "predict run cut.arrow",
+		"train --config tiny.yaml --source cut --target cityscapes:data/cityscapes --out new", "train --config tiny.yaml --source damaged --target cityscapes:data/cityscapes --out new", "eval run --target cut",
 	},
 	"an input that changed since it was planned": {"precompute --plan changed.json --out new"},
 	"another file that is damaged": {
@@ -167,6 +169,7 @@ var failing = map[string][]string{
 	"a pipe whose writer failed": {
 		"cut.arrow | augment", "cut.arrow | classmix --target crops.arrow", "cut.arrow | crops", "cut.arrow | write new", "cut.arrow | inspect", "cut.arrow | view",
 		"cut.arrow | cat -", "cut.arrow | predict run", "empty | inspect",
+		"empty | train --config tiny.yaml --source - --target cityscapes:data/cityscapes --out new",
 	},
 	"shards that are missing or damaged, when a plan's dataset is merged": {"merge half", "merge broken"},
 	"a folder in which another process works": {
@@ -345,8 +348,10 @@ func TestExitCodes(t *testing.T) {
 					t.Errorf("%s: pipa %s: left behind: %q, before %q", f.what, line, now, before)
 				}
 			}
-			if err := os.RemoveAll(filepath.Join(dir, "new")); err != nil {
-				t.Fatal(err)
+			for _, made := range []string{"new", "new.misfit.txt"} {
+				if err := os.RemoveAll(filepath.Join(dir, made)); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if err := os.Remove(filepath.Join(dir, "fresh/report.html")); err != nil && !errors.Is(err, os.ErrNotExist) {
 				t.Fatal(err)

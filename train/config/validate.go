@@ -85,6 +85,7 @@ func (c *Config) Validate() error {
 
 // together checks what sections ask of each other.
 func (c *Config) together(k *checker) {
+	k.that(c.Target.Stats == "", "target.stats", c.Target.Stats, "empty: classes are drawn in the source alone")
 	k.that(c.RareClasses.Temperature == 0 || !c.Source.Streamed(), "rare_classes.temperature", c.RareClasses.Temperature, "0 where the source is a stream: its order is given")
 	k.that(c.FeatureDistance.Weight == 0 || c.Network.Weights != "", "feature_distance.weight", c.FeatureDistance.Weight,
 		"network.weights set, or 0: the distance is to the features of ImageNet weights")

@@ -1,4 +1,8 @@
-package train
+// Package faults says why a run ends that does not end well, and what helps: where
+// the device failed, and where a loss is not a finite number.
+//
+//	err = faults.Explain(err, "runs/pipa")
+package faults
 
 import (
 	"errors"
@@ -63,14 +67,14 @@ var signs = []sign{
 	{"CUDA error", BrokenDevice},
 }
 
-// explain makes an error of a step or a score a [DeviceError] where the device
+// Explain makes an error of a step or a score a [DeviceError] where the device
 // failed, which says where the run stands.
-func (t *trainer) explain(err error) error {
+func Explain(err error, run string) error {
 	op := &torch.OpError{}
 	if !errors.As(err, &op) {
 		return err
 	}
-	failed := &DeviceError{Op: op, Fault: OutOfMemory, Run: t.options.Out}
+	failed := &DeviceError{Op: op, Fault: OutOfMemory, Run: run}
 	if !op.OutOfMemory() {
 		at := slices.IndexFunc(signs, func(s sign) bool { return strings.Contains(op.Message, s.says) })
 		if at < 0 {
@@ -78,7 +82,7 @@ func (t *trainer) explain(err error) error {
 		}
 		failed.Fault = signs[at].fault
 	}
-	if saved, listErr := checkpoint.List(t.options.Out); listErr == nil && len(saved) > 0 {
+	if saved, listErr := checkpoint.List(run); listErr == nil && len(saved) > 0 {
 		failed.Checkpoint = saved[len(saved)-1]
 	}
 	return failed
@@ -108,16 +112,17 @@ func (e *DivergedError) Error() string {
 }
 func (e *DivergedError) Unwrap() error { return e.BadLossError }
 
-// diverged explains a bad loss. A checkpoint of this very iteration has the network
+// Diverged explains a bad loss of a run at an iteration; skipping says that such steps
+// are skipped. A checkpoint of this very iteration has the network
 // that gives it; those before have given finite losses.
-func (t *trainer) diverged(bad method.BadLossError) error {
-	e := &DivergedError{BadLossError: bad, Skipping: t.cfg.OnBadLoss == "skip"}
-	all, err := checkpoint.List(t.options.Out)
+func Diverged(bad method.BadLossError, run string, iteration int, skipping bool) error {
+	e := &DivergedError{BadLossError: bad, Skipping: skipping}
+	all, err := checkpoint.List(run)
 	if err != nil {
 		return errors.Join(e, err)
 	}
 	for _, dir := range all {
-		if filepath.Base(dir) < checkpoint.Name(t.iteration) {
+		if filepath.Base(dir) < checkpoint.Name(iteration) {
 			e.Checkpoint = dir
 		}
 	}

@@ -1,6 +1,11 @@
-package train
+// Package rundir has the folder of a run: who may begin one in it or go on with the one
+// that it holds, and which files it has.
+//
+//	unlock, err := rundir.Dir{Path: "runs/pipa", Resume: true}.Open(cfg)
+package rundir
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -8,19 +13,44 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/pipa-uda/pipa/formats/stats"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/logs"
+	"github.com/pipa-uda/pipa/train/panels"
 )
 
-// The entries of a run directory, beside its configuration (config.File) and its
-// checkpoints (checkpoint.Dir).
+// The entries of a run directory, beside its configuration (config.File), its
+// checkpoints (checkpoint.Dir), its pictures (panels.Dir) and its logs.
 const (
-	metricsFile = "metrics.jsonl"
-	scoresFile  = "scores.jsonl" // of the student during the run and at its end
-	resultFile  = "result.json"
-	lockFile    = ".lock" // stays where a run was begun
+	ResultFile = "result.json"
+	lockFile   = ".lock" // stays where a run was begun
 )
+
+// A Dir is the folder of a run that is to be begun in it, or resumed.
+type Dir struct {
+	Path   string
+	Resume bool
+}
+
+// Statistics is where class statistics lie that cannot lie in their dataset's folder:
+// beside the run.
+func (d Dir) Statistics() string { return filepath.Clean(d.Path) + "." + stats.File }
+
+// WriteResult writes what a run ends with.
+func (d Dir) WriteResult(r *infer.Result) error {
+	path := filepath.Join(d.Path, ResultFile)
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return files.Write(path, true, func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
+}
 
 // Why a run cannot be begun or resumed where it is asked for, in a
 // [DirectoryError].
@@ -42,17 +72,17 @@ type DirectoryError struct {
 func (e *DirectoryError) Error() string { return fmt.Sprintf("run directory %s: %v", e.Dir, e.Err) }
 func (e *DirectoryError) Unwrap() error { return e.Err }
 
-// openRun creates the run directory, or checks that the one to resume was
+// Open creates the run directory, or checks that the one to resume was
 // made with the same configuration.
-func openRun(cfg config.Config, o Options) (unlock func(), err error) {
+func (d Dir) Open(cfg config.Config) (unlock func(), err error) {
 	// Before anything is made in it, and again once nobody else can begin there.
-	if _, err := holdsRun(o); err != nil {
+	if _, err := d.holdsRun(); err != nil {
 		return nil, err
 	}
-	if err := files.MkdirAll(o.Out); err != nil {
+	if err := files.MkdirAll(d.Path); err != nil {
 		return nil, fmt.Errorf("create run: %w", err)
 	}
-	release, err := files.Lock(o.Out, lockFile)
+	release, err := files.Lock(d.Path, lockFile)
 	if err != nil {
 		return nil, err
 	}
@@ -61,27 +91,27 @@ func openRun(cfg config.Config, o Options) (unlock func(), err error) {
 			release()
 		}
 	}()
-	exists, err := holdsRun(o)
+	exists, err := d.holdsRun()
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(o.Out, config.File)
+	path := filepath.Join(d.Path, config.File)
 	if exists {
-		for _, name := range []string{checkpoint.Dir, panelsDir} {
-			if err := inside(o.Out, name); err != nil {
+		for _, name := range []string{checkpoint.Dir, panels.Dir} {
+			if err := inside(d.Path, name); err != nil {
 				return nil, fmt.Errorf("open run: %w", err)
 			}
 		}
-		before, err := config.ResolveRun(o.Out, nil)
+		before, err := config.ResolveRun(d.Path, nil)
 		if err != nil {
 			return nil, fmt.Errorf("open run: %w", err)
 		}
 		if err := sameConfig(cfg, before); err != nil {
-			return nil, fmt.Errorf("resume %s: %w", o.Out, err)
+			return nil, fmt.Errorf("resume %s: %w", d.Path, err)
 		}
-		for _, dir := range []string{o.Out, filepath.Join(o.Out, checkpoint.Dir), filepath.Join(o.Out, panelsDir)} {
+		for _, dir := range []string{d.Path, filepath.Join(d.Path, checkpoint.Dir), filepath.Join(d.Path, panels.Dir)} {
 			if err := clearTemporary(dir); err != nil {
-				return nil, fmt.Errorf("resume %s: %w", o.Out, err)
+				return nil, fmt.Errorf("resume %s: %w", d.Path, err)
 			}
 		}
 	}
@@ -128,30 +158,36 @@ func inside(run, name string) error {
 	return f.Close()
 }
 
-// holdsRun reports whether Out holds the run that is to be resumed. It fails where
-// one is to be begun and Out holds it already, or files that it would replace.
-func holdsRun(o Options) (bool, error) {
-	if o.Out == "" {
+// Check fails where a run cannot be begun, or resumed, in the folder.
+func (d Dir) Check() error {
+	_, err := d.holdsRun()
+	return err
+}
+
+// holdsRun reports whether it holds the run that is to be resumed. It fails where
+// one is to be begun and it holds one already, or files that it would replace.
+func (d Dir) holdsRun() (bool, error) {
+	if d.Path == "" {
 		return false, ErrNoDirectory
 	}
-	_, err := files.ReadIn(o.Out, config.File)
+	_, err := files.ReadIn(d.Path, config.File)
 	exists := err == nil
 	switch {
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return false, fmt.Errorf("open run: %w", err)
-	case exists && !o.Resume && !hasBegun(o.Out):
+	case exists && !d.Resume && !hasBegun(d.Path):
 		return false, nil
-	case exists && !o.Resume:
-		return false, &DirectoryError{o.Out, ErrHoldsRun}
-	case !exists && o.Resume:
-		return false, &DirectoryError{o.Out, ErrNoRun}
+	case exists && !d.Resume:
+		return false, &DirectoryError{d.Path, ErrHoldsRun}
+	case !exists && d.Resume:
+		return false, &DirectoryError{d.Path, ErrNoRun}
 	}
 	if exists {
 		return true, nil
 	}
-	for _, name := range []string{config.File, metricsFile, scoresFile, resultFile, checkpoint.Dir, panelsDir} {
-		if _, err := os.Lstat(filepath.Join(o.Out, name)); err == nil {
-			return false, &DirectoryError{o.Out, fmt.Errorf("%s is there, and %w", name, ErrOccupied)}
+	for _, name := range []string{config.File, logs.MetricsFile, logs.ScoresFile, ResultFile, logs.LeftOutFile, checkpoint.Dir, panels.Dir} {
+		if _, err := os.Lstat(filepath.Join(d.Path, name)); err == nil {
+			return false, &DirectoryError{d.Path, fmt.Errorf("%s is there, and %w", name, ErrOccupied)}
 		}
 	}
 	return false, nil
@@ -164,12 +200,12 @@ func hasBegun(run string) bool {
 	if _, err := os.Lstat(filepath.Join(run, lockFile)); err != nil {
 		return true
 	}
-	for _, name := range []string{checkpoint.Dir, panelsDir, resultFile} {
+	for _, name := range []string{checkpoint.Dir, panels.Dir, ResultFile} {
 		if _, err := os.Lstat(filepath.Join(run, name)); err == nil {
 			return true
 		}
 	}
-	for _, name := range []string{metricsFile, scoresFile} {
+	for _, name := range []string{logs.MetricsFile, logs.ScoresFile} {
 		info, err := os.Lstat(filepath.Join(run, name))
 		if err == nil && info.Size() > 0 || err != nil && !errors.Is(err, os.ErrNotExist) {
 			return true

@@ -1,4 +1,4 @@
-package train
+package faults
 
 import (
 	"errors"
@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/pipa-uda/pipa/train/checkpoint"
-	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/method"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/traintest"
@@ -23,7 +22,6 @@ func TestAFailureOfTheDeviceSaysWhatHelps(t *testing.T) {
 		return nil
 	})
 	run := filepath.Join(t.TempDir(), "run")
-	tr := &trainer{options: Options{Out: run}}
 	for _, c := range []struct {
 		name  string
 		err   error
@@ -39,18 +37,18 @@ func TestAFailureOfTheDeviceSaysWhatHelps(t *testing.T) {
 	} {
 		var op *torch.OpError
 		var failed *DeviceError
-		if got := tr.explain(c.err); !errors.As(got, &op) || !errors.As(got, &failed) || failed.Fault != c.fault || !strings.Contains(got.Error(), c.want) || !strings.Contains(got.Error(), "no checkpoint yet") {
+		if got := Explain(c.err, run); !errors.As(got, &op) || !errors.As(got, &failed) || failed.Fault != c.fault || !strings.Contains(got.Error(), c.want) || !strings.Contains(got.Error(), "no checkpoint yet") {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
 	if err := os.MkdirAll(filepath.Join(run, checkpoint.Dir, "00000040"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if got := tr.explain(tooMuch); !strings.Contains(got.Error(), "00000040, is good") || !strings.Contains(got.Error(), "repeat[") {
+	if got := Explain(tooMuch, run); !strings.Contains(got.Error(), "00000040, is good") || !strings.Contains(got.Error(), "repeat[") {
 		t.Errorf("with a checkpoint: %v", got)
 	}
 	mistake := &torch.OpError{Op: "matmul", Message: "mat1 and mat2 shapes cannot be multiplied"}
-	if got := tr.explain(mistake); got != error(mistake) {
+	if got := Explain(mistake, run); got != error(mistake) {
 		t.Errorf("a mistake of ours became %v", got)
 	}
 }
@@ -59,14 +57,10 @@ func TestAFailureOfTheDeviceSaysWhatHelps(t *testing.T) {
 // and what is set already is not advised.
 func TestABadLossAdvisesWhatHelps(t *testing.T) {
 	run := t.TempDir()
-	cfg, err := config.Preset("fixture-pipa")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr := &trainer{cfg: cfg, options: Options{Out: run}, iteration: 8}
+	skipping := false
 	says := func(want string, not ...string) {
 		t.Helper()
-		text := tr.diverged(method.BadLossError{Loss: "source", Value: math.Inf(1)}).Error()
+		text := Diverged(method.BadLossError{Loss: "source", Value: math.Inf(1)}, run, 8, skipping).Error()
 		if !strings.Contains(text, want) {
 			t.Errorf("%q lacks %q", text, want)
 		}
@@ -83,6 +77,6 @@ func TestABadLossAdvisesWhatHelps(t *testing.T) {
 		}
 	}
 	says("00000004 is the last checkpoint whose losses are finite", "00000008")
-	tr.cfg.OnBadLoss = "skip"
+	skipping = true
 	says("the student has values that are not finite, so that no step can be skipped", "on_bad_loss=skip")
 }

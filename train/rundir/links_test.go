@@ -1,4 +1,4 @@
-package train
+package rundir
 
 import (
 	"os"
@@ -8,20 +8,19 @@ import (
 
 	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/logs"
 )
 
 // What a run is resumed from are files of its own folder: a link out of it is
 // neither read nor written through.
 func TestNoLinkLeadsOutOfARun(t *testing.T) {
-	text := map[string]string{config.File: "extends: fixture-pipa\n", metricsFile: `{"iteration":1}` + "\n", scoresFile: `{"iteration":1}` + "\n", checkpoint.StateFile: `{"version":1}` + "\n"}
-	log := func(name string) func(string) error {
-		return func(run string) error {
-			l, err := openLines(run, name, 5)
-			if err == nil {
-				err = l.close()
-			}
-			return err
+	text := map[string]string{config.File: "extends: fixture-pipa\n", logs.MetricsFile: `{"iteration":1}` + "\n", logs.ScoresFile: `{"iteration":1}` + "\n", checkpoint.StateFile: `{"version":1}` + "\n"}
+	log := func(run string) error {
+		l, err := logs.Open(run, 5, true)
+		if err == nil {
+			err = l.Close()
 		}
+		return err
 	}
 	for name, c := range map[string]struct {
 		file string
@@ -30,13 +29,13 @@ func TestNoLinkLeadsOutOfARun(t *testing.T) {
 		"its configuration": {config.File, func(run string) error { _, err := config.ResolveRun(run, nil); return err }},
 		"to read":           {config.File, func(run string) error { _, _, err := config.ReadRun(run); return err }},
 		"to resume": {config.File, func(run string) error {
-			_, err := openRun(config.Config{}, Options{Out: run, Resume: true})
+			_, err := (Dir{Path: run, Resume: true}).Open(config.Config{})
 			return err
 		}},
-		"its metrics":           {metricsFile, func(run string) error { _, err := ReadMetrics(run); return err }},
-		"its scores":            {scoresFile, func(run string) error { _, err := ReadScores(run); return err }},
-		"its metrics, to go on": {metricsFile, log(metricsFile)},
-		"its scores, to go on":  {scoresFile, log(scoresFile)},
+		"its metrics":           {logs.MetricsFile, func(run string) error { _, err := logs.ReadMetrics(run); return err }},
+		"its scores":            {logs.ScoresFile, func(run string) error { _, err := logs.ReadScores(run); return err }},
+		"its metrics, to go on": {logs.MetricsFile, log},
+		"its scores, to go on":  {logs.ScoresFile, log},
 		"a checkpoint's state":  {checkpoint.StateFile, func(run string) error { _, err := checkpoint.Read(run); return err }},
 	} {
 		t.Run(name, func(t *testing.T) {

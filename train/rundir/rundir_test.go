@@ -1,4 +1,4 @@
-package train
+package rundir
 
 import (
 	"errors"
@@ -10,6 +10,8 @@ import (
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/logs"
+	"github.com/pipa-uda/pipa/train/panels"
 )
 
 func TestARunDirectoryHasOneOwner(t *testing.T) {
@@ -18,15 +20,15 @@ func TestARunDirectoryHasOneOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	unlock, err := openRun(cfg, Options{Out: dir})
+	unlock, err := (Dir{Path: dir}).Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openRun(cfg, Options{Out: dir, Resume: true}); !errors.Is(err, files.ErrInUse) || !strings.Contains(err.Error(), "in use by process") {
+	if _, err := (Dir{Path: dir, Resume: true}).Open(cfg); !errors.Is(err, files.ErrInUse) || !strings.Contains(err.Error(), "in use by process") {
 		t.Errorf("a second owner: %v", err)
 	}
 	unlock()
-	if unlock, err = openRun(cfg, Options{Out: dir, Resume: true}); err != nil {
+	if unlock, err = (Dir{Path: dir, Resume: true}).Open(cfg); err != nil {
 		t.Fatal(err)
 	}
 	unlock()
@@ -39,11 +41,11 @@ func TestARunWritesInItsOwnFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{checkpoint.Dir, panelsDir} {
+	for _, name := range []string{checkpoint.Dir, panels.Dir} {
 		for to, outside := range map[string]bool{"..": true, t.TempDir(): true, "moved": false, "nowhere": false} {
 			t.Run(name+" in "+to, func(t *testing.T) {
 				dir := t.TempDir()
-				unlock, err := openRun(cfg, Options{Out: dir})
+				unlock, err := (Dir{Path: dir}).Open(cfg)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -51,7 +53,7 @@ func TestARunWritesInItsOwnFolder(t *testing.T) {
 				if err := errors.Join(os.Mkdir(filepath.Join(dir, "moved"), 0o755), os.Symlink(to, filepath.Join(dir, name))); err != nil {
 					t.Fatal(err)
 				}
-				unlock, err = openRun(cfg, Options{Out: dir, Resume: true})
+				unlock, err = (Dir{Path: dir, Resume: true}).Open(cfg)
 				if outside != (err != nil) || outside && !strings.Contains(err.Error(), "a link leads out of "+dir) {
 					t.Errorf("opened with %v", err)
 				}
@@ -69,13 +71,13 @@ func TestARunReplacesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{metricsFile, scoresFile, resultFile, checkpoint.Dir, panelsDir} {
+	for _, name := range []string{logs.MetricsFile, logs.ScoresFile, ResultFile, checkpoint.Dir, panels.Dir} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := os.WriteFile(filepath.Join(dir, name), []byte("mine"), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := openRun(cfg, Options{Out: dir}); err == nil || !strings.Contains(err.Error(), name+" is there, and it does not belong to a run") {
+			if _, err := (Dir{Path: dir}).Open(cfg); err == nil || !strings.Contains(err.Error(), name+" is there, and it does not belong to a run") {
 				t.Errorf("opened with %v", err)
 			}
 			if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
@@ -88,7 +90,7 @@ func TestARunReplacesNothing(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, config.File), []byte("seed: 1\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := openRun(cfg, Options{Out: dir}); !errors.Is(err, ErrHoldsRun) {
+		if _, err := (Dir{Path: dir}).Open(cfg); !errors.Is(err, ErrHoldsRun) {
 			t.Errorf("opened with %v", err)
 		}
 	})
@@ -97,16 +99,16 @@ func TestARunReplacesNothing(t *testing.T) {
 		other := cfg
 		other.Optimizer.LR = 1
 		for _, c := range []config.Config{other, cfg} {
-			unlock, err := openRun(c, Options{Out: dir})
+			unlock, err := (Dir{Path: dir}).Open(c)
 			if err != nil {
 				t.Fatal(err)
 			}
 			unlock()
 		}
-		if err := os.WriteFile(filepath.Join(dir, metricsFile), []byte("{}\n"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, logs.MetricsFile), []byte("{}\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := openRun(cfg, Options{Out: dir}); !errors.Is(err, ErrHoldsRun) {
+		if _, err := (Dir{Path: dir}).Open(cfg); !errors.Is(err, ErrHoldsRun) {
 			t.Errorf("opened over a step with %v", err)
 		}
 	})
@@ -115,7 +117,7 @@ func TestARunReplacesNothing(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, ".lock"), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		unlock, err := openRun(cfg, Options{Out: dir})
+		unlock, err := (Dir{Path: dir}).Open(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

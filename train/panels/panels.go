@@ -1,4 +1,5 @@
-package train
+// Package panels draws what a step sees, for a run's panels/.
+package panels
 
 import (
 	"context"
@@ -16,18 +17,18 @@ import (
 	"github.com/pipa-uda/pipa/train/feed"
 )
 
-// panelsDir holds the pictures of steps.
-const panelsDir = "panels"
+// Dir is the folder of a run that holds the pictures of steps.
+const Dir = "panels"
 
-// drawPanel writes a step's picture: its samples, and below them the crop pairs
-// with their overlap.
-func (t *trainer) drawPanel(ctx context.Context, rows []pipeline.Sample, b feed.Batch) error {
+// Draw writes the picture of a run's step: its samples, and below them the crop pairs
+// with their overlap. header has the samples' classes and their colors.
+func Draw(ctx context.Context, run string, iteration int, header pipeline.Header, rows []pipeline.Sample, b feed.Batch) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx) // the step is done, and is saved where ctx has ended
 	size := raster.Size{Height: rows[0].Image.Height(), Width: rows[0].Image.Width()}
-	header := pipeline.Header{Kind: pipeline.KindSample, Seed: t.cfg.Seed, Classes: t.names, Colors: t.colors, Datasets: []string{""}, Size: size, Labeled: true}
+	header.Kind, header.Datasets, header.Size, header.Labeled = pipeline.KindSample, []string{""}, size, true
 	read := func(_ context.Context, i int) (pipeline.Sample, error) { return rows[i], nil }
 	sheet, err := view.Sheet(ctx, pipeline.Generate(ctx, header, len(rows), 4, 1, read, nil), view.Options{Columns: 2, Width: 256})
 	if err != nil {
@@ -42,11 +43,11 @@ func (t *trainer) drawPanel(ctx context.Context, rows []pipeline.Sample, b feed.
 		}
 		sheets = append(sheets, pairs)
 	}
-	dir := filepath.Join(t.options.Out, panelsDir)
+	dir := filepath.Join(run, Dir)
 	if err := files.MkdirAll(dir); err != nil {
 		return fmt.Errorf("draw panel: %w", err)
 	}
-	return files.Write(filepath.Join(dir, fmt.Sprintf("%08d.png", t.iteration)), true, func(w io.Writer) error { return png.Encode(w, stack(sheets)) })
+	return files.Write(filepath.Join(dir, fmt.Sprintf("%08d.png", iteration)), true, func(w io.Writer) error { return png.Encode(w, stack(sheets)) })
 }
 
 // copyPairs is a batch of its own for a consumer that releases it.

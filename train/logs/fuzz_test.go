@@ -1,4 +1,4 @@
-package train
+package logs
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ func FuzzRunFiles(f *testing.F) {
 	f.Add([]byte(`{"iteration":1,"classes":["road"],"iou":[null]}` + "\n{"))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, name := range []string{checkpoint.StateFile, metricsFile, scoresFile} {
+		for _, name := range []string{checkpoint.StateFile, MetricsFile, ScoresFile} {
 			if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
 				t.Fatal(err)
 			}
