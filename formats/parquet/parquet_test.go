@@ -223,6 +223,27 @@ func TestLargePages(t *testing.T) {
 	}
 }
 
+// TestARowMayBeLargerThanABatch: 24 megapixels, as cameras make them.
+func TestARowMayBeLargerThanABatch(t *testing.T) {
+	h := header(pipeline.KindSample, raster.Size{}, true)
+	row := func(b *pipeline.Builder, i int) error {
+		s := sample(i, 8, 8, true)
+		s.Image, s.Label = raster.New(4000, 6000, 3), raster.New(4000, 6000, 1)
+		return b.AppendSample(s)
+	}
+	dir := filepath.Join(t.TempDir(), "out")
+	if _, err := Write(context.Background(), dir, stream(h, row, 1), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := Read(context.Background(), dir, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(arrowOf(t, s), arrowOf(t, stream(h, row, 1))) {
+		t.Error("the stream came back different")
+	}
+}
+
 func TestSameBytesForAnyWorkers(t *testing.T) {
 	var digests []string
 	for _, workers := range []int{1, 5} {
