@@ -258,7 +258,7 @@ func TestBuilderRefuses(t *testing.T) {
 			s.Image = raster.New(4, 6, 1)
 			return s
 		}(),
-		"no image":    {ID: "x", Dataset: "gta"},
+		"no image": {ID: "x", Dataset: "gta"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := pipeline.NewBuilder(h)
