@@ -26,9 +26,9 @@ func statsCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "stats",
 		Usage:     "count the class pixels of every label, for rare class sampling",
-		ArgsUsage: formatUsage,
+		ArgsUsage: datasetUsage,
 		Description: "Writes DAFormer's " + stats.File + " and its two companions into the dataset's folder, or reads\n" +
-			"them where they are there, and prints each class's frequency, probability and eligible files.\n" + formatHelp() +
+			"them where they are there, and prints each class's frequency, probability and eligible files.\n" + datasetHelp() +
 			"   pipa stats gta data/gta",
 		Flags: []cli.Flag{
 			splitFlag(), maxPixelsFlag(), workersFlag(),
@@ -52,8 +52,8 @@ func statsOptionsOf(c *cli.Context) (o statsOptions, err error) {
 	if err := onThisMachine("--out", o.dir, "folder"); err != nil {
 		return o, err
 	}
-	if o.dir == "" && strings.Contains(o.dataset.dir, "://") {
-		return o, usagef("%s is not on this machine: give a folder for the statistics, --out DIR", o.dataset.dir)
+	if o.dir == "" && strings.Contains(o.dataset.Dir, "://") {
+		return o, usagef("%s is not on this machine: give a folder for the statistics, --out DIR", o.dataset.Dir)
 	}
 	o.display, err = displayOf(c)
 	return o, err

@@ -8,15 +8,14 @@ import (
 	"fmt"
 	"io"
 	"sync"
-
-	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // The bounds of one message.
 const (
 	maxBody = 96 << 20 // of a record batch of several rows, or a dictionary
-	// maxRowBody is that of one row. The largest is a pair of crops: 8 bytes a pixel.
-	maxRowBody  = 8*raster.MaxPixels + 1<<20
+	// maxRowBody is that of one row. The largest is a pair of crops of
+	// raster.MaxPixels: 8 bytes a pixel.
+	maxRowBody  = 800_000_000 + 1<<20
 	maxMetadata = 4 << 20
 )
 
