@@ -136,12 +136,12 @@ func Brightness(image raster.Raster, factor float64) {
 	colorStep{brightness, float32(factor)}.run(image)
 }
 
-// Contrast scales the image towards or away from its mean grey.
+// Contrast scales the image towards or away from its mean gray.
 func Contrast(image raster.Raster, factor float64) {
 	colorStep{contrast, float32(factor)}.run(image)
 }
 
-// Saturation scales the image towards or away from grey.
+// Saturation scales the image towards or away from gray.
 func Saturation(image raster.Raster, factor float64) {
 	colorStep{saturation, float32(factor)}.run(image)
 }

@@ -104,8 +104,8 @@ func asClassMap(t *testing.T, l formats.Layout, split string, lb formats.Labels)
 	return b.String()
 }
 
-// greyOfRed rewrites SYNTHIA's labels as grey, which class maps read.
-func greyOfRed(t *testing.T, dir string, lb formats.Labels) {
+// grayOfRed rewrites SYNTHIA's labels as gray, which class maps read.
+func grayOfRed(t *testing.T, dir string, lb formats.Labels) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dir, filepath.Dir(lb.Files), "*.png"))
 	if err != nil || len(paths) == 0 {
@@ -120,14 +120,14 @@ func greyOfRed(t *testing.T, dir string, lb formats.Labels) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		grey := image.NewGray(m.Bounds())
+		gray := image.NewGray(m.Bounds())
 		for y := range m.Bounds().Dy() {
 			for x := range m.Bounds().Dx() {
 				red, _, _, _ := m.At(x, y).RGBA()
-				grey.SetGray(x, y, color.Gray{Y: uint8(red)})
+				gray.SetGray(x, y, color.Gray{Y: uint8(red)})
 			}
 		}
-		if err := os.WriteFile(path, encode(t, grey), 0o644); err != nil {
+		if err := os.WriteFile(path, encode(t, gray), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -160,7 +160,7 @@ func TestALayoutAsAClassMapIsTheSame(t *testing.T) {
 					want = append(want, label)
 				}
 				if lb.Encoding.Codec == labels.Red16 {
-					greyOfRed(t, dir, lb)
+					grayOfRed(t, dir, lb)
 				}
 				m, err := classmap.Parse([]byte(asClassMap(t, l, split, lb)))
 				if err != nil {

@@ -253,7 +253,7 @@ func TestBuilderRefuses(t *testing.T) {
 			s.Label = raster.New(4, 5, 1)
 			return s
 		}(),
-		"grey image": func() pipeline.Sample {
+		"gray image": func() pipeline.Sample {
 			s := pipelinetest.Sample(0, 4, 6, true)
 			s.Image = raster.New(4, 6, 1)
 			return s
