@@ -186,7 +186,7 @@ func (b *Builder) checkLabel(id string, label raster.Raster) error {
 func (b *Builder) AppendSample(s Sample) error { return b.appendSample(s, false) }
 
 func (b *Builder) appendSample(s Sample, inPlace bool) error {
-	if err := s.Validate(); err != nil {
+	if err := b.header.CheckSample(&s); err != nil {
 		return err
 	}
 	r, err := b.start(KindSample, s.ID, len(s.ID)+len(s.Split)+32, s.Image, s.Label)
@@ -224,7 +224,7 @@ func (r *row) sample(s *Sample) error {
 
 // AppendMix adds a row to a mix batch.
 func (b *Builder) AppendMix(m Mix) error {
-	if err := m.Validate(); err != nil {
+	if err := b.header.CheckMix(&m); err != nil {
 		return err
 	}
 	r, err := b.start(KindMix, m.ID, len(m.ID)+len(m.Split)+len(m.TargetID)+len(m.Classes)+48, m.Image, m.Label, m.Mask)
@@ -246,7 +246,7 @@ func (b *Builder) AppendMix(m Mix) error {
 func (b *Builder) AppendPair(p Pair) error { return b.appendPair(p, false) }
 
 func (b *Builder) appendPair(p Pair, inPlace bool) error {
-	if err := p.Validate(); err != nil {
+	if err := b.header.CheckPair(&p); err != nil {
 		return err
 	}
 	if err := b.checkLabel(p.ID, p.A.Label); err != nil {
