@@ -110,7 +110,7 @@ func isJPEG(data []byte) bool { return len(data) > 2 && data[0] == 0xFF && data[
 // of the image, though it may have 140 bytes. Encoders write 10 or so.
 const maxScans = 64
 
-// decodeJPEG converts as image/jpeg does: full-range YCbCr, or grey.
+// decodeJPEG converts as image/jpeg does: full-range YCbCr, or gray.
 func decodeJPEG(path string, data []byte) (raster.Raster, error) {
 	if n := bytes.Count(data, []byte{0xFF, 0xDA}); n > maxScans { // a scan's begin, which coded pixels never have
 		return raster.Raster{}, fmt.Errorf("decode %s: it has %d scans, at most %d are read: save it as a baseline JPEG", path, n, maxScans)

@@ -14,7 +14,7 @@ import (
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
-// TestJPEGImages: what image/jpeg decodes is what comes, grey as RGB.
+// TestJPEGImages: what image/jpeg decodes is what comes, gray as RGB.
 func TestJPEGImages(t *testing.T) {
 	rgb := image.NewRGBA(image.Rect(0, 0, 37, 23))
 	gray := image.NewGray(rgb.Bounds())
@@ -61,7 +61,7 @@ func TestJPEGImages(t *testing.T) {
 	}
 }
 
-// progressive is a grey JPEG of 8x8 pixels that a number of scans go over.
+// progressive is a gray JPEG of 8x8 pixels that a number of scans go over.
 func progressive(scans int) []byte {
 	segment := func(marker byte, data ...byte) []byte {
 		return append([]byte{0xFF, marker, 0, byte(len(data) + 2)}, data...)

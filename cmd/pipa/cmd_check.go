@@ -23,9 +23,9 @@ func checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "decode a whole dataset and list every problem",
-		ArgsUsage: formatUsage,
+		ArgsUsage: datasetUsage,
 		Description: "Reads every pair, its sizes, modes and ids. One line per problem, the counts last; exit code 3\n" +
-			"where there is any. " + formatHelp() +
+			"where there is any. " + datasetHelp() +
 			"   pipa check gta data/gta",
 		Flags:  []cli.Flag{splitFlag(), unlabeledFlag(), maxPixelsFlag(), workersFlag(), jsonFlag(), progressFlag()},
 		Action: action(checkOptionsOf, runCheck),

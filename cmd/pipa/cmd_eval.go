@@ -48,7 +48,7 @@ func evalCommand() *cli.Command {
 			"   pipa eval runs/pipa/checkpoints/* --window 1024x1024 --stride 512x512 --flip\n" +
 			"   pipa eval latest.pth --teacher --target cityscapes:data/cityscapes",
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "target", Usage: "the dataset, `DIR` or FORMAT:DIR", DefaultText: "the run's"},
+			&cli.StringFlag{Name: "target", Usage: "the `DATASET`: FORMAT:DIR, MAP.yaml, or DIR, of the run's format", DefaultText: "the run's"},
 			&cli.StringFlag{Name: "split", Usage: "`SPLIT`: train, val or test", DefaultText: "the run's"},
 			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrices, each label's pixels by prediction, as a PNG `FILE`"},
 		}, append(inferenceFlags(), maxPixelsFlag(), forceFlag(), jsonFlag(), progressFlag())...),
@@ -66,10 +66,9 @@ func evalOptionsOf(c *cli.Context) (o evalOptions, err error) {
 			return o, err
 		}
 	}
-	if err := localDataset("--target", c.String("target")); err != nil {
+	if o.format, o.dir, err = sideOf("--target", c.String("target")); err != nil {
 		return o, err
 	}
-	o.format, o.dir = splitFormat(c.String("target"))
 	if o.confusion != "" {
 		if err := mayWrite("--confusion", o.confusion, o.force); err != nil {
 			return o, err

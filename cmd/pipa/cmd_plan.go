@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/formats"
@@ -75,12 +74,12 @@ type jobCommand struct {
 }
 
 func jobCommands() []jobCommand {
-	source := &cli.StringFlag{Name: "source", Usage: "`FORMAT:DIR` of the images, as in gta:data/gta, or folder:MAP.yaml"}
+	source := &cli.StringFlag{Name: "source", Usage: "the `DATASET` of the images: FORMAT:DIR, as in gta:data/gta, DIR or MAP.yaml"}
 	return []jobCommand{
 		{"samples", "samples, as they are or resized and cropped", "samples --source gta:data/gta --resize 720x1280 --crop 640x640 --cat-max-ratio 0.75", pipeline.KindSample,
 			append([]cli.Flag{source, splitFlag(), unlabeledFlag()}, augmentFlags()...)},
 		{"mix", "ClassMix images of a source and a target", "mix --source gta:data/gta --resize 720x1280 --target cityscapes:data/cityscapes --target-resize 512x1024 --crop 512x512", pipeline.KindMix,
-			append([]cli.Flag{source, &cli.StringFlag{Name: "target", Usage: "`FORMAT:DIR` of the images that are mixed in"}, splitFlag(),
+			append([]cli.Flag{source, &cli.StringFlag{Name: "target", Usage: "the `DATASET` of the images that are mixed in"}, splitFlag(),
 				&cli.StringFlag{Name: "target-resize", Usage: "scale the target to fit `HEIGHTxWIDTH`", DefaultText: "as --resize"}}, augmentFlags()...)},
 		{"pairs", "overlapping crop pairs, of images or of ClassMix images", "pairs --source cityscapes:data/cityscapes --unlabelled --epochs 4", pipeline.KindPair,
 			append(append([]cli.Flag{source, splitFlag(), unlabeledFlag()}, mixedPairFlags()...), cropFlags()...)},
@@ -91,7 +90,7 @@ func jobCommands() []jobCommand {
 // patch.image=mixed.
 func mixedPairFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "target", Usage: "`FORMAT:DIR` of images that the source is mixed into first: pairs are of these"},
+		&cli.StringFlag{Name: "target", Usage: "the `DATASET` of images that the source is mixed into first: pairs are of these"},
 		&cli.StringFlag{Name: "resize", Usage: "with --target: scale the source to fit `HEIGHTxWIDTH`"},
 		&cli.StringFlag{Name: "target-resize", Usage: "with --target: scale the target to fit `HEIGHTxWIDTH`", DefaultText: "as --resize"},
 		&cli.StringFlag{Name: "crop", Usage: "with --target: mix random crops of `HEIGHTxWIDTH`"},
@@ -217,26 +216,25 @@ func jobInputOf(c *cli.Context, flag string) (o precompute.InputOptions, err err
 	if err != nil {
 		return o, err
 	}
-	format, dir := splitFormat(text)
-	if format == "" {
-		return o, usagef("--%s is %q, want FORMAT:DIR, as in gta:data/gta, or folder:MAP.yaml (formats: %v)", flag, text, formats.Names())
-	}
-	d, err := namedDataset(c, format, dir, c.Bool("unlabelled"))
+	p, err := formats.Locate(text)
 	if err != nil {
 		return o, err
 	}
-	if mapFile, ok := strings.CutPrefix(d.format, formats.Own+":"); ok {
-		if mapFile, err = filepath.Abs(mapFile); err != nil {
-			return o, err
-		}
-		d.format = formats.Own + ":" + mapFile
+	d, err := placedDataset(c, p, c.Bool("unlabelled"))
+	if err != nil {
+		return o, err
 	}
-	if d.dir != "" && !storage.IsURL(d.dir) {
-		if d.dir, err = filepath.Abs(d.dir); err != nil {
+	if m := &d.Layout.Map; m.File != "" {
+		if m.File, err = filepath.Abs(m.File); err != nil {
 			return o, err
 		}
 	}
-	return precompute.InputOptions{Format: d.format, Dir: d.dir, Split: d.split, Unlabeled: d.unlabeled}, nil
+	if d.Dir != "" && !storage.IsURL(d.Dir) {
+		if d.Dir, err = filepath.Abs(d.Dir); err != nil {
+			return o, err
+		}
+	}
+	return precompute.InputOptions{Format: d.Layout.Spelling(), Dir: d.Dir, Split: d.split, Unlabeled: d.unlabeled}, nil
 }
 
 // plan makes the job's plan.

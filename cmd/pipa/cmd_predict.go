@@ -41,7 +41,7 @@ func predictCommand() *cli.Command {
 		Name:      "predict",
 		Usage:     "images → labels, as files or as a sample stream",
 		ArgsUsage: "RUN-OR-CHECKPOINT [INPUT…]",
-		Description: "An INPUT is an image, a folder of images, a pattern, FORMAT:DIR, or a sample stream: a file, a\n" +
+		Description: "An INPUT is an image, a folder of images, a pattern, FORMAT:DIR or MAP.yaml, or a sample stream: a file, a\n" +
 			"dataset's folder, or standard input (-, or none). Labels have the images' own size. The network may be\n" +
 			"a file of weights, as of \"pipa eval\".\n\n" +
 			"With --write the labels become files --out/KIND/NAME, with the images' names: labels (palette PNGs of\n" +
@@ -112,8 +112,12 @@ func predictOptionsOf(c *cli.Context) (o predictOptions, err error) {
 // or a stream.
 func predictedDataset(c *cli.Context, inputs []string) (*datasetOptions, error) {
 	if len(inputs) == 1 {
-		if format, dir := splitFormat(inputs[0]); format != "" {
-			d, err := namedDataset(c, format, dir, true)
+		p, named, err := formats.Spelled(inputs[0])
+		if err != nil {
+			return nil, err
+		}
+		if named {
+			d, err := placedDataset(c, p, true)
 			return &d, err
 		}
 		if isStream(inputs[0]) {

@@ -26,8 +26,8 @@ func readCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "read",
 		Usage:     "dataset → sample stream",
-		ArgsUsage: formatUsage,
-		Description: "Decodes images and labels, maps labels to train IDs, and writes an Arrow IPC stream.\n" + formatHelp() +
+		ArgsUsage: datasetUsage,
+		Description: "Decodes images and labels, maps labels to train IDs, and writes an Arrow IPC stream.\n" + datasetHelp() +
 			"   pipa read gta data/gta --limit 8 | pipa view -o gta.png",
 		Flags: append([]cli.Flag{
 			splitFlag(), unlabeledFlag(),

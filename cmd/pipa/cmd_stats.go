@@ -26,11 +26,11 @@ func statsCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "stats",
 		Usage:     "count the class pixels of every label, for rare class sampling",
-		ArgsUsage: formatUsage,
+		ArgsUsage: datasetUsage,
 		Description: "Writes DAFormer's " + stats.File + " and its two companions into the dataset's folder, or reads\n" +
 			"them where they are there, and prints each class's frequency, probability and eligible files. Where\n" +
 			"that folder cannot be written, or has the statistics of another split, name a file with --stats, which\n" +
-			"\"pipa train\" takes too.\n\n" + formatHelp() +
+			"\"pipa train\" takes too.\n" + datasetHelp() +
 			"   pipa stats gta data/gta\n" +
 			"   pipa stats cityscapes /mnt/cityscapes --split val --stats val.json",
 		Flags: append([]cli.Flag{
@@ -66,8 +66,8 @@ func statsOptionsOf(c *cli.Context) (o statsOptions, err error) {
 	case file != "":
 		p := stats.At(file)
 		o.place = &p
-	case strings.Contains(o.dataset.dir, "://"):
-		return o, usagef("%s is not on this machine: give a place for the statistics, --out DIR or --stats FILE", o.dataset.dir)
+	case strings.Contains(o.dataset.Dir, "://"):
+		return o, usagef("%s is not on this machine: give a place for the statistics, --out DIR or --stats FILE", o.dataset.Dir)
 	}
 	if o.bad, err = badOptionsOf(c); err != nil {
 		return o, err

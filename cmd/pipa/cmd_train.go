@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train"
 	"github.com/pipa-uda/pipa/train/config"
@@ -43,6 +44,7 @@ type configOptions struct {
 	preset, file string
 	run          string // where resumed is true, whose configuration is under set
 	resumed      bool
+	folders      map[string]string // of the sides that were named without a format
 	set          []string
 }
 
@@ -52,7 +54,8 @@ func trainCommand() *cli.Command {
 		Usage: "train a network, adapt it to the target, and evaluate it",
 		Description: "A configuration is a preset (see \"pipa presets\"), then a YAML file, then --set. The run directory\n" +
 			"holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An\n" +
-			"interrupt saves the state first. Sides may be given as FORMAT:DIR, a custom dataset as folder:MAP.yaml; \"-\" is a\n" +
+			"interrupt saves the state first. A side is FORMAT:DIR, a custom dataset's MAP.yaml, or DIR, whose\n" +
+			"format the configuration says, or else its look; \"-\" is a\n" +
 			"stream on standard input. Several processes, started by torchrun, srun or Kubeflow, share each batch\n" +
 			"(docs/ranks.md). Class statistics that the recipe draws by are counted where there are none: into the\n" +
 			"source's folder, or beside the run where that cannot be written. What --max-bad leaves out is listed in\n" +
@@ -62,8 +65,8 @@ func trainCommand() *cli.Command {
 			&cli.StringFlag{Name: "preset", Usage: "a published recipe's `NAME`"},
 			&cli.StringFlag{Name: "config", Usage: "a YAML `FILE`"},
 			repeatedFlag("set", "`KEY=VALUE`, as in patch.weight=0.05"),
-			&cli.StringFlag{Name: "source", Usage: "the labeled side's `DIR`, stream (-), or precomputed dataset"},
-			&cli.StringFlag{Name: "target", Usage: "the unlabelled side's `DIR` or precomputed dataset"},
+			&cli.StringFlag{Name: "source", Usage: "the labeled side's `DATASET`, stream (-), or precomputed dataset"},
+			&cli.StringFlag{Name: "target", Usage: "the unlabelled side's `DATASET` or precomputed dataset"},
 			&cli.StringFlag{Name: "pairs", Usage: "a precomputed dataset of crop pairs, its `DIR`"},
 			&cli.StringFlag{Name: "stats", Usage: "the source's class statistics, a `FILE`, which is counted where it is not there", DefaultText: "in the source's folder"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the run's `DIR`"},
@@ -109,7 +112,7 @@ func trainOptionsOf(c *cli.Context) (o trainOptions, err error) {
 
 // configOptionsOf layers what the flags say.
 func configOptionsOf(c *cli.Context) (o configOptions, err error) {
-	o = configOptions{preset: c.String("preset"), file: c.String("config"), run: c.String("out")}
+	o = configOptions{preset: c.String("preset"), file: c.String("config"), run: c.String("out"), folders: map[string]string{}}
 	if o.preset == "" && o.file == "" {
 		if o.resumed = c.Bool("resume"); !o.resumed {
 			return o, usagef("give --preset or --config; \"pipa presets\" lists the published recipes")
@@ -117,12 +120,14 @@ func configOptionsOf(c *cli.Context) (o configOptions, err error) {
 	}
 	for _, side := range []string{"source", "target"} {
 		if text := c.String(side); text != "" {
-			if err := localDataset("--"+side, text); err != nil {
+			format, dir, err := sideOf("--"+side, text)
+			if err != nil {
 				return o, err
 			}
-			format, dir := splitFormat(text)
 			if format != "" {
 				o.set = append(o.set, fmt.Sprintf("%s.format=%q", side, format))
+			} else {
+				o.folders[side] = dir
 			}
 			o.set = append(o.set, fmt.Sprintf("%s.dir=%q", side, dir)) // quoted, as "-" is a list in YAML
 		}
@@ -154,7 +159,27 @@ func (o configOptions) resolve() (cfg config.Config, err error) {
 	} else {
 		cfg, err = config.Resolve(o.preset, o.file, o.set)
 	}
+	if unpaired := (*config.UnpairedError)(nil); errors.As(err, &unpaired) {
+		if set := o.recognized(unpaired); len(set) > 0 {
+			cfg, err = config.Resolve(o.preset, o.file, append(o.set, set...))
+		}
+	}
 	return cfg, otherwise(exitUsage, err)
+}
+
+// recognized are the formats that a recipe lacks, as the sides' folders look.
+func (o configOptions) recognized(lacking *config.UnpairedError) (set []string) {
+	for side, format := range map[string]string{"source": lacking.Source, "target": lacking.Target} {
+		dir, ok := o.folders[side]
+		if format != "" || !ok {
+			continue
+		}
+		if l, err := formats.Recognize(dir); err == nil {
+			slog.Info(fmt.Sprintf("%s is read as %s, which it looks like", dir, l.Name))
+			set = append(set, fmt.Sprintf("%s.format=%q", side, l.Name))
+		}
+	}
+	return set
 }
 
 func runTrain(ctx context.Context, o trainOptions) error {

@@ -422,7 +422,7 @@ func TestURLsAreTriedEverywhere(t *testing.T) {
 	}
 	placeholder := regexp.MustCompile("`([^`]+)`")
 	for name, c := range known {
-		if words := c.ArgsUsage; regexp.MustCompile("DIR|FILE|RUN").MatchString(words) && !tried[name] {
+		if words := c.ArgsUsage; regexp.MustCompile("DATASET|DIR|FILE|RUN").MatchString(words) && !tried[name] {
 			t.Errorf("%s %s: not tried with a URL", name, words)
 		}
 		for _, f := range c.Flags {
@@ -431,7 +431,7 @@ func TestURLsAreTriedEverywhere(t *testing.T) {
 				continue
 			}
 			m := placeholder.FindStringSubmatch(s.Usage)
-			if m != nil && slices.Contains([]string{"FILE", "DIR", "PATH", "STREAM", "FORMAT:DIR"}, m[1]) && !tried[name+" --"+s.Name] {
+			if m != nil && slices.Contains([]string{"FILE", "DIR", "PATH", "STREAM", "DATASET"}, m[1]) && !tried[name+" --"+s.Name] {
 				t.Errorf("%s --%s %s: not tried with a URL", name, s.Name, m[1])
 			}
 		}
