@@ -34,6 +34,7 @@ type Options struct {
 	Stdin     io.Reader    // the source stream where the source's dir is "-"
 	Log       *slog.Logger
 	Progress  func(m Metrics, total int) // called with every line of metrics, on rank 0; nil is silent
+	Stepped   func(iteration int)        // called after every step, on rank 0; nil is silent
 
 	// What a program brings of its own, instead of what cfg names or beside it. The
 	// run's configuration has the names, and the run is only resumed with the same.
@@ -278,6 +279,9 @@ func (t *trainer) advance(ctx context.Context, batch feed.Batch) error {
 	}
 	t.window.samples += batch.Images() * t.group.Size()
 	t.iteration++
+	if t.options.Stepped != nil && t.group.Rank() == 0 {
+		t.options.Stepped(t.iteration)
+	}
 	return nil
 }
 

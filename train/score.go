@@ -34,7 +34,7 @@ func (t *trainer) score(ctx context.Context, log *logs) (*infer.Result, error) {
 	if log == nil {
 		return r, nil
 	}
-	t.options.Log.Info(fmt.Sprintf("%d/%d", t.iteration, t.cfg.Iterations), "mIoU", fmt.Sprintf("%.2f %%", 100*float64(r.MIoU)))
+	t.options.Log.Info("evaluated", "iteration", t.iteration, "of", t.cfg.Iterations, "mIoU", float64(r.MIoU))
 	return r, log.score(r)
 }
 

@@ -164,7 +164,7 @@ func runTrain(ctx context.Context, o trainOptions) error {
 	defer said()
 	result, err := train.Run(ctx, lib, cfg, train.Options{
 		Out: o.out, Resume: o.resume, AcceptChangedData: o.accept, Workers: o.workers, MaxPixels: o.maxPixels, Device: device, Launch: o.launch,
-		Stdin: os.Stdin, Log: slog.Default(), Progress: trainingProgress(bar),
+		Stdin: os.Stdin, Log: slog.Default(), Progress: trainingProgress(bar), Stepped: bar.set,
 	})
 	bar.close()
 	if errors.Is(err, train.ErrInterrupted) {
@@ -183,11 +183,14 @@ func runTrain(ctx context.Context, o trainOptions) error {
 func trainingProgress(bar *progress) func(m train.Metrics, total int) {
 	return func(m train.Metrics, total int) {
 		if bar == nil {
-			slog.Info(fmt.Sprintf("%d/%d", m.Iteration, total), "losses", losses(m), "lr", fmt.Sprintf("%.2g", m.LR), "samples/s", fmt.Sprintf("%.2g", m.SamplesPerSecond))
+			slog.Info("trained", "iteration", m.Iteration, "of", total, "losses", losses(m), "lr", m.LR, "samples/s", m.SamplesPerSecond)
 			return
 		}
-		bar.describe(losses(m))
-		bar.set(m.Iteration)
+		var shown []string
+		for _, l := range losses(m).Group() {
+			shown = append(shown, fmt.Sprintf("%s %.3f", l.Key, l.Value.Float64()))
+		}
+		bar.describe(shown...)
 	}
 }
 
@@ -235,10 +238,10 @@ func planText(p *memory.Plan) string {
 }
 
 // losses is a line of metrics' losses, by name.
-func losses(m train.Metrics) string {
-	var parts []string
+func losses(m train.Metrics) slog.Value {
+	var all []slog.Attr
 	for _, name := range slices.Sorted(maps.Keys(m.Losses)) {
-		parts = append(parts, fmt.Sprintf("%s:%.3f", name, m.Losses[name]))
+		all = append(all, slog.Float64(name, m.Losses[name]))
 	}
-	return strings.Join(parts, " ")
+	return slog.GroupValue(all...)
 }

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/pipa-uda/pipa/pipeline"
 )
@@ -58,14 +61,38 @@ func wrapList(names []string) string {
 
 // printText writes to standard output.
 func printText(text string) error {
-	_, err := os.Stdout.WriteString(text)
+	_, err := os.Stdout.WriteString(printable(text))
 	return pipeline.ClosedPipe(err)
 }
 
 func printJSON(v any) error {
-	e := json.NewEncoder(os.Stdout)
-	e.SetIndent("", "  ")
-	return pipeline.ClosedPipe(e.Encode(v))
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return printText(string(text) + "\n")
+}
+
+// password is that of a URL's user. It has no quote, as texts may be JSON.
+var password = regexp.MustCompile(`(://[^/@:\s"]*):[^/\s"]*@`)
+
+// printable is a text as it may be shown: what comes from files holds no sequence that
+// a terminal acts on, nor turns the direction of what follows, and a URL its password.
+// Line ends and tabs stay; the escapes are those of JSON.
+func printable(text string) string {
+	text = password.ReplaceAllString(text, "$1:xxxxx@")
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case r != '\n' && r != '\t' && unicode.IsControl(r), unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp):
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // historyWidth is how wide a line of a stream's history gets: a terminal of 100
