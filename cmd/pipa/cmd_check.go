@@ -22,9 +22,10 @@ func checkCommand() *cli.Command {
 		Name:      "check",
 		Usage:     "decode a whole dataset and list every problem",
 		ArgsUsage: formatUsage,
-		Description: "Reads every pair, its sizes, modes and ids. One line per problem, the counts last; exit code 3\n" +
-			"where there is any. " + formatHelp() +
-			"   pipa check gta data/gta",
+		Description: `Reads every pair of image and label, their sizes, modes and ids. Prints a line for each problem, and the counts at the end; the exit code is 3 where there is a problem.
+
+` + formatHelp() + `
+   pipa check gta data/gta`,
 		Flags:  []cli.Flag{splitFlag(), unlabeledFlag(), maxPixelsFlag(), workersFlag(), jsonFlag(), progressFlag()},
 		Action: action(checkOptionsOf, runCheck),
 	}

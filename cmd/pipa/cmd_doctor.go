@@ -18,11 +18,13 @@ type doctorOptions struct {
 
 func doctorCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "doctor",
-		Usage:       "what is here, and how to get what is missing",
-		Description: "Every data command works without libtorch; training needs it. Exit code 2 where it is missing.\n\n   pipa doctor",
-		Flags:       []cli.Flag{jsonFlag()},
-		Action:      action(doctorOptionsOf, runDoctor),
+		Name:  "doctor",
+		Usage: "say what is here, and how to get what is missing",
+		Description: `Every data command works without libtorch; training needs it. The exit code is 2 where it is missing.
+
+   pipa doctor`,
+		Flags:  []cli.Flag{jsonFlag()},
+		Action: action(doctorOptionsOf, runDoctor),
 	}
 }
 

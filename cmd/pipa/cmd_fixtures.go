@@ -19,17 +19,17 @@ func fixturesCommand() *cli.Command {
 		Name:      "fixtures",
 		Usage:     "write small procedural datasets in the official layouts",
 		ArgsUsage: "DIR",
-		Description: "Writes DIR/gta, DIR/synthia and DIR/cityscapes: street scenes with labels, with a gap between\n" +
-			"the synthetic domains and the \"real\" one. The same seed gives the same bytes.\n\n" +
-			"   pipa fixtures data --seed 1",
+		Description: `Writes DIR/gta, DIR/synthia and DIR/cityscapes: street scenes with labels, and a gap between the synthetic domains and the "real" one. The same seed gives the same bytes.
+
+   pipa fixtures data --seed 1`,
 		Flags: []cli.Flag{
 			seedFlag("`SEED` of the scenes"),
 			&cli.IntFlag{Name: "width", Value: 256, Usage: "width of the images in `PIXELS`; heights follow the real datasets' ratios"},
-			&cli.IntFlag{Name: "gta", Value: 240, Usage: "`NUMBER` of images"},
-			&cli.IntFlag{Name: "synthia", Value: 240, Usage: "`NUMBER` of images"},
+			&cli.IntFlag{Name: "gta", Value: 240, Usage: "`NUMBER` of GTA5 images"},
+			&cli.IntFlag{Name: "synthia", Value: 240, Usage: "`NUMBER` of SYNTHIA images"},
 			&cli.IntFlag{Name: "train", Value: 240, Usage: "`NUMBER` of Cityscapes training images"},
 			&cli.IntFlag{Name: "val", Value: 60, Usage: "`NUMBER` of Cityscapes validation images"},
-			&cli.StringFlag{Name: "domains", Value: "gta,synthia,cityscapes", Usage: "which to write, with commas between"},
+			&cli.StringFlag{Name: "domains", Value: "gta,synthia,cityscapes", Usage: "`DOMAINS` to write, with commas between"},
 			workersFlag(), forceFlag(), progressFlag(),
 		},
 		Action: action(fixturesOptionsOf, runFixtures),

@@ -17,10 +17,11 @@ func presetsCommand() *cli.Command {
 		Description: "   pipa presets show gta2cs-daformer-pipa",
 		Action:      action(listPresetsOptionsOf, runListPresets),
 		Subcommands: []*cli.Command{{
-			Name:      "show",
-			Usage:     "print a preset's resolved YAML",
-			ArgsUsage: "NAME",
-			Action:    action(showPresetOptionsOf, runShowPreset),
+			Name:        "show",
+			Usage:       "print a preset's resolved YAML",
+			Description: "   pipa presets show gta2cs-daformer-pipa",
+			ArgsUsage:   "PRESET",
+			Action:      action(showPresetOptionsOf, runShowPreset),
 		}},
 	}
 }

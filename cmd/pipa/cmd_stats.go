@@ -27,14 +27,15 @@ func statsCommand() *cli.Command {
 		Name:      "stats",
 		Usage:     "count the class pixels of every label, for rare class sampling",
 		ArgsUsage: formatUsage,
-		Description: "Writes DAFormer's " + stats.File + " and its two companions into the dataset's folder, or reads\n" +
-			"them where they are there, and prints each class's frequency, probability and eligible files.\n" + formatHelp() +
-			"   pipa stats gta data/gta",
+		Description: `Writes DAFormer's ` + stats.File + ` and its two companions into the dataset's folder, or reads them where they are there, and prints each class's frequency, its probability, and the number of files that it can be drawn from.
+
+` + formatHelp() + `
+   pipa stats gta data/gta`,
 		Flags: []cli.Flag{
 			splitFlag(), maxPixelsFlag(), workersFlag(),
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the files' `DIR`", DefaultText: "the dataset's"},
-			&cli.Float64Flag{Name: "temperature", Value: 0.01, Usage: "of the softmax over 1 - frequency"},
-			&cli.Int64Flag{Name: "min-pixels", Value: 3000, Usage: "a file is eligible for a class with more `PIXELS` than this"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`DIR` of the files", DefaultText: "the dataset's"},
+			&cli.Float64Flag{Name: "temperature", Value: 0.01, Usage: "`TEMPERATURE` of the softmax over 1 - frequency"},
+			&cli.Int64Flag{Name: "min-pixels", Value: 3000, Usage: "a class can be drawn from files in which it has more `PIXELS` than this"},
 			forceFlag(), jsonFlag(), progressFlag(),
 		},
 		Action: action(statsOptionsOf, runStats),

@@ -44,24 +44,26 @@ func trainCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "train",
 		Usage: "train a network, adapt it to the target, and evaluate it",
-		Description: "A configuration is a preset (see \"pipa presets\"), then a YAML file, then --set. The run directory\n" +
-			"holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An\n" +
-			"interrupt saves the state first. Sides may be given as FORMAT:DIR, a custom dataset as folder:MAP.yaml; \"-\" is a\n" +
-			"stream on standard input. Several processes, started by torchrun, srun or Kubeflow, share each batch\n" +
-			"(docs/ranks.md).\n\n" +
-			"   pipa train --preset gta2cs-daformer-pipa --source data/gta --target data/cityscapes --out runs/pipa",
+		Description: `A configuration is a preset (see "pipa presets"), then a YAML file, then --set. The folder of the run holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An interrupt saves the state first.
+
+Several processes, started by torchrun, srun or Kubeflow, share each batch (docs/ranks.md).
+
+   pipa train --preset fixture-pipa --source data/gta \
+     --target data/cityscapes --out runs/pipa
+   pipa train --resume --out runs/pipa
+   pipa train --preset gta2cs-daformer-pipa --dry-run`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "preset", Usage: "a published recipe's `NAME`"},
-			&cli.StringFlag{Name: "config", Usage: "a YAML `FILE`"},
-			repeatedFlag("set", "`KEY=VALUE`, as in patch.weight=0.05"),
-			&cli.StringFlag{Name: "source", Usage: "the labeled side's `DIR`, stream (-), or precomputed dataset"},
-			&cli.StringFlag{Name: "target", Usage: "the unlabelled side's `DIR` or precomputed dataset"},
-			&cli.StringFlag{Name: "pairs", Usage: "a precomputed dataset of crop pairs, its `DIR`"},
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the run's `DIR`"},
+			&cli.StringFlag{Name: "preset", Usage: "`PRESET` to begin with (pipa presets)"},
+			&cli.StringFlag{Name: "config", Usage: "YAML `FILE` that changes the preset, or says all"},
+			repeatedFlag("set", "`KEY=VALUE` to change, as in patch.weight=0.05"),
+			&cli.StringFlag{Name: "source", Usage: "`[FORMAT:]DIR` of the labeled side: a dataset, a stored dataset, or - for a stream on standard input"},
+			&cli.StringFlag{Name: "target", Usage: "`[FORMAT:]DIR` of the unlabeled side: a dataset or a stored one"},
+			&cli.StringFlag{Name: "pairs", Usage: "`DIR` of a stored dataset of crop pairs"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`DIR` of the run"},
 			&cli.BoolFlag{Name: "resume", Usage: "continue the run in --out"},
-			&cli.BoolFlag{Name: "accept-changed-data", Usage: "continue it even if its data are others now; its checkpoints say so"},
+			&cli.BoolFlag{Name: "accept-changed-data", Usage: "with --resume: go on even if the data are others now; the checkpoints say so"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print batch shapes, parameters and the memory a step needs, and stop; needs no data"},
-			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run; the same as --set seed=SEED"},
+			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run, as --set seed=SEED"},
 			&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Value: 2, Usage: "`NUMBER` of goroutines that prepare batches"},
 			maxPixelsFlag(), deviceFlag(), jsonFlag(), progressFlag(),
 		},

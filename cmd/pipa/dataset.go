@@ -14,8 +14,7 @@ const formatUsage = "FORMAT [DIR]"
 // formatHelp says what a command's FORMAT may be.
 func formatHelp() string {
 	names := formats.Names()
-	return "Formats: " + strings.Join(names[:len(names)-1], ", ") + "; or folder:MAP.yaml, a custom dataset by its class map, whose DIR may\n" +
-		"be left out where the map says it (see docs/custom-data.md).\n\n"
+	return "FORMAT is " + strings.Join(names[:len(names)-1], ", ") + ", or folder:MAP.yaml: a custom dataset by its class map, which may say the DIR (docs/custom-data.md).\n"
 }
 
 // datasetOptions name a dataset, and what of it is read.

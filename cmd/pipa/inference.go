@@ -12,7 +12,7 @@ import (
 )
 
 func deviceFlag() cli.Flag {
-	return &cli.StringFlag{Name: "device", Value: "auto", Usage: "cpu, cuda, cuda:1, …; auto takes a GPU where there is one"}
+	return &cli.StringFlag{Name: "device", Category: groupSight, Value: "auto", Usage: "`DEVICE` to compute on: cpu, cuda, cuda:1, …; auto takes a GPU where there is one"}
 }
 
 // backend loads libtorch and chooses the device. local is this process's rank
@@ -39,13 +39,13 @@ func backend(device string, local int) (*torch.Lib, torch.Device, error) {
 // reads them.
 func inferenceFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "teacher", Usage: "use the teacher instead of the student"},
-		&cli.StringFlag{Name: "resize", Usage: "show images scaled to fit `HEIGHTxWIDTH`, or at their original size (original)", DefaultText: "the run's"},
-		&cli.StringFlag{Name: "window", Usage: "slide a window of `HEIGHTxWIDTH` over that, or show the whole at once (whole)", DefaultText: "the run's"},
-		&cli.StringFlag{Name: "stride", Usage: "the windows lie `HEIGHTxWIDTH` apart", DefaultText: "half of --window"},
-		&cli.IntFlag{Name: "windows", Value: 1, Usage: "`NUMBER` of windows in work at once"},
-		&cli.StringFlag{Name: "scales", Usage: "average over images at these `RATIOS` of their size, as in 0.5,0.75,1,1.25,1.5,1.75"},
-		&cli.BoolFlag{Name: "flip", Usage: "average over the mirrored images too"},
+		&cli.BoolFlag{Name: "teacher", Category: groupSight, Usage: "use the teacher instead of the student"},
+		&cli.StringFlag{Name: "resize", Category: groupSight, Usage: "scale images to fit `HEIGHTxWIDTH`, or leave them as they are: original", DefaultText: "the run's"},
+		&cli.StringFlag{Name: "window", Category: groupSight, Usage: "slide a window of `HEIGHTxWIDTH` over the image, or see it at once: whole", DefaultText: "the run's"},
+		&cli.StringFlag{Name: "stride", Category: groupSight, Usage: "distance of the windows, `HEIGHTxWIDTH`", DefaultText: "half of --window"},
+		&cli.IntFlag{Name: "windows", Category: groupSight, Value: 1, Usage: "`NUMBER` of windows that are computed at once"},
+		&cli.StringFlag{Name: "scales", Category: groupSight, Usage: "average over images at these `RATIOS` of their size, as in 0.5,0.75,1,1.25,1.5,1.75"},
+		&cli.BoolFlag{Name: "flip", Category: groupSight, Usage: "average over the mirrored images too"},
 		deviceFlag(),
 	}
 }

@@ -45,20 +45,6 @@ func (c *columns) line(key, format string, args ...any) {
 	c.WriteString(fmt.Sprintf("%-9s %s\n", key, fmt.Sprintf(format, args...)))
 }
 
-// wrapList lays names out in lines that fit a terminal.
-func wrapList(names []string) string {
-	var lines []string
-	line := ""
-	for _, n := range names {
-		if len(line)+len(n) > 96 {
-			lines = append(lines, strings.TrimSuffix(line, " "))
-			line = ""
-		}
-		line += n + ", "
-	}
-	return strings.Join(append(lines, strings.TrimSuffix(line, ", ")), "\n")
-}
-
 // printText writes to standard output.
 func printText(text string) error {
 	_, err := os.Stdout.WriteString(printable(text))
@@ -103,8 +89,8 @@ const historyWidth = 88
 // input, which may have any length.
 const maxPadding = 60
 
-// under is the space that text needs to stand under what goes before it.
-func under(name string) string { return strings.Repeat(" ", min(len(name), maxPadding)) }
+// beneath is the space that text needs to stand under what goes before it.
+func beneath(name string) string { return strings.Repeat(" ", min(len(name), maxPadding)) }
 
 // shortened is a name of the input as it goes before each of many others.
 func shortened(name string) string {
@@ -131,14 +117,14 @@ func linesAt(steps []pipeline.Step, depth int) []string {
 		for _, w := range words {
 			if len(line)+1+len(w) > historyWidth {
 				lines = append(lines, line)
-				line = under(step.Stage)
+				line = beneath(step.Stage)
 			}
 			line += " " + w
 		}
 		lines = append(lines, line)
 		for _, n := range nested {
 			for i, l := range linesAt(n.steps, depth+1) {
-				key := under(n.key)
+				key := beneath(n.key)
 				if i == 0 {
 					key = n.key
 				}
