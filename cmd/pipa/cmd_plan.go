@@ -79,9 +79,9 @@ type jobCommand struct {
 func jobCommands() []jobCommand {
 	source := &cli.StringFlag{Name: "source", Usage: "`FORMAT:DIR` of the images, as in gta:data/gta, or folder:MAP.yaml"}
 	return []jobCommand{
-		{"samples", "samples, as they are or resized and cropped", "samples --source gta:data/gta --resize 256x512 --crop 128x128 \\\n     --cat-max-ratio 0.75", pipeline.KindSample,
+		{"samples", "samples, as they are or resized and cropped", "samples --source gta:data/gta \\\n     --resize 256x512 --crop 128x128 --cat-max-ratio 0.75", pipeline.KindSample,
 			append([]cli.Flag{source, splitFlag(), unlabeledFlag()}, augmentFlags()...)},
-		{"mix", "ClassMix images of a source and a target", "mix --source gta:data/gta --target cityscapes:data/cityscapes \\\n     --resize 180x320 --target-resize 128x256 --crop 128x128", pipeline.KindMix,
+		{"mix", "ClassMix images of a source and a target", "mix --source gta:data/gta \\\n     --target cityscapes:data/cityscapes --resize 180x320 \\\n     --target-resize 128x256 --crop 128x128", pipeline.KindMix,
 			append([]cli.Flag{source, &cli.StringFlag{Name: "target", Usage: "`FORMAT:DIR` of the images that are mixed in"}, splitFlag(),
 				&cli.StringFlag{Name: "target-resize", Category: groupAugment, Usage: "scale the target to fit `HEIGHTxWIDTH`", DefaultText: "as --resize"}}, augmentFlags()...)},
 		{"pairs", "overlapping crop pairs, of images or of ClassMix images", "pairs --source cityscapes:data/cityscapes --unlabelled \\\n     --size 96 --base 256 --epochs 4", pipeline.KindPair,

@@ -51,7 +51,7 @@ Several processes, started by torchrun, srun or Kubeflow, share each batch (docs
    pipa train --preset fixture-pipa --source data/gta \
      --target data/cityscapes --out runs/pipa
    pipa train --resume --out runs/pipa
-   pipa train --preset gta2cs-daformer-pipa --dry-run`,
+   pipa train --preset fixture-pipa --dry-run`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "preset", Usage: "`PRESET` to begin with (pipa presets)"},
 			&cli.StringFlag{Name: "config", Usage: "YAML `FILE` that changes the preset, or says all"},

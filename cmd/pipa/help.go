@@ -109,7 +109,7 @@ func synopses(words string, c *cli.Command) []string {
 	}
 	if c.UsageText != "" {
 		all = append(all, words+" "+c.UsageText)
-	} else if len(c.Subcommands) == 0 || len(c.Flags) > 1 || c.ArgsUsage != "" {
+	} else if len(c.Subcommands) == 0 {
 		all = append(all, strings.TrimSpace(words+" [options] "+c.ArgsUsage))
 	}
 	return all

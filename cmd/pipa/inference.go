@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 
 	"github.com/pipa-uda/pipa/train/config"
@@ -22,7 +23,11 @@ func backend(device string, local int) (*torch.Lib, torch.Device, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	switch n := lib.CUDADevices(); {
+	n := lib.CUDADevices()
+	if err := knownDevice(device, n, lib.Version()); err != nil {
+		return nil, "", err
+	}
+	switch {
 	case device == "cuda" && local > 0, device == "auto" && n > 0:
 		// Slurm may show each process one GPU alone.
 		if n > 1 && local >= n {
@@ -33,6 +38,24 @@ func backend(device string, local int) (*torch.Lib, torch.Device, error) {
 		return lib, torch.Device(device), nil
 	}
 	return lib, torch.CPU, nil
+}
+
+// knownDevice refuses what is not a device here, of which libtorch would say pages.
+func knownDevice(device string, gpus int, version string) error {
+	if device == "auto" || device == "cpu" {
+		return nil
+	}
+	number, named := strings.CutPrefix(device, "cuda:")
+	i, err := strconv.Atoi(number)
+	switch {
+	case device != "cuda" && (!named || err != nil || i < 0):
+		return usagef("--device is %q, want auto, cpu, cuda or cuda:NUMBER", device)
+	case gpus == 0:
+		return usagef("--device is %s, and libtorch %s sees no GPU: leave the flag out to use the CPU, or build the backend with a libtorch for CUDA (\"pipa doctor\" shows what is found)", device, version)
+	case named && i >= gpus:
+		return usagef("--device is %s, and there %s here: cuda:0 is the first", device, map[bool]string{true: "is one GPU", false: fmt.Sprintf("are %d GPUs", gpus)}[gpus == 1])
+	}
+	return nil
 }
 
 // inferenceFlags say which network of a run sees images, and how; inference
