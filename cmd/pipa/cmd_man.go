@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pipa-uda/pipa/internal/files"
@@ -67,9 +69,9 @@ func (o manOptions) writeAll() error {
 	if err := os.MkdirAll(o.dir, 0o777); err != nil {
 		return fmt.Errorf("write manual pages: %w", err)
 	}
-	for words, text := range pages {
+	for _, words := range slices.Sorted(maps.Keys(pages)) {
 		name := filepath.Join(o.dir, pageName(words)+".1")
-		write := func(w io.Writer) error { _, err := io.WriteString(w, text); return err }
+		write := func(w io.Writer) error { _, err := io.WriteString(w, pages[words]); return err }
 		if err := files.Write(name, o.force, write); err != nil {
 			return err
 		}
