@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
 	"strings"
 
 	"github.com/pipa-uda/pipa/fixtures"
@@ -83,7 +87,34 @@ func parseDomain(name string) (fixtures.Domain, error) {
 
 func runFixtures(ctx context.Context, o fixturesOptions) error {
 	bar := o.display.bar("fixtures", "images", -1)
-	defer bar.close()
 	o.fixtures.Progress = bar.setOf
-	return fixtures.Write(ctx, o.dir, o.fixtures)
+	err := fixtures.Write(ctx, o.dir, o.fixtures)
+	bar.close()
+	if err != nil {
+		return err
+	}
+	for _, d := range o.fixtures.Domains {
+		dir := filepath.Join(o.dir, d.String())
+		n, size, err := filesIn(dir)
+		if err != nil {
+			return err
+		}
+		slog.Info(fmt.Sprintf("wrote %s: %s, %s", dir, count(n, "file"), bytesText(size)))
+	}
+	return nil
+}
+
+// filesIn counts a folder's files and their bytes.
+func filesIn(dir string) (n int, size int64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil {
+			n, size = n+1, size+info.Size()
+		}
+		return err
+	})
+	return n, size, err
 }

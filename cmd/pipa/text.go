@@ -45,6 +45,14 @@ func (c *columns) line(key, format string, args ...any) {
 	c.WriteString(fmt.Sprintf("%-9s %s\n", key, fmt.Sprintf(format, args...)))
 }
 
+// paragraph is a line whose text may be longer than a terminal is wide.
+func (c *columns) paragraph(key, format string, args ...any) {
+	for _, line := range wrapped(fmt.Sprintf(format, args...), 70) {
+		c.line(key, "%s", line)
+		key = ""
+	}
+}
+
 // printText writes to standard output.
 func printText(text string) error {
 	_, err := os.Stdout.WriteString(printable(text))
@@ -81,9 +89,9 @@ func printable(text string) string {
 	return b.String()
 }
 
-// historyWidth is how wide a line of a stream's history gets: a terminal of 100
-// columns.
-const historyWidth = 88
+// historyWidth is how wide a line of a stream's history gets: with its key before it,
+// a terminal of 80 columns.
+const historyWidth = 68
 
 // maxPadding is how far text is moved to stand under, or behind, a name of the
 // input, which may have any length.

@@ -10,7 +10,7 @@ import (
 // longer names, and the work is the product of both lengths.
 const longest = 256
 
-// Word is the candidate that word was probably to be, for "did you mean": at most a
+// Word is the candidate that word was probably to be, for "did you mean": about a
 // letter in three is wrong, missing, too much or swapped with its neighbor, or word is
 // the beginning of one candidate alone. It is empty where none is as near.
 func Word(word string, candidates []string) string {
@@ -18,7 +18,7 @@ func Word(word string, candidates []string) string {
 		return ""
 	}
 	typed := strings.ToLower(word)
-	best, least := "", max(len(word)/3, 1)+1
+	best, least := "", max((len(word)+1)/3, 1)+1
 	begun, begin := "", 0
 	for _, c := range candidates {
 		if len(c) > longest || c == "" {
