@@ -50,7 +50,7 @@ func (e *UnknownError) Error() string {
 	if e.Name == Own {
 		return "the format folder needs a class map: folder:MAP.yaml"
 	}
-	return fmt.Sprintf("no dataset format %q: did you mean %q? (all: %s)", e.Name, nearest.Word(e.Name, e.All), strings.Join(e.All, ", "))
+	return fmt.Sprintf("no dataset format %q%s (all: %s)", e.Name, nearest.Hint(e.Name, e.All, "%q"), strings.Join(e.All, ", "))
 }
 
 // Named is a layout by its spelling: the name of one that ships, or a class map's

@@ -45,6 +45,7 @@ type Options struct {
 	// Counting is called while the source's class statistics are counted, on rank 0;
 	// nil is silent.
 	Counting func(done, total int)
+	Stepped  func(iteration int) // called after every step, on rank 0; nil is silent
 
 	// What a program brings of its own, instead of what cfg names or beside it. The
 	// run's configuration has the names, and the run is only resumed with the same.
@@ -309,6 +310,9 @@ func (t *trainer) advance(ctx context.Context, batch feed.Batch) error {
 	}
 	t.window.Samples += batch.Images() * t.group.Size()
 	t.iteration++
+	if t.options.Stepped != nil && t.group.Rank() == 0 {
+		t.options.Stepped(t.iteration)
+	}
 	return nil
 }
 

@@ -33,7 +33,7 @@ func (t *trainer) score(ctx context.Context, log *logs.Logs) (*infer.Result, err
 	if log == nil {
 		return r, nil
 	}
-	t.options.Log.Info(fmt.Sprintf("%d/%d", t.iteration, t.cfg.Iterations), "mIoU", fmt.Sprintf("%.2f %%", 100*float64(r.MIoU)))
+	t.options.Log.Info("evaluated", "iteration", t.iteration, "of", t.cfg.Iterations, "mIoU", float64(r.MIoU))
 	return r, log.Score(r)
 }
 

@@ -21,13 +21,13 @@ import (
 )
 
 func maxBadFlag() cli.Flag {
-	return &cli.StringFlag{Name: "max-bad", Value: "0", Usage: "leave out up to `N or P%` samples that cannot be read; beyond that exit with 3"}
+	return &cli.StringFlag{Name: "max-bad", Category: groupInput, Value: "0", Usage: "`N|P%` leave out so many samples that cannot be read, a number or a share of all; exit with 3 where there are more"}
 }
 
 func badFlags() []cli.Flag {
 	return []cli.Flag{
 		maxBadFlag(),
-		&cli.StringFlag{Name: "bad-list", Usage: "write what was left out, one JSON object a line, to `FILE`"},
+		&cli.StringFlag{Name: "bad-list", Category: groupInput, Usage: "write what was left out, one JSON object a line, to `FILE`"},
 	}
 }
 

@@ -27,12 +27,14 @@ func readCommand() *cli.Command {
 		Name:      "read",
 		Usage:     "dataset → sample stream",
 		ArgsUsage: datasetUsage,
-		Description: "Decodes images and labels, maps labels to train IDs, and writes an Arrow IPC stream.\n" + datasetHelp() +
-			"   pipa read gta data/gta --limit 8 | pipa view -o gta.png",
+		Description: `Decodes images and labels, maps labels to train IDs, and writes an Arrow IPC stream.
+
+` + datasetHelp() + `
+   pipa read gta data/gta --limit 8 | pipa view -o gta.png`,
 		Flags: append([]cli.Flag{
 			splitFlag(), unlabeledFlag(),
 			seedFlag("`SEED` of the stream's random draws, here and in the stages after"),
-			&cli.BoolFlag{Name: "shuffle", Usage: "in the order of a permutation drawn from seed and epoch"}, epochFlag(),
+			&cli.BoolFlag{Name: "shuffle", Usage: "read in an order that is drawn from seed and epoch"}, epochFlag(),
 			limitFlag(), shardFlag(),
 			&cli.IntFlag{Name: "batch", Value: 4, Usage: "at most this `NUMBER` of rows in a record batch; fewer where images are large"},
 			workersFlag(), maxPixelsFlag(), outFlag(), forceFlag(), progressFlag(),

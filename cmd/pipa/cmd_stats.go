@@ -27,18 +27,17 @@ func statsCommand() *cli.Command {
 		Name:      "stats",
 		Usage:     "count the class pixels of every label, for rare class sampling",
 		ArgsUsage: datasetUsage,
-		Description: "Writes DAFormer's " + stats.File + " and its two companions into the dataset's folder, or reads\n" +
-			"them where they are there, and prints each class's frequency, probability and eligible files. Where\n" +
-			"that folder cannot be written, or has the statistics of another split, name a file with --stats, which\n" +
-			"\"pipa train\" takes too.\n" + datasetHelp() +
-			"   pipa stats gta data/gta\n" +
-			"   pipa stats cityscapes /mnt/cityscapes --split val --stats val.json",
+		Description: `Writes DAFormer's ` + stats.File + ` and its two companions into the dataset's folder, or reads them where they are there, and prints each class's frequency, its probability, and the number of files that it can be drawn from. Where that folder cannot be written, or has the statistics of another split, name a file with --stats, which "pipa train" takes too.
+
+` + datasetHelp() + `
+   pipa stats gta data/gta
+   pipa stats cityscapes data/cityscapes --split val --stats val.json`,
 		Flags: append([]cli.Flag{
 			splitFlag(), maxPixelsFlag(), workersFlag(),
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the files' `DIR`", DefaultText: "the dataset's"},
-			&cli.StringFlag{Name: "stats", Usage: "one `FILE` instead of the three, anywhere"},
-			&cli.Float64Flag{Name: "temperature", Value: 0.01, Usage: "of the softmax over 1 - frequency"},
-			&cli.Int64Flag{Name: "min-pixels", Value: 3000, Usage: "a file is eligible for a class with more `PIXELS` than this"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`DIR` of the files", DefaultText: "the dataset's"},
+			&cli.StringFlag{Name: "stats", Usage: "`FILE` for one list instead of the three, anywhere"},
+			&cli.Float64Flag{Name: "temperature", Value: 0.01, Usage: "`TEMPERATURE` of the softmax over 1 - frequency"},
+			&cli.Int64Flag{Name: "min-pixels", Value: 3000, Usage: "a class can be drawn from files in which it has more `PIXELS` than this"},
 			forceFlag(), jsonFlag(), progressFlag(),
 		}, badFlags()...),
 		Action: action(statsOptionsOf, runStats),

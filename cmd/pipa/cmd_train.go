@@ -52,28 +52,29 @@ func trainCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "train",
 		Usage: "train a network, adapt it to the target, and evaluate it",
-		Description: "A configuration is a preset (see \"pipa presets\"), then a YAML file, then --set. The run directory\n" +
-			"holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An\n" +
-			"interrupt saves the state first. A side is FORMAT:DIR, a custom dataset's MAP.yaml, or DIR, whose\n" +
-			"format the configuration says, or else its look; \"-\" is a\n" +
-			"stream on standard input. Several processes, started by torchrun, srun or Kubeflow, share each batch\n" +
-			"(docs/ranks.md). Class statistics that the recipe draws by are counted where there are none: into the\n" +
-			"source's folder, or beside the run where that cannot be written. What --max-bad leaves out is listed in\n" +
-			"the run's bad.jsonl.\n\n" +
-			"   pipa train --preset gta2cs-daformer-pipa --source data/gta --target data/cityscapes --out runs/pipa",
+		Description: `A configuration is a preset (see "pipa presets"), then a YAML file, then --set. The folder of the run holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An interrupt saves the state first.
+
+A side is FORMAT:DIR, a custom dataset's MAP.yaml, or DIR, whose format the configuration says, or else its look. Class statistics that the recipe draws by are counted where there are none: into the source's folder, or beside the run where that cannot be written. What --max-bad leaves out is listed in the run's bad.jsonl.
+
+Several processes, started by torchrun, srun or Kubeflow, share each batch (docs/ranks.md).
+
+   pipa train --preset fixture-pipa --source data/gta \
+     --target data/cityscapes --out runs/pipa
+   pipa train --resume --out runs/pipa
+   pipa train --preset fixture-pipa --dry-run`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "preset", Usage: "a published recipe's `NAME`"},
-			&cli.StringFlag{Name: "config", Usage: "a YAML `FILE`"},
-			repeatedFlag("set", "`KEY=VALUE`, as in patch.weight=0.05"),
-			&cli.StringFlag{Name: "source", Usage: "the labeled side's `DATASET`, stream (-), or precomputed dataset"},
-			&cli.StringFlag{Name: "target", Usage: "the unlabelled side's `DATASET` or precomputed dataset"},
-			&cli.StringFlag{Name: "pairs", Usage: "a precomputed dataset of crop pairs, its `DIR`"},
-			&cli.StringFlag{Name: "stats", Usage: "the source's class statistics, a `FILE`, which is counted where it is not there", DefaultText: "in the source's folder"},
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the run's `DIR`"},
+			&cli.StringFlag{Name: "preset", Usage: "`PRESET` to begin with (pipa presets)"},
+			&cli.StringFlag{Name: "config", Usage: "YAML `FILE` that changes the preset, or says all"},
+			repeatedFlag("set", "`KEY=VALUE` to change, as in patch.weight=0.05"),
+			&cli.StringFlag{Name: "source", Usage: "`DATASET` of the labeled side, or a stored one, or - for a stream on standard input"},
+			&cli.StringFlag{Name: "target", Usage: "`DATASET` of the unlabeled side, or a stored one"},
+			&cli.StringFlag{Name: "pairs", Usage: "`DIR` of a stored dataset of crop pairs"},
+			&cli.StringFlag{Name: "stats", Usage: "`FILE` of the source's class statistics, which are counted where it is not there", DefaultText: "in the source's folder"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`DIR` of the run"},
 			&cli.BoolFlag{Name: "resume", Usage: "continue the run in --out"},
-			&cli.BoolFlag{Name: "accept-changed-data", Usage: "continue it even if its data are others now; its checkpoints say so"},
+			&cli.BoolFlag{Name: "accept-changed-data", Usage: "with --resume: go on even if the data are others now; the checkpoints say so"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print batch shapes, parameters and the memory a step needs, and stop; needs no data"},
-			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run; the same as --set seed=SEED"},
+			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run, as --set seed=SEED"},
 			&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Value: 2, Usage: "`NUMBER` of goroutines that prepare batches"},
 			maxPixelsFlag(), maxBadFlag(), deviceFlag(), jsonFlag(), progressFlag(),
 		},
@@ -207,7 +208,7 @@ func runTrain(ctx context.Context, o trainOptions) error {
 	}
 	result, err := train.Run(ctx, lib, cfg, train.Options{
 		Out: o.out, Resume: o.resume, AcceptChangedData: o.accept, Workers: o.workers, MaxPixels: o.maxPixels, MaxBad: o.bad.maxBad(), Device: device, Launch: o.launch,
-		Stdin: os.Stdin, Log: slog.Default(), Counting: counting(bar), Progress: trainingProgress(bar),
+		Stdin: os.Stdin, Log: slog.Default(), Counting: counting(bar), Progress: trainingProgress(bar), Stepped: stepping(bar, cfg.Iterations),
 	})
 	bar.close()
 	err = misfitReport(err, filepath.Clean(o.out)+".misfit.txt")
@@ -245,15 +246,23 @@ func counting(bar *progress) func(done, total int) {
 	}
 }
 
+// stepping moves a training's bar with each step.
+func stepping(bar *progress, iterations int) func(iteration int) {
+	return func(iteration int) { bar.setOf(iteration, iterations) }
+}
+
 // trainingProgress shows a line of metrics on the bar, or as a message without one.
 func trainingProgress(bar *progress) func(m logs.Metrics, total int) {
 	return func(m logs.Metrics, total int) {
 		if bar == nil {
-			slog.Info(fmt.Sprintf("%d/%d", m.Iteration, total), "losses", losses(m), "lr", fmt.Sprintf("%.2g", m.LR), "samples/s", fmt.Sprintf("%.2g", m.SamplesPerSecond))
+			slog.Info("trained", "iteration", m.Iteration, "of", total, "losses", losses(m), "lr", m.LR, "samples/s", m.SamplesPerSecond)
 			return
 		}
-		bar.describe(losses(m))
-		bar.setOf(m.Iteration, total)
+		var shown []string
+		for _, l := range losses(m).Group() {
+			shown = append(shown, fmt.Sprintf("%s %.3f", l.Key, l.Value.Float64()))
+		}
+		bar.describe(shown...)
 	}
 }
 
@@ -301,10 +310,10 @@ func planText(p *memory.Plan) string {
 }
 
 // losses is a line of metrics' losses, by name.
-func losses(m logs.Metrics) string {
-	var parts []string
+func losses(m logs.Metrics) slog.Value {
+	var all []slog.Attr
 	for _, name := range slices.Sorted(maps.Keys(m.Losses)) {
-		parts = append(parts, fmt.Sprintf("%s:%.3f", name, m.Losses[name]))
+		all = append(all, slog.Float64(name, m.Losses[name]))
 	}
-	return strings.Join(parts, " ")
+	return slog.GroupValue(all...)
 }

@@ -90,7 +90,7 @@ var failing = map[string][]string{
 		"plan pairs --source gta:data/gta -o taken", "precompute --plan plan.json --out foreign", "precompute samples --source gta:data/gta --seed 9 --out half",
 		"precompute mix --source gta:data/gta --target gta:data/gta --crop 32x32 --out half", "precompute pairs --source gta:data/gta --size 32 --base 64 --out half",
 		"cat set -o taken", "view crops.arrow -o taken",
-		"train --config tiny.yaml --source gta:data/gta --target cityscapes:data/cityscapes --out run", "train --config tiny.yaml --source gta:data/gta --target cityscapes:data/cityscapes --out halfrun", "eval run --confusion taken", "predict run data/gta/images -o taken", "report run -o taken", "weights convert weights.bin -o taken", "weights convert weights.bin --report taken -o new",
+		"train --config tiny.yaml --source gta:data/gta --target cityscapes:data/cityscapes --out run", "train --config tiny.yaml --source gta:data/gta --target cityscapes:data/cityscapes --out halfrun", "eval run --confusion taken", "predict run data/gta/images -o taken", "report run -o taken", "weights convert weights.bin -o taken", "weights convert weights.bin --report taken -o new", "man --out pages",
 	},
 	"an input that is not there": {
 		"check gta none", "stats gta none", "read gta none", "augment none", "classmix crops.arrow --target none", "crops none", "write new none",
@@ -128,7 +128,7 @@ var failing = map[string][]string{
 		"WORLD_SIZE=2 RANK=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=1 train --preset fixture-pipa --out new",
 	},
 	"a URL where only this machine's files are taken": {
-		"fixtures s3://bucket/x", "check folder:s3://bucket/x.yaml", "stats folder:s3://bucket/x.yaml", "stats gta data/gta --out s3://bucket/x", "stats gta s3://bucket/x", "read folder:s3://bucket/x.yaml",
+		"fixtures s3://bucket/x", "man --out s3://bucket/x", "check folder:s3://bucket/x.yaml", "stats folder:s3://bucket/x.yaml", "stats gta data/gta --out s3://bucket/x", "stats gta s3://bucket/x", "read folder:s3://bucket/x.yaml",
 		"read gta data/gta --out s3://bucket/x", "read gta data/gta --out new --bad-list s3://bucket/x",
 		"augment crops.arrow --out s3://bucket/x", "classmix crops.arrow --target crops.arrow --out s3://bucket/x", "crops crops.arrow --out s3://bucket/x",
 		"write s3://bucket/x crops.arrow", "write --format parquet s3://bucket/x crops.arrow",
@@ -191,6 +191,7 @@ var failing = map[string][]string{
 // world makes what the lines of failing name.
 const world = `
 set -euo pipefail
+pipa man --out pages
 pipa fixtures data --width 64 --gta 3 --train 3 --val 2 --domains gta,cityscapes
 pipa read gta data/gta -o gta.arrow
 pipa read cityscapes data/cityscapes --unlabelled -o target.arrow

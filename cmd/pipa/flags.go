@@ -17,7 +17,7 @@ func epochFlag() cli.Flag {
 	return &cli.Uint64Flag{Name: "epoch", Usage: "`NUMBER` of the pass over the data; each draws anew"}
 }
 func workersFlag() cli.Flag {
-	return &cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Value: runtime.GOMAXPROCS(0), Usage: "`NUMBER` of batches or files in work at once; never changes a byte", DefaultText: "one per core"}
+	return &cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Category: groupCommon, Value: runtime.GOMAXPROCS(0), Usage: "`NUMBER` of batches or files in work at once; never changes a byte", DefaultText: "one per core"}
 }
 func limitFlag() cli.Flag {
 	return &cli.IntFlag{Name: "limit", Usage: "stop after this `NUMBER` of rows", DefaultText: "all"}
@@ -28,22 +28,26 @@ func shardFlag() cli.Flag {
 func outFlag() cli.Flag {
 	return &cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output"}
 }
-func forceFlag() cli.Flag { return &cli.BoolFlag{Name: "force", Usage: "replace what is there"} }
-func jsonFlag() cli.Flag  { return &cli.BoolFlag{Name: "json", Usage: "print JSON"} }
+func forceFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "force", Category: groupCommon, Usage: "replace what is there"}
+}
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Category: groupCommon, Usage: "print JSON"}
+}
 func splitFlag() cli.Flag {
-	return &cli.StringFlag{Name: "split", Value: "train", Usage: "`SPLIT`: train, val or test, or one of a class map's"}
+	return &cli.StringFlag{Name: "split", Category: groupInput, Value: "train", Usage: "`SPLIT` to read: train, val or test, or one of a class map's"}
 }
 func unlabeledFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "unlabelled", Usage: "read images alone, as of a target domain"}
+	return &cli.BoolFlag{Name: "unlabelled", Category: groupInput, Usage: "read images alone, as of a target domain"}
 }
 func maxPixelsFlag() cli.Flag {
-	return &cli.IntFlag{Name: "max-pixels", Value: raster.MaxPixels, Usage: "refuse images that declare more pixels than this `NUMBER`"}
+	return &cli.IntFlag{Name: "max-pixels", Category: groupInput, Value: raster.MaxPixels, Usage: "refuse images that declare more pixels than this `NUMBER`"}
 }
 func progressFlag() cli.Flag {
-	return &cli.StringFlag{Name: "progress", Value: "auto", Usage: "a progress bar on standard error, `WHEN`: auto, always or never"}
+	return &cli.StringFlag{Name: "progress", Category: groupCommon, Value: "auto", Usage: "`auto|always|never` when a progress bar is drawn on standard error; auto: on a terminal"}
 }
 func logFlag() cli.Flag {
-	return &cli.StringFlag{Name: "log", Value: "text", Usage: "messages on standard error as `FORMAT`: text or json"}
+	return &cli.StringFlag{Name: "log", Category: groupCommon, Value: "text", Usage: "`text|json` how messages on standard error are written"}
 }
 
 // repeated is the value of a flag that may be given several times. (The cli

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"os"
 
 	"github.com/pipa-uda/pipa/formats/open"
@@ -136,7 +137,18 @@ func (o output) write(write func(io.Writer) error) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	return files.Write(o.name, o.force, write)
+	if err := files.Write(o.name, o.force, write); err != nil {
+		return err
+	}
+	o.said("")
+	return nil
+}
+
+// said says what the output has become. what goes before its size.
+func (o output) said(what string) {
+	if info, err := os.Stat(o.name); err == nil {
+		slog.Info(fmt.Sprintf("wrote %s: %s%s", o.name, what, bytesText(info.Size())))
+	}
 }
 
 // stream writes a stream to the output, counting rows.
@@ -145,7 +157,11 @@ func (o output) stream(ctx context.Context, bar *progress, s pipeline.Stream) er
 	if err := o.check(); err != nil {
 		return err
 	}
-	_, err := open.Write(ctx, o.name, bar.counted(s), open.WriteOptions{Form: open.Stream, Force: o.force})
+	w, err := open.Write(ctx, o.name, bar.counted(s), open.WriteOptions{Form: open.Stream, Force: o.force})
+	if err == nil && !o.stdout() {
+		bar.close()
+		o.said(count(w.Rows, "row") + ", ")
+	}
 	return err
 }
 
