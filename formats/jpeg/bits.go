@@ -48,8 +48,11 @@ func (b *bitReader) load(file []byte, from int) int {
 
 // overrun reports whether more bits were taken than there are.
 func (b *bitReader) overrun() bool {
-	return b.at*8-int(b.count) > (b.limit-bitPadding+8)*8
+	return b.at*8-int(b.count) > b.end()*8
 }
+
+// end is the number of bytes of the data.
+func (b *bitReader) end() int { return len(b.in) - bitPadding }
 
 // refill fills hold to 56 bits or more. What is loaded above count is loaded again
 // later, to the same bits.

@@ -31,12 +31,9 @@ type component struct {
 	missing [64]int8 // bits of each coefficient that are yet to come, -1 for all
 	pred    int32    // the last DC coefficient
 	dc, ac  *huffman
-	dcArith byte
-	acArith byte
-	context int // of arithmetic coding: what the last DC difference was like
-	last    int
-	dcStats *[64]byte
-	acStats *[256]byte
+	dcTable byte // of arithmetic coding, and what the last DC difference was like
+	acTable byte
+	context int
 
 	coefficients []int16
 	plane        []byte // rows of samples, stride bytes each, the first sample at planeMargin

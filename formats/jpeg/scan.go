@@ -47,7 +47,7 @@ func (d *Decoder) parseScan(b []byte) (s scan, err error) {
 			return s, fmt.Errorf("the scan has a component %d that the image does not have", id)
 		}
 		blocks += c.h * c.v
-		c.dcArith, c.acArith = codes>>4, codes&15
+		c.dcTable, c.acTable = codes>>4, codes&15
 		s.components = append(s.components, c)
 	}
 	b = b[1+2*n:]
@@ -100,15 +100,18 @@ func (d *Decoder) latch(s *scan) (err error) {
 		}
 		c.scans++
 		if d.frame.Arithmetic {
+			if c.dcTable > 3 || c.acTable > 3 {
+				return fmt.Errorf("it names arithmetic tables %d and %d", c.dcTable, c.acTable)
+			}
 			continue
 		}
 		if s.first == 0 && s.high == 0 {
-			if c.dc, err = d.tables.code(0, c.dcArith); err != nil {
+			if c.dc, err = d.tables.code(0, c.dcTable); err != nil {
 				return err
 			}
 		}
 		if s.last > 0 {
-			if c.ac, err = d.tables.code(1, c.acArith); err != nil {
+			if c.ac, err = d.tables.code(1, c.acTable); err != nil {
 				return err
 			}
 		}
@@ -146,7 +149,7 @@ func (d *Decoder) scan(header []byte) error {
 			}
 			x += n
 		}
-		if d.bits.overrun() {
+		if d.overrun() {
 			return d.cut(y, s.unitsY)
 		}
 		if !d.frame.Progressive {
@@ -158,6 +161,15 @@ func (d *Decoder) scan(header []byte) error {
 	return nil
 }
 
+// overrun reports whether more was decoded than there is. Arithmetic coders leave
+// zeros out before a marker; what is read ahead is two bytes.
+func (d *Decoder) overrun() bool {
+	if d.frame.Arithmetic {
+		return d.at == len(d.data) && d.bits.at > d.bits.end()+2
+	}
+	return d.bits.overrun()
+}
+
 // restart begins an interval: nothing is known of the blocks before.
 func (d *Decoder) restart(s *scan) {
 	s.eobRun = 0
@@ -165,7 +177,7 @@ func (d *Decoder) restart(s *scan) {
 		c.pred = 0
 	}
 	if d.frame.Arithmetic {
-		d.arithRestart(s)
+		d.tables.arithmetic.restart(s, &d.bits)
 	}
 }
 
@@ -180,7 +192,7 @@ func (d *Decoder) cut(y, rows int) error {
 // nextInterval goes on to the data after a restart marker, which has a number from 0
 // to 7.
 func (d *Decoder) nextInterval(number byte) error {
-	if d.bits.overrun() {
+	if d.overrun() {
 		if d.at == len(d.data) {
 			return errEarly
 		}
@@ -203,7 +215,9 @@ type unitDecoder func(s *scan, x, y, n int) error
 func (d *Decoder) decoderOf(s *scan) unitDecoder {
 	switch {
 	case d.frame.Arithmetic:
-		return d.arithDecoderOf(s)
+		return func(s *scan, x, y, n int) error {
+			return d.eachBlock(s, x, y, n, func(c *component, block *[64]int16) error { return d.arithmeticBlock(s, c, block) })
+		}
 	case !d.frame.Progressive:
 		return d.sequential
 	case s.first == 0 && s.high == 0:

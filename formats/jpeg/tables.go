@@ -16,11 +16,11 @@ var zigzag = [64]uint8{
 
 // tables is what a file's segments set for the scans that follow them.
 type tables struct {
-	quant    [4][64]int16 // of each coefficient, row by row
-	hasQuant [4]bool
-	huffman  [2][4]huffman // DC and AC
-	arith    conditioning
-	interval int // MCUs between restart markers, 0 where there are none
+	quant      [4][64]int16 // of each coefficient, row by row
+	hasQuant   [4]bool
+	huffman    [2][4]huffman // DC and AC
+	arithmetic arithmetic
+	interval   int // MCUs between restart markers, 0 where there are none
 
 	jfif      bool
 	adobe     bool
@@ -34,7 +34,7 @@ func (t *tables) reset() {
 			t.huffman[class][i].defined = false
 		}
 	}
-	t.arith.reset()
+	t.arithmetic.reset()
 	t.interval, t.jfif, t.adobe, t.transform = 0, false, false, 0
 }
 
@@ -46,7 +46,7 @@ func (t *tables) parse(s segment) error {
 	case markerDHT:
 		return t.parseHuffman(s.body)
 	case markerDAC:
-		return t.arith.parse(s.body)
+		return t.arithmetic.parse(s.body)
 	case markerDRI:
 		if len(s.body) != 2 {
 			return fmt.Errorf("segment DRI is %d bytes long", len(s.body))
