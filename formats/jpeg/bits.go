@@ -31,14 +31,21 @@ func (b *bitReader) load(file []byte, from int) int {
 			at = len(file)
 			break
 		}
-		if end := at + i + 1; end < len(file) && file[end] == 0 {
-			in = append(in, file[at:end]...)
-			at = end + 1
-			continue
-		}
 		in = append(in, file[at:at+i]...)
 		at += i
-		break
+		end := at + 1
+		for end < len(file) && file[end] == 0xFF { // fill bytes
+			end++
+		}
+		if end == len(file) {
+			at = end
+			break
+		}
+		if file[end] != 0 {
+			break
+		}
+		in = append(in, 0xFF)
+		at = end + 1
 	}
 	b.limit = len(in) + bitPadding - 8
 	b.in = append(in, make([]byte, bitPadding)...)

@@ -21,7 +21,8 @@ type Decoder struct {
 	frame  frame
 	tables tables
 	bits   bitReader
-	scans  int // so far
+	pass   scan // the one that is decoded
+	scans  int  // so far
 	rows   emitter
 }
 

@@ -24,14 +24,15 @@ var (
 	errInterval = errors.New("a restart interval is missing: the file is damaged, copy it anew")
 )
 
-// parseScan reads a scan's header.
-func (d *Decoder) parseScan(b []byte) (s scan, err error) {
+// parseScan reads a scan's header into s.
+func (d *Decoder) parseScan(s *scan, b []byte) error {
+	*s = scan{components: s.components[:0]}
 	if len(b) < 1 || len(b) != 4+2*int(b[0]) {
-		return s, fmt.Errorf("the scan's header is %d bytes long", len(b))
+		return fmt.Errorf("the scan's header is %d bytes long", len(b))
 	}
 	n := int(b[0])
 	if n < 1 || n > len(d.frame.components) {
-		return s, fmt.Errorf("the scan has %d components, the image %d", n, len(d.frame.components))
+		return fmt.Errorf("the scan has %d components, the image %d", n, len(d.frame.components))
 	}
 	used, blocks := [4]bool{}, 0
 	for i := range n {
@@ -44,7 +45,7 @@ func (d *Decoder) parseScan(b []byte) (s scan, err error) {
 			}
 		}
 		if c == nil {
-			return s, fmt.Errorf("the scan has a component %d that the image does not have", id)
+			return fmt.Errorf("the scan has a component %d that the image does not have", id)
 		}
 		blocks += c.h * c.v
 		c.dcTable, c.acTable = codes>>4, codes&15
@@ -52,17 +53,17 @@ func (d *Decoder) parseScan(b []byte) (s scan, err error) {
 	}
 	b = b[1+2*n:]
 	s.first, s.last, s.high, s.low = int(b[0]), int(b[1]), uint(b[2]>>4), uint(b[2]&15)
-	if err := d.checkBand(&s); err != nil {
-		return s, err
+	if err := d.checkBand(s); err != nil {
+		return err
 	}
 	s.alone = n == 1
 	s.unitsX, s.unitsY = d.frame.mcusX, d.frame.mcusY
 	if s.alone {
 		s.unitsX, s.unitsY = s.components[0].blocksX, s.components[0].blocksY
 	} else if blocks > 10 {
-		return s, fmt.Errorf("the scan has MCUs of %d blocks, at most 10 are allowed", blocks)
+		return fmt.Errorf("the scan has MCUs of %d blocks, at most 10 are allowed", blocks)
 	}
-	return s, d.latch(&s)
+	return d.latch(s)
 }
 
 // checkBand checks a scan's coefficients and bits. Those of a sequential image
@@ -121,13 +122,13 @@ func (d *Decoder) latch(s *scan) (err error) {
 
 // scan decodes a scan whose header has been cut off the file.
 func (d *Decoder) scan(header []byte) error {
-	s, err := d.parseScan(header)
-	if err != nil {
+	s := &d.pass
+	if err := d.parseScan(s, header); err != nil {
 		return err
 	}
-	decode := d.decoderOf(&s)
+	decode := d.decoderOf(s)
 	d.at = d.bits.load(d.data, d.at)
-	d.restart(&s)
+	d.restart(s)
 	left, interval := d.tables.interval, byte(0)
 	for y := range s.unitsY {
 		for x := 0; x < s.unitsX; {
@@ -139,12 +140,12 @@ func (d *Decoder) scan(header []byte) error {
 					}
 					interval = (interval + 1) & 7
 					left = d.tables.interval
-					d.restart(&s)
+					d.restart(s)
 				}
 				n = min(n, left)
 				left -= n
 			}
-			if err := decode(&s, x, y, n); err != nil {
+			if err := decode(s, x, y, n); err != nil {
 				return fmt.Errorf("row %d of %d of its blocks: %w", y+1, s.unitsY, err)
 			}
 			x += n
@@ -153,7 +154,7 @@ func (d *Decoder) scan(header []byte) error {
 			return d.cut(y, s.unitsY)
 		}
 		if !d.frame.Progressive {
-			if done := d.rowDone(&s, y); done {
+			if done := d.rowDone(s, y); done {
 				return nil
 			}
 		}
@@ -162,10 +163,10 @@ func (d *Decoder) scan(header []byte) error {
 }
 
 // overrun reports whether more was decoded than there is. Arithmetic coders leave
-// zeros out before a marker; what is read ahead is two bytes.
+// zeros out before a marker.
 func (d *Decoder) overrun() bool {
 	if d.frame.Arithmetic {
-		return d.at == len(d.data) && d.bits.at > d.bits.end()+2
+		return d.at == len(d.data) && d.bits.at > d.bits.end()
 	}
 	return d.bits.overrun()
 }
