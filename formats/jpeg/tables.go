@@ -111,7 +111,7 @@ func (t *tables) code(class int, id byte) (*huffman, error) {
 	h := &t.huffman[class][id]
 	if !h.defined {
 		if id > 1 {
-			return nil, fmt.Errorf("Huffman table %d is missing", id)
+			return nil, fmt.Errorf("the Huffman table %d is missing", id)
 		}
 		s := standardCodes[class][id]
 		if err := h.build([]byte(s.counts), []byte(s.symbols), class); err != nil {
