@@ -94,7 +94,7 @@ func (d *Decoder) release() {
 	d.rows.dst = nil
 	for i := range d.frame.components {
 		if c := &d.frame.components[i]; cap(c.coefficients) > retained {
-			c.coefficients = nil
+			c.coefficients, c.nonzero = nil, nil
 		}
 	}
 }

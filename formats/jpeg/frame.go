@@ -36,7 +36,8 @@ type component struct {
 	context int
 
 	coefficients []int16
-	plane        []byte // rows of samples, stride bytes each, the first sample at planeMargin
+	nonzero      []uint64 // of each block of a progressive image, which coefficients are not 0, in the file's order
+	plane        []byte   // rows of samples, stride bytes each, the first sample at planeMargin
 	stride       int
 	base         int // the row of samples at the beginning of plane
 }
@@ -55,7 +56,7 @@ func (f *frame) parse(h Header, b []byte) error {
 	for i := range f.components {
 		c := &f.components[i]
 		b := b[6+3*i:]
-		*c = component{id: b[0], h: int(b[1] >> 4), v: int(b[1] & 15), table: b[2], coefficients: c.coefficients, plane: c.plane}
+		*c = component{id: b[0], h: int(b[1] >> 4), v: int(b[1] & 15), table: b[2], coefficients: c.coefficients, nonzero: c.nonzero, plane: c.plane}
 		if c.h < 1 || c.h > 4 || c.v < 1 || c.v > 4 || c.table > 3 {
 			return fmt.Errorf("component %d has sampling factors %dx%d, quantization table %d", i+1, c.h, c.v, c.table)
 		}
@@ -104,6 +105,9 @@ func (f *frame) layOut(whole bool) error {
 			samples = 8 * c.v * f.mcusY
 		}
 		c.coefficients = zeroed(c.coefficients, rows*c.perRow*64)
+		if f.Progressive {
+			c.nonzero = zeroed(c.nonzero, rows*c.perRow)
+		}
 		c.stride = 2*planeMargin + (8*c.perRow+31)&^31
 		if n := samples * c.stride; cap(c.plane) < n {
 			c.plane = make([]byte, n)
@@ -116,9 +120,9 @@ func (f *frame) layOut(whole bool) error {
 }
 
 // zeroed returns n zeros, in s where that is large enough.
-func zeroed(s []int16, n int) []int16 {
+func zeroed[T int16 | uint64](s []T, n int) []T {
 	if cap(s) < n {
-		return make([]int16, n)
+		return make([]T, n)
 	}
 	s = s[:n]
 	clear(s)

@@ -13,4 +13,5 @@ func upsampleV2(dst, near, far []byte, n, bias int) { upsampleV2Plain(dst, near,
 func upsampleH2V2(dst, near, far []byte, n int)     { upsampleH2V2Plain(dst, near, far, n) }
 func yccToRGB(dst, y, cb, cr []byte)                { yccToRGBPlain(dst, y, cb, cr) }
 
+func (d *Decoder) acFirst(s *scan, x, y, n int) error    { return d.acFirstPlain(s, x, y, n) }
 func (d *Decoder) sequential(s *scan, x, y, n int) error { return d.sequentialPlain(s, x, y, n) }
