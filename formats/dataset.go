@@ -248,7 +248,7 @@ func (d *Dataset) Load(ctx context.Context, i int) (Encoded, error) {
 // Decode decodes what Load has read. The rasters are the caller's.
 func (d *Dataset) Decode(e Encoded) (pipeline.Sample, error) {
 	s := pipeline.Sample{ID: e.ID, Dataset: d.Name, Split: d.Split}
-	p := decoders.Get().(*png.Decoder)
+	p := decoders.Get().(*decoder)
 	defer decoders.Put(p)
 	m, err := openImage(e.Image, e.ImageBytes, d.maxPixels)
 	if err == nil {
@@ -260,7 +260,7 @@ func (d *Dataset) Decode(e Encoded) (pipeline.Sample, error) {
 	if e.Label == "" {
 		return s, nil
 	}
-	if s.Label, err = d.decodeLabel(p, nil, e.Entry, e.LabelBytes); err == nil {
+	if s.Label, err = d.decodeLabel(&p.png, nil, e.Entry, e.LabelBytes); err == nil {
 		err = sameSize(s.Label, m)
 	}
 	if err != nil {
@@ -303,12 +303,12 @@ func (d *Dataset) Label(ctx context.Context, i int) (raster.Raster, error) {
 	if e.Label == "" {
 		return raster.Raster{}, Problem{ID: e.ID, File: e.Image, Err: errors.New("the image has no label")}
 	}
-	p := decoders.Get().(*png.Decoder)
+	p := decoders.Get().(*decoder)
 	defer decoders.Put(p)
 	data, err := d.files.readFile(e.Label)
 	if err == nil {
 		var label raster.Raster
-		if label, err = d.decodeLabel(p, nil, e, data); err == nil {
+		if label, err = d.decodeLabel(&p.png, nil, e, data); err == nil {
 			return label, nil
 		}
 	}
