@@ -80,7 +80,9 @@ func TestPredictorLaws(t *testing.T) {
 				net := untrained(t, s, set...)
 				if err := s.NoGrad(func(s *torch.Scope) error {
 					image := noise(67, 130)
-					of := func(i config.Inference, r raster.Raster) *torch.Tensor { return Predictor{Net: net, How: i}.scores(s, r) }
+					of := func(i config.Inference, r raster.Raster) *torch.Tensor {
+						return Predictor{Net: net, How: i}.scores(s, r)
+					}
 					whole := of(config.Inference{}, image)
 
 					near(t, "a window of the image's size", of(config.Inference{Window: [2]int{67, 130}, Stride: [2]int{32, 32}}, image), whole)
