@@ -202,8 +202,8 @@ func (c Pixel) check(k *checker) {
 	k.mode("pixel.mode", c.Mode)
 	k.positive("pixel.temperature", c.Temperature)
 	k.positive("pixel.base_temperature", c.BaseTemperature)
-	k.within("pixel.max_samples", c.MaxSamples, 1, 1 << 20)
-	k.within("pixel.max_views", c.MaxViews, 1, 1 << 20)
+	k.within("pixel.max_samples", c.MaxSamples, 1, 1<<20)
+	k.within("pixel.max_views", c.MaxViews, 1, 1<<20)
 	k.within("pixel.dim", c.Dim, 1, mostWide)
 }
 
@@ -217,15 +217,15 @@ func (c Patch) check(k *checker) {
 	k.that(slices.Contains([]string{"target", "mixed"}, c.Image), "patch.image", c.Image, "target or mixed")
 	k.that(c.Pairs == "" || c.Image == "target", "patch.image", c.Image, "target where patch.pairs says where the pairs come from")
 	k.within("patch.batch", c.Batch, 1, mostBatch)
-	k.within("patch.crop", c.Crop, 1, mostSide / 8)
+	k.within("patch.crop", c.Crop, 1, mostSide/8)
 	k.within("patch.base", c.Base, 1, mostSide)
 	for _, v := range append(c.Scale[:], c.IoU[:]...) {
 		k.that(!math.IsNaN(v) && !math.IsInf(v, 0), "patch.scale and patch.iou", [2][2]float64{c.Scale, c.IoU}, "finite numbers")
 	}
 	k.positive("patch.temperature", c.Temperature)
 	k.unit("patch.threshold", c.Threshold)
-	k.within("patch.negatives", c.Negatives, 1, 1 << 20)
-	k.within("patch.steps", c.Steps, 1, 1 << 16)
+	k.within("patch.negatives", c.Negatives, 1, 1<<20)
+	k.within("patch.steps", c.Steps, 1, 1<<16)
 	k.within("patch.dim", c.Dim, 1, mostWide)
 }
 
