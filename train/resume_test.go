@@ -234,8 +234,8 @@ func TestAnEditedConfigurationIsNotResumed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(run, config.File), text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	edited := (*EditedError)(nil)
-	if _, err := Run(context.Background(), lib, cfg, Options{Out: run, Resume: true}); !errors.As(err, &edited) || !strings.Contains(err.Error(), "config.yaml is not the configuration that 00000001 was made with") {
+	edited := (*checkpoint.EditedError)(nil)
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: run, Resume: true}); !errors.As(err, &edited) || !strings.Contains(err.Error(), "its configuration is not the one that 00000001 was made with") {
 		t.Errorf("resumed with %v", err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/pipa-uda/pipa/train/method"
 	"github.com/pipa-uda/pipa/train/optim"
 	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/weights"
 	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
 
@@ -207,15 +208,6 @@ func (t *trainer) save() error {
 	return checkpoint.Save(t.options.Out, state, files, t.cfg.Checkpoint.Keep)
 }
 
-// An EditedError says that a run's configuration is not the one that its
-// checkpoint was made with.
-type EditedError struct{ Run, Checkpoint string }
-
-func (e *EditedError) Error() string {
-	return fmt.Sprintf("resume %s: %s is not the configuration that %s was made with: it was edited. A run is continued as it was begun: undo that, or begin a new run, which network.init can start from this one",
-		e.Run, config.File, filepath.Base(e.Checkpoint))
-}
-
 // sameData compares a checkpoint's data with those that are there. Where they may
 // have changed it keeps in mind that they have, for the checkpoints to come.
 func (t *trainer) sameData(state checkpoint.State) error {
@@ -264,7 +256,10 @@ func (t *trainer) restore() error {
 		return err
 	}
 	if state.Config != hash {
-		return &EditedError{Run: t.options.Out, Checkpoint: dir}
+		return fmt.Errorf("resume %w", &checkpoint.EditedError{Run: t.options.Out, Checkpoint: dir})
+	}
+	if state.Iteration > t.cfg.Iterations {
+		return fmt.Errorf("resume from %s: it has %d steps done, and the run has %d", dir, state.Iteration, t.cfg.Iterations)
 	}
 	if err := t.sameData(state); err != nil {
 		return fmt.Errorf("resume %s: %w", t.options.Out, err)
@@ -283,14 +278,14 @@ func (t *trainer) restore() error {
 		}
 		return nil
 	}
-	if err := load(checkpoint.StudentFile, t.method.StudentStore.Load); err != nil {
+	if err := load(checkpoint.StudentFile, finite(t.method.StudentStore.Load)); err != nil {
 		return err
 	}
 	if err := load(checkpoint.OptimizerFile, t.optimizer.Load); err != nil {
 		return err
 	}
 	if t.method.TeacherStore != nil {
-		if err := load(checkpoint.TeacherFile, t.method.TeacherStore.Load); err != nil {
+		if err := load(checkpoint.TeacherFile, finite(t.method.TeacherStore.Load)); err != nil {
 			return err
 		}
 	}
@@ -303,4 +298,19 @@ func (t *trainer) restore() error {
 	t.window = logs.WindowOf(state.Window)
 	t.options.Log.Info("continuing", "checkpoint", dir, "iteration", t.iteration)
 	return nil
+}
+
+// finite loads a network, all of whose values are finite: no step would make them
+// that again.
+func finite(to func(*safetensors.File) error) func(*safetensors.File) error {
+	return func(f *safetensors.File) error {
+		bad, err := weights.NonFinite(f)
+		if err == nil && len(bad) > 0 {
+			err = fmt.Errorf("it has values that are not finite, such as in %s", bad[0])
+		}
+		if err != nil {
+			return err
+		}
+		return to(f)
+	}
 }
