@@ -593,3 +593,27 @@ func TestPanelsShowTheStep(t *testing.T) {
 		t.Error("drawing changed the weights")
 	}
 }
+
+// TestEveryStepIsReported: also those that have no line of metrics, and those of a run
+// that goes on.
+func TestEveryStepIsReported(t *testing.T) {
+	cfg := traintest.Config(t, "iterations=5", "log_every=100", "eval.every=-1")
+	run := filepath.Join(t.TempDir(), "run")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var steps []int
+	stepped := func(i int) {
+		if steps = append(steps, i); i == 3 {
+			stop()
+		}
+	}
+	if _, err := Run(ctx, traintest.Lib(t), cfg, Options{Out: run, Stepped: stepped}); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), traintest.Lib(t), cfg, Options{Out: run, Resume: true, Stepped: stepped}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(steps, []int{1, 2, 3, 4, 5}) {
+		t.Errorf("steps %v were reported", steps)
+	}
+}

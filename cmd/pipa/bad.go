@@ -117,7 +117,7 @@ func (b *bad) skip(_ int, err error) error {
 // finish writes the list, whatever the command's outcome was.
 func (b *bad) finish(err error) error {
 	if len(b.lines) > 0 && (err == nil || errors.Is(err, pipeline.ErrClosedPipe)) {
-		slog.Warn(fmt.Sprintf("%d samples were left out", len(b.lines)))
+		slog.Warn("left out " + count(len(b.lines), "sample"))
 	}
 	if b.list == "" {
 		return err

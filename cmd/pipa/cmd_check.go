@@ -68,9 +68,9 @@ func runCheck(ctx context.Context, o checkOptions) error {
 	if err != nil {
 		return err
 	}
-	show(fmt.Sprintf("%s %s: %d samples, %d problems", d.Name, d.Split, counts.Samples, counts.Problems), precompute.Report(counts))
+	show(fmt.Sprintf("%s %s: %s, %s", d.Name, d.Split, count(counts.Samples, "sample"), count(counts.Problems, "problem")), precompute.Report(counts))
 	if counts.Problems > 0 {
-		return codedError{fmt.Errorf("%s %s has %d problems in %d samples", d.Name, d.Split, counts.Problems, counts.Samples), exitBadData}
+		return codedError{fmt.Errorf("%s %s has %s in %s", d.Name, d.Split, count(counts.Problems, "problem"), count(counts.Samples, "sample")), exitBadData}
 	}
 	return printing
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 
@@ -88,17 +90,18 @@ func runListPresets(_ context.Context, o presetsOptions) error {
 	if o.json {
 		return printJSON(rows)
 	}
-	var b strings.Builder
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "preset\tencoder\tcrop\tsteps\tlosses")
+	text := "preset\tencoder\tcrop\tsteps\tlosses\n"
 	for _, r := range rows {
 		losses := strings.Join(r.Losses, "+")
 		if losses == "" {
 			losses = "-"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%dx%d\t%d\t%s\n", r.Name, r.Encoder, r.Crop[0], r.Crop[1], r.Iterations, losses)
+		text += fmt.Sprintf("%s\t%s\t%dx%d\t%d\t%s\n", r.Name, r.Encoder, r.Crop[0], r.Crop[1], r.Iterations, losses)
 	}
-	if err := table.Flush(); err != nil {
+	var b strings.Builder
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	_, err = io.WriteString(table, text)
+	if err := errors.Join(err, table.Flush()); err != nil {
 		return err
 	}
 	return printText(b.String())

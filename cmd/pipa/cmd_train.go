@@ -74,7 +74,7 @@ Several processes, started by torchrun, srun or Kubeflow, share each batch (docs
 			&cli.BoolFlag{Name: "resume", Usage: "continue the run in --out"},
 			&cli.BoolFlag{Name: "accept-changed-data", Usage: "with --resume: go on even if the data are others now; the checkpoints say so"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print batch shapes, parameters and the memory a step needs, and stop; needs no data"},
-			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run, as --set seed=SEED"},
+			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run, as --set seed=SEED", DefaultText: "the configuration's"},
 			&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Value: 2, Usage: "`NUMBER` of goroutines that prepare batches"},
 			maxPixelsFlag(), maxBadFlag(), deviceFlag(), jsonFlag(), progressFlag(),
 		},

@@ -69,8 +69,7 @@ func escaped(text string) string {
 	return b.String()
 }
 
-func (r *roff) section(name string)   { r.WriteString(".SH " + name + "\n") }
-func (r *roff) paragraph(text string) { r.WriteString(".PP\n" + escaped(text) + "\n") }
+func (r *roff) section(name string) { r.WriteString(".SH " + name + "\n") }
 
 // item is a term, in roff, and what it means.
 func (r *roff) item(term, text string) {
@@ -83,7 +82,7 @@ func (r *roff) lines(text string) {
 }
 
 func (r *roff) begin(name, usage string) {
-	fmt.Fprintf(r, ".TH %s 1 \"%s\" \"pipa\" \"User Commands\"\n", strings.ToUpper(escaped(name)), pageDate())
+	r.WriteString(fmt.Sprintf(".TH %s 1 \"%s\" \"pipa\" \"User Commands\"\n", strings.ToUpper(escaped(name)), pageDate()))
 	r.WriteString(".nh\n.ad l\n") // flags and paths are not to be broken
 	r.section("NAME")
 	r.WriteString(escaped(name) + ` \- ` + escaped(usage) + "\n")

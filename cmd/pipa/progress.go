@@ -123,9 +123,10 @@ func (p *progress) draw() {
 	_ = p.bar.Set(p.n) // it only computes
 	line := strings.Trim(p.bar.String(), "\r ")
 	columns := p.width() - 1
+	between := " "
 	for _, more := range append(p.rate.texts(p.unit, p.n, p.total), p.details...) {
-		if with := line + " " + more; uniseg.StringWidth(with) <= columns {
-			line = with
+		if with := line + between + more; uniseg.StringWidth(with) <= columns {
+			line, between = with, ", "
 		}
 	}
 	p.place(fitted(line, columns))

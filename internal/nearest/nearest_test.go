@@ -8,7 +8,7 @@ import (
 func TestWord(t *testing.T) {
 	known := []string{"read", "crops", "classmix", "train", "weights", "verify", "view", "gta", "ls", "o", "completion"}
 	for word, want := range map[string]string{
-		"raed": "read", "crop": "crops", "clasmix": "classmix", "train": "train", "wieghts": "weights", "vew": "view",
+		"raed": "read", "crop": "crops", "clasmix": "classmix", "train": "train", "wights": "weights", "vew": "view",
 		"GTA": "gta", "trian": "train", "carps": "crops", "gto": "gta", "comp": "completion", "Read": "read",
 		// Nothing is near.
 		"": "", "x": "", "xy": "", "banana": "", "dataset": "", "synthia": "", "v": "", "kitti": "", strings.Repeat("x", 300): "",
