@@ -49,8 +49,8 @@ func trainCommand() *cli.Command {
 		Description: "A configuration is a preset (see \"pipa presets\"), then a YAML file, then --set. The run directory\n" +
 			"holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An\n" +
 			"interrupt saves the state first. A side is FORMAT:DIR, a custom dataset's MAP.yaml, or DIR, whose\n" +
-			"format the configuration says, or else its look; \"-\" is a\n" +
-			"stream on standard input. Several processes, started by torchrun, srun or Kubeflow, share each batch\n" +
+			"format the configuration says, or else its look; \"-\" is a stream on standard input. Several\n" +
+			"processes, started by torchrun, srun or Kubeflow, share each batch\n" +
 			"(docs/ranks.md).\n\n" +
 			"   pipa train --preset gta2cs-daformer-pipa --source data/gta --target data/cityscapes --out runs/pipa",
 		Flags: []cli.Flag{
