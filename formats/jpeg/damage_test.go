@@ -193,7 +193,7 @@ func TestProgressiveBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = (&Decoder{MaxPixels: width * height}).AppendRGB(nil, f, Rows{Count: 1})
-	if err == nil || !strings.Contains(err.Error(), "takes 519 MiB, at most 512 are given") {
+	if err == nil || !strings.Contains(err.Error(), "takes 551 MiB, at most 512 are given") {
 		t.Errorf("%dx%d: %v", width, height, err)
 	}
 }

@@ -47,10 +47,10 @@ func (r Rows) span(height int) (first, end int, err error) {
 // of it, though it has a few bytes. Encoders write 10 or so.
 const MaxScans = 64
 
-// MaxCoefficients bounds what is held of a progressive image until its last scan:
-// 2 bytes for each coefficient, of which there are 1.5 a pixel in most files and 3
-// where chroma is not subsampled.
-const MaxCoefficients = 256 << 20
+// MaxCoefficientBytes bounds what is held of a progressive image until its last
+// scan: 17 bits for each coefficient, of which there are 1.5 a pixel in most files and
+// 3 where chroma is not subsampled.
+const MaxCoefficientBytes = 512 << 20
 
 // retained is the most scratch, in coefficients, that is kept for the next image.
 const retained = 16 << 20
@@ -123,9 +123,13 @@ func (d *Decoder) toFirstScan(dst []byte, f File, first, end int) ([]byte, error
 			if err := d.checkLength(); err != nil {
 				return nil, err
 			}
+			if err := d.start(s, first, end); err != nil {
+				return nil, err
+			}
 			size := (end - first) * 3 * f.Width
 			grown := slices.Grow(dst, size)[:len(dst)+size]
-			return grown, d.start(s, grown[len(dst):], first, end)
+			d.rows.dst = grown[len(dst):]
+			return grown, nil
 		case s.marker == markerEOI:
 			return nil, errors.New("it has no scan")
 		default:

@@ -30,13 +30,13 @@
 // When decoding stops after the last row that is wanted, the rest of a baseline
 // image is not looked at. A file that declares more than Decoder.MaxPixels is refused,
 // and so is one of more than MaxScans scans, or a progressive one of more than
-// MaxCoefficients; nothing is allocated for pixels that so short a file cannot have.
+// MaxCoefficientBytes; nothing is allocated for pixels that so short a file cannot have.
 //
 // # How much memory it takes
 //
 // Besides the pixels, 3 bytes each, a baseline image takes as much as its file has
 // bytes, and a row of MCUs; one whose components come in scans of their own takes a
-// byte a sample more. A progressive image takes 2 bytes a coefficient, of which there
+// byte a sample more. A progressive image takes 17 bits a coefficient, of which there
 // are 1.5 to 3 a pixel.
 //
 // # How it is fast

@@ -14,7 +14,7 @@ type emitter struct {
 }
 
 // start lays out memory and chooses what is to be done, before the first scan.
-func (d *Decoder) start(s segment, dst []byte, first, end int) error {
+func (d *Decoder) start(s segment, first, end int) error {
 	if len(s.body) < 1 {
 		return fmt.Errorf("the scan's header is %d bytes long", len(s.body))
 	}
@@ -26,7 +26,7 @@ func (d *Decoder) start(s segment, dst []byte, first, end int) error {
 	if err := f.layOut(!f.Progressive && int(s.body[0]) < len(f.components)); err != nil {
 		return err
 	}
-	*e = emitter{dst: dst, first: first, end: end, y: first, color: color, lines: e.lines}
+	*e = emitter{first: first, end: end, y: first, color: color, lines: e.lines}
 	for i := range f.components {
 		e.context = e.context || f.components[i].up.context()
 		if n := f.Width + 2*planeMargin; cap(e.lines[i]) < n {
