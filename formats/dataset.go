@@ -81,6 +81,15 @@ func (p Problem) Error() string {
 // Unwrap is the reason.
 func (p Problem) Unwrap() error { return p.Err }
 
+// unusable is the error of a sample whose file cannot be read or decoded: a [Problem],
+// unless what failed may pass, which says nothing about the file.
+func unusable(id, file string, err error) error {
+	if files.Passing(err) {
+		return fmt.Errorf("read sample %s: %w", id, err)
+	}
+	return Problem{ID: id, File: file, Err: err}
+}
+
 // An EmptyError is a folder in which a split has no images.
 type EmptyError struct {
 	Layout, Split, Dir string
@@ -235,11 +244,11 @@ func (d *Dataset) Load(ctx context.Context, i int) (Encoded, error) {
 	}
 	var err error
 	if e.ImageBytes, err = d.files.readFile(e.Image); err != nil {
-		return e, Problem{ID: e.ID, File: e.Image, Err: err}
+		return e, unusable(e.ID, e.Image, err)
 	}
 	if e.Label != "" {
 		if e.LabelBytes, err = d.files.readFile(e.Label); err != nil {
-			return e, Problem{ID: e.ID, File: e.Label, Err: err}
+			return e, unusable(e.ID, e.Label, err)
 		}
 	}
 	return e, nil
@@ -255,7 +264,7 @@ func (d *Dataset) Decode(e Encoded) (pipeline.Sample, error) {
 		s.Image, err = m.decode(p, nil, png.Rows{})
 	}
 	if err != nil {
-		return s, Problem{ID: e.ID, File: e.Image, Err: err}
+		return s, unusable(e.ID, e.Image, err)
 	}
 	if e.Label == "" {
 		return s, nil
@@ -264,7 +273,7 @@ func (d *Dataset) Decode(e Encoded) (pipeline.Sample, error) {
 		err = sameSize(s.Label, m)
 	}
 	if err != nil {
-		return s, Problem{ID: e.ID, File: e.Label, Err: err}
+		return s, unusable(e.ID, e.Label, err)
 	}
 	return s, nil
 }
@@ -312,7 +321,7 @@ func (d *Dataset) Label(ctx context.Context, i int) (raster.Raster, error) {
 			return label, nil
 		}
 	}
-	return raster.Raster{}, Problem{ID: e.ID, File: e.Label, Err: err}
+	return raster.Raster{}, unusable(e.ID, e.Label, err)
 }
 
 // Read is Load and Decode of sample i.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/internal/wait"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/pipeline/storage"
@@ -147,10 +148,15 @@ const lockPoll = 200 * time.Millisecond
 
 // await takes a lock as soon as it is free.
 func await(ctx context.Context, dir storage.Folder, name string) (unlock func(), err error) {
-	for {
+	waited := func() {}
+	defer func() { waited() }()
+	for first := true; ; first = false {
 		unlock, err := dir.Lock(name)
 		if !errors.Is(err, files.ErrInUse) {
 			return unlock, err
+		}
+		if first {
+			waited = wait.Of(ctx).For(fmt.Sprintf("%s: %v", name, err))
 		}
 		select {
 		case <-ctx.Done():

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/infer"
@@ -45,7 +46,11 @@ func runRank() int {
 		if err != nil {
 			return err
 		}
-		lib, err := torch.Load("")
+		backend, err := shared.Backend()
+		if err != nil {
+			return err
+		}
+		lib, err := torch.Load(backend)
 		if err != nil {
 			return err
 		}

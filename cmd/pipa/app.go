@@ -12,11 +12,15 @@ import (
 	"syscall"
 
 	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/internal/wait"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/urfave/cli/v2"
 )
 
-func main() { os.Exit(run(os.Args)) }
+func main() {
+	crashByAbort()
+	os.Exit(run(os.Args))
+}
 
 // run is the whole program; it returns the exit code.
 func run(args []string) int {
@@ -87,7 +91,11 @@ func action[O any](read func(*cli.Context) (O, error), run func(context.Context,
 		if err != nil {
 			return otherwise(exitUsage, err)
 		}
-		return run(c.Context, o)
+		p, err := patienceOf(c)
+		if err != nil {
+			return err
+		}
+		return run(wait.With(c.Context, p), o)
 	}
 }
 

@@ -39,7 +39,7 @@ func catCommand() *cli.Command {
 			&cli.StringFlag{Name: "shard", Usage: "of every n batches the i-th, as `i/n`: the share of one of n processes"},
 			limitFlag(),
 			&cli.IntFlag{Name: "batch", Usage: "regroup the rows into record batches of this `NUMBER`", DefaultText: "as stored; 4 where shuffled or shared out"},
-			outFlag(), forceFlag(), progressFlag(),
+			outFlag(), forceFlag(), progressFlag(), stallFlag(),
 		},
 		Action: action(catOptionsOf, runCat),
 	}

@@ -24,7 +24,7 @@ func inspectCommand() *cli.Command {
 		Description: `Reads all of it, checks every row, and prints schema, history, sizes and classes.
 
    pipa inspect pairs`,
-		Flags:  []cli.Flag{limitFlag(), jsonFlag(), progressFlag()},
+		Flags:  []cli.Flag{limitFlag(), jsonFlag(), progressFlag(), stallFlag()},
 		Action: action(inspectOptionsOf, runInspect),
 	}
 }

@@ -22,7 +22,7 @@ func mergeCommand() *cli.Command {
 		Description: `Hashes every shard and row again, compares them with what their makers wrote, and writes the manifest. A shard that is damaged or missing is named, and made again by the next "pipa precompute".
 
    pipa merge pairs`,
-		Flags:  []cli.Flag{jsonFlag(), progressFlag()},
+		Flags:  []cli.Flag{jsonFlag(), progressFlag(), stallFlag()},
 		Action: action(mergeOptionsOf, runMerge),
 	}
 }

@@ -38,7 +38,7 @@ func planCommand() *cli.Command {
 		options := func(c *cli.Context) (planOptions, error) { return planOptionsOf(c, j.kind) }
 		c.Subcommands = append(c.Subcommands, &cli.Command{
 			Name: j.name, Usage: j.usage, Description: "   pipa plan " + j.example + " \\\n     -o job.plan.json",
-			Flags:  append(append(j.flags, planFlags()...), workersFlag(), outFlag(), forceFlag(), progressFlag()),
+			Flags:  append(append(j.flags, planFlags()...), workersFlag(), outFlag(), forceFlag(), progressFlag(), stallFlag()),
 			Action: action(options, runPlan),
 		})
 	}

@@ -24,7 +24,7 @@ func precomputeCommand() *cli.Command {
 	run := []cli.Flag{
 		&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`DIR` of the stored dataset"},
 		&cli.StringFlag{Name: "shard", Category: groupJob, Usage: "do share `i/n` of the shards and do not merge", DefaultText: "all; under a Kubernetes Indexed Job or a Slurm array, the task's"},
-		workersFlag(), jsonFlag(), progressFlag(),
+		workersFlag(), jsonFlag(), progressFlag(), stallFlag(),
 	}
 	byPlan := action(planRunOptionsOf, runPrecompute)
 	c := &cli.Command{

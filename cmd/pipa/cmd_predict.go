@@ -63,7 +63,7 @@ Photos may be as large as --max-pixels says. With --window memory grows with a p
 		}, inferenceFlags()...), append([]cli.Flag{
 			splitFlag(), limitFlag(),
 			&cli.IntFlag{Name: "batch", Category: groupInput, Value: 4, Usage: "at most this `NUMBER` of rows in a record batch; fewer where images are large"},
-			workersFlag(), maxPixelsFlag(), forceFlag(), progressFlag(),
+			workersFlag(), maxPixelsFlag(), forceFlag(), progressFlag(), stallFlag(),
 		}, badFlags()...)...),
 		Action: action(predictOptionsOf, runPredict),
 	}

@@ -23,7 +23,7 @@ func verifyCommand() *cli.Command {
 		Description: `Hashes every file and row again and names those that are damaged; the exit code is 3 where there are any.
 
    pipa verify pairs`,
-		Flags:  []cli.Flag{progressFlag()},
+		Flags:  []cli.Flag{progressFlag(), stallFlag()},
 		Action: action(verifyOptionsOf, runVerify),
 	}
 }

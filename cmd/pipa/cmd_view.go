@@ -31,7 +31,7 @@ func viewCommand() *cli.Command {
 			&cli.IntFlag{Name: "columns", Usage: "`NUMBER` of rows side by side", DefaultText: "chosen"},
 			&cli.IntFlag{Name: "width", Usage: "width of one picture in `PIXELS`", DefaultText: "chosen"},
 			&cli.Float64Flag{Name: "opacity", Value: 0.5, Usage: "`OPACITY` of labels over images, 0 to 1"},
-			outFlag(), forceFlag(), progressFlag(),
+			outFlag(), forceFlag(), progressFlag(), stallFlag(),
 		},
 		Action: action(viewOptionsOf, runView),
 	}

@@ -39,7 +39,7 @@ With --format parquet the files are Parquet, as Hugging Face datasets, DuckDB an
 			workersFlag(),
 			&cli.IntFlag{Name: "shard-size", Value: 256, Usage: "begin a new file after this many `MEBIBYTES`"},
 			&cli.IntFlag{Name: "batch", Usage: "regroup the rows into record batches of this `NUMBER`", DefaultText: "as they come"},
-			limitFlag(), forceFlag(), jsonFlag(), progressFlag(),
+			limitFlag(), forceFlag(), jsonFlag(), progressFlag(), stallFlag(),
 		},
 		Action: action(writeOptionsOf, runWrite),
 	}

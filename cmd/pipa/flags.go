@@ -1,10 +1,12 @@
 package main
 
 import (
+	"log/slog"
 	"runtime"
 	"strconv"
 	"strings"
 
+	"github.com/pipa-uda/pipa/internal/wait"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/precompute"
 	"github.com/urfave/cli/v2"
@@ -45,6 +47,18 @@ func maxPixelsFlag() cli.Flag {
 }
 func progressFlag() cli.Flag {
 	return &cli.StringFlag{Name: "progress", Category: groupCommon, Value: "auto", Usage: "`auto|always|never` when a progress bar is drawn on standard error; auto: on a terminal"}
+}
+func stallFlag() cli.Flag {
+	return &cli.DurationFlag{Name: "stall", Value: wait.DefaultStall, Usage: "ask an object store again once it has been silent for this `TIME`, as in 90s; five times in all"}
+}
+
+// patienceOf reads --stall. What is waited for long is said.
+func patienceOf(c *cli.Context) (wait.Patience, error) {
+	p := wait.Patience{Stall: c.Duration("stall"), Say: func(what string) { slog.Info("waiting for " + what) }}
+	if c.IsSet("stall") && p.Stall <= 0 {
+		return p, usagef("--stall is %v, want a time such as 60s", p.Stall)
+	}
+	return p, nil
 }
 func logFlag() cli.Flag {
 	return &cli.StringFlag{Name: "log", Category: groupCommon, Value: "text", Usage: "`text|json` how messages on standard error are written"}

@@ -7,9 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
-	"slices"
 	"syscall"
 
 	"github.com/pipa-uda/pipa/classmix"
@@ -115,29 +113,17 @@ func damagedCode(e *feed.DamagedError) int {
 	return exitBadData
 }
 
-// wrongNames are the system's reasons that stay: a name that leads nowhere, or
-// where it may not.
-var wrongNames = []syscall.Errno{
-	syscall.ENOENT, syscall.ENOTDIR, syscall.EISDIR, syscall.EEXIST, syscall.ENOTEMPTY, syscall.EACCES, syscall.EPERM,
-	syscall.EROFS, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EINVAL, syscall.ENXIO, syscall.ENODEV, syscall.EXDEV,
-}
-
 // passing reports whether an error may be gone the next time.
 func passing(err error) bool {
 	var unfinished *precompute.UnfinishedError
 	var device *torch.OpError // which may be out of memory, or have lost another rank
-	if errors.As(err, &unfinished) || errors.As(err, &device) || errors.Is(err, files.ErrInUse) || errors.Is(err, files.ErrFault) {
+	if errors.As(err, &unfinished) || errors.As(err, &device) || errors.Is(err, files.ErrInUse) {
 		return true
 	}
 	if status := storage.Status(err); status != 0 {
 		return status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout
 	}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return !slices.Contains(wrongNames, errno)
-	}
-	var network net.Error
-	return errors.As(err, &network)
+	return files.Passing(err)
 }
 
 // badData reports whether an error says that data are not what they were, or
@@ -161,7 +147,7 @@ func unmendable(err error) bool {
 		}
 	}
 	var (
-		errno     syscall.Errno // one of wrongNames, as passing comes first
+		errno     syscall.Errno // one that stays, as passing comes first
 		link      *files.LinkError
 		format    *pipeline.FormatError
 		batch     *pipeline.BatchSizeError
@@ -186,8 +172,9 @@ func unmendable(err error) bool {
 		setup     *train.SetupError
 		varying   *feed.VaryingError
 		seen      *infer.SizeError
+		library   *torch.TrustError
 	)
-	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &another, &value, &unpaired, &setup, &varying, &seen} {
+	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &another, &value, &unpaired, &setup, &varying, &seen, &library} {
 		if errors.As(err, target) {
 			return true
 		}
@@ -212,6 +199,7 @@ func advice(err error) string {
 		another    *stats.SplitError
 		place      *stats.PlaceError
 		left       *feed.TooManyBadError
+		library    *torch.TrustError
 	)
 	switch {
 	case errors.As(err, &exists) && exists.Folder:
@@ -240,6 +228,8 @@ func advice(err error) string {
 		return fmt.Sprintf("keep both, each with a file of its own: pipa stats %s %s --split %s --stats FILE", another.Layout.Spelling(), another.Dir, another.Want)
 	case errors.As(err, &place):
 		return "name a file for them where you may write: --stats FILE"
+	case errors.As(err, &library):
+		return fmt.Sprintf("build one of your own with \"make torch\", copy it where only you can write, or, if nobody else has written it: chmod go-w %s", library.Path)
 	}
 	return trainAdvice(err)
 }

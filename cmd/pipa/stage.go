@@ -23,7 +23,7 @@ type stageOptions struct {
 }
 
 func stageFlags(own ...cli.Flag) []cli.Flag {
-	return append(own, &cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the draws", DefaultText: "the stream's"}, epochFlag(), limitFlag(), workersFlag(), outFlag(), forceFlag(), progressFlag())
+	return append(own, &cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the draws", DefaultText: "the stream's"}, epochFlag(), limitFlag(), workersFlag(), outFlag(), forceFlag(), progressFlag(), stallFlag())
 }
 
 func stageOptionsOf(c *cli.Context) (o stageOptions, err error) {

@@ -53,7 +53,7 @@ func blamed(batches iter.Seq2[*pipeline.Batch, error], piped bool) iter.Seq2[*pi
 		for b, err := range batches {
 			if err != nil && piped && errors.Is(err, io.ErrUnexpectedEOF) {
 				err = codedError{err, exitFailed}
-			} else if err != nil {
+			} else if err != nil && storage.Status(err) == 0 { // a store's refusal says nothing about the data
 				err = codedError{err, exitBadData}
 			}
 			if !yield(b, err) {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"unicode/utf8"
+
+	"github.com/pipa-uda/pipa/internal/files"
 )
 
 // anyFolders is the wildcard that stands for any number of folders.
@@ -151,7 +153,7 @@ func (w walker) walk(folder string, segments []string, below bool, above []fs.Fi
 		if ok, _ := path.Match(s, name); !ok { // the pattern has nothing but stars
 			continue
 		}
-		if wanted, err := w.wanted(e, full, last, above); err != nil && !(s == anyFolders && isFile(segments, name)) {
+		if wanted, err := w.wanted(e, full, last, above); err != nil && (files.Passing(err) || !(s == anyFolders && isFile(segments, name))) {
 			return err
 		} else if !wanted {
 			continue

@@ -138,14 +138,11 @@ func Save(run string, state State, contents map[string]func(path string) error, 
 	if err := files.MkdirAll(dir); err != nil {
 		return err
 	}
-	aside, err := os.MkdirTemp(dir, ".tmp-")
+	aside, err := files.MkdirAside(dir, ".tmp-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(aside)
-	if err := os.Chmod(aside, 0o755); err != nil {
-		return err
-	}
 	state.Version = Version
 	state.Files = map[string]Seal{}
 	for file, write := range contents {

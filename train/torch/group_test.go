@@ -113,10 +113,7 @@ func TestAFailedSumNamesTheOperation(t *testing.T) {
 }
 
 func TestAProcessAloneIsItsWholeGroup(t *testing.T) {
-	lib, err := torch.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lib := torchtest.Load(t)
 	g, err := lib.Join(torch.Launch{}, torch.CPU, time.Second)
 	if g != nil || err != nil || g.Size() != 1 || g.Rank() != 0 {
 		t.Fatalf("%v, %v", g, err)
@@ -134,10 +131,7 @@ func TestAProcessAloneIsItsWholeGroup(t *testing.T) {
 }
 
 func TestJoiningAloneEndsInTime(t *testing.T) {
-	lib, err := torch.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lib := torchtest.Load(t)
 	if _, err := lib.Join(torch.Launch{Rank: 1, Ranks: 2, Host: "127.0.0.1", Port: 1}, torch.CPU, time.Second); err == nil || !strings.Contains(err.Error(), "rank 1 of 2: meet the others at 127.0.0.1:1") {
 		t.Errorf("%v", err)
 	}

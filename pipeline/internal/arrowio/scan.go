@@ -166,6 +166,9 @@ func (s *scanner) sniff() error {
 	if len(head) == 0 && errors.Is(err, io.EOF) {
 		return ErrEmpty
 	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read its first bytes: %w", err)
+	}
 	if bytes.HasPrefix(head, fileMagic) && len(head) == 8 {
 		if head[6] != 0 || head[7] != 0 {
 			return fmt.Errorf("%w: the file's magic is damaged", ErrNotArrow)
