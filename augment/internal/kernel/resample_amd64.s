@@ -3,31 +3,31 @@
 #include "textflag.h"
 
 // Four RGB taps in a lane to pairs of words of taps 0 and 1, and of 2 and 3.
-DATA bicubicPick<>+0(SB)/8, $0x8004800180038000
-DATA bicubicPick<>+8(SB)/8, $0x8080808080058002
-DATA bicubicPick<>+16(SB)/8, $0x8004800180038000
-DATA bicubicPick<>+24(SB)/8, $0x8080808080058002
-DATA bicubicPick<>+32(SB)/8, $0x800A800780098006
-DATA bicubicPick<>+40(SB)/8, $0x80808080800B8008
-DATA bicubicPick<>+48(SB)/8, $0x800A800780098006
-DATA bicubicPick<>+56(SB)/8, $0x80808080800B8008
-GLOBL bicubicPick<>(SB), RODATA|NOPTR, $64
+DATA resamplePick<>+0(SB)/8, $0x8004800180038000
+DATA resamplePick<>+8(SB)/8, $0x8080808080058002
+DATA resamplePick<>+16(SB)/8, $0x8004800180038000
+DATA resamplePick<>+24(SB)/8, $0x8080808080058002
+DATA resamplePick<>+32(SB)/8, $0x800A800780098006
+DATA resamplePick<>+40(SB)/8, $0x80808080800B8008
+DATA resamplePick<>+48(SB)/8, $0x800A800780098006
+DATA resamplePick<>+56(SB)/8, $0x80808080800B8008
+GLOBL resamplePick<>(SB), RODATA|NOPTR, $64
 
 // [r g b .] [r g b .] to r g b r g b.
-DATA bicubicClose<>+0(SB)/8, $0x8080060504020100
-DATA bicubicClose<>+8(SB)/8, $0x8080808080808080
-DATA bicubicClose<>+16(SB)/8, $0x8080060504020100
-DATA bicubicClose<>+24(SB)/8, $0x8080808080808080
-GLOBL bicubicClose<>(SB), RODATA|NOPTR, $32
+DATA resampleClose<>+0(SB)/8, $0x8080060504020100
+DATA resampleClose<>+8(SB)/8, $0x8080808080808080
+DATA resampleClose<>+16(SB)/8, $0x8080060504020100
+DATA resampleClose<>+24(SB)/8, $0x8080808080808080
+GLOBL resampleClose<>(SB), RODATA|NOPTR, $32
 
-DATA bicubicHalf<>+0(SB)/4, $0x200000 // 1/2 in 1/2^22
-GLOBL bicubicHalf<>(SB), RODATA|NOPTR, $4
+DATA resampleHalf<>+0(SB)/4, $0x200000 // 1/2 in 1/2^22
+GLOBL resampleHalf<>(SB), RODATA|NOPTR, $4
 
-// func bicubicRowAVX2(dst, src *byte, at *int32, packed *int16, groups, pairs int)
+// func resampleRowAVX2(dst, src *byte, at *int32, packed *int16, groups, pairs int)
 //
 // A group is 4 pixels, of which 0 and 2 share a register's lanes, and 1 and 3.
 // The weights' low and high 12 bits are summed apart, as products of 16 bits.
-TEXT ·bicubicRowAVX2(SB), NOSPLIT, $0-48
+TEXT ·resampleRowAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ at+16(FP), R8
@@ -37,10 +37,10 @@ TEXT ·bicubicRowAVX2(SB), NOSPLIT, $0-48
 	MOVQ R11, R12
 	ANDQ $1, R12          // a last chunk of two taps
 	SHRQ $1, R11          // chunks of four taps
-	VMOVDQU bicubicPick<>+0(SB), Y13
-	VMOVDQU bicubicPick<>+32(SB), Y14
-	VMOVDQU bicubicClose<>(SB), Y12
-	VPBROADCASTD bicubicHalf<>(SB), Y11
+	VMOVDQU resamplePick<>+0(SB), Y13
+	VMOVDQU resamplePick<>+32(SB), Y14
+	VMOVDQU resampleClose<>(SB), Y12
+	VPBROADCASTD resampleHalf<>(SB), Y11
 
 group:
 	MOVL 0(R8), AX
@@ -143,14 +143,14 @@ round:
 	VZEROUPPER
 	RET
 
-// func bicubicColumnAVX2(dst, base *byte, offsets *int, packed *int16, pairs, blocks int)
+// func resampleColumnAVX2(dst, base *byte, offsets *int, packed *int16, pairs, blocks int)
 //
 // A block is 16 bytes of a row.
-TEXT ·bicubicColumnAVX2(SB), NOSPLIT, $0-48
+TEXT ·resampleColumnAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), DI
 	MOVQ base+8(FP), SI
 	MOVQ blocks+40(FP), CX
-	VPBROADCASTD bicubicHalf<>(SB), Y11
+	VPBROADCASTD resampleHalf<>(SB), Y11
 
 block:
 	MOVQ offsets+16(FP), R8
