@@ -84,7 +84,7 @@ func newApp() *cli.App {
 // them before anything is opened; run does the work, and knows no command line.
 func action[O any](read func(*cli.Context) (O, error), run func(context.Context, O) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		if err := checkNumbers(c); err != nil {
+		if err := checkValues(c); err != nil {
 			return err
 		}
 		o, err := read(c)

@@ -71,12 +71,13 @@ func (o badOptions) maxBad() feed.MaxBad {
 type bad struct {
 	badOptions
 	most  int
+	total int // samples there are; 0 where it is not known
 	lines []precompute.Quarantined
 }
 
 // of starts to count for a job of total samples.
 func (o badOptions) of(total int) *bad {
-	b := &bad{badOptions: o, most: o.number}
+	b := &bad{badOptions: o, most: o.number, total: total}
 	if o.share >= 0 {
 		b.most = int(math.Floor(o.share / 100 * float64(total)))
 	}
@@ -104,6 +105,9 @@ func (b *bad) skip(_ int, err error) error {
 		return err
 	}
 	b.lines = append(b.lines, precompute.Quarantined{ID: p.ID, File: p.File, Reason: p.Err.Error()})
+	if b.total > 0 && len(b.lines) == b.total {
+		return codedError{fmt.Errorf("not one of the %d samples can be read; the last: %w", b.total, err), exitBadData}
+	}
 	if len(b.lines) <= b.most {
 		slog.Warn("left out "+p.ID, "reason", p.Error())
 		return nil

@@ -104,6 +104,9 @@ func runCat(ctx context.Context, o catOptions) error {
 			return err
 		}
 	}
+	if o.share.Of > 1 {
+		s = someOf(s, "--shard %d/%d has no row: the shares are of batches of %d rows, of which there are no more than %d: give a smaller --batch, or fewer shares", o.share.Index, o.share.Of, o.batch, o.share.Index)
+	}
 	if s = limited(s, o.limit); o.limit >= 0 {
 		rows = min(rows, o.limit)
 	}

@@ -64,5 +64,6 @@ func runClassmix(ctx context.Context, o classmixOptions) error {
 	if err != nil {
 		return otherwise(exitUsage, err)
 	}
+	mixed = someOf(mixed, "nothing is mixed: the source or --target %s has no row", o.target)
 	return o.stage.output.stream(ctx, o.stage.display.bar("classmix", "rows", -1), mixed)
 }

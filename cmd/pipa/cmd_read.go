@@ -92,6 +92,9 @@ func runRead(ctx context.Context, o readOptions) error {
 		return err
 	}
 	n := (d.Len() - o.share.Index + o.share.Of - 1) / o.share.Of
+	if n <= 0 {
+		return usagef("--shard %d/%d has no sample: %s %s has %d", o.share.Index, o.share.Of, d.Name, d.Split, d.Len())
+	}
 	if o.limit >= 0 {
 		n = min(n, o.limit)
 	}

@@ -114,10 +114,15 @@ var leastOf = map[string]int{
 	"limit": 0, "start": 0, "batch": 1, "workers": 1, "max-pixels": 1, "shards": 1, "shard-size": 1, "epochs": 1, "width": 1,
 }
 
-// checkNumbers refuses counts that would select nothing, or mean something else.
-func checkNumbers(c *cli.Context) error {
+// checkValues refuses counts that would select nothing, or mean something else, and
+// values that are empty, as of a shell's variable that is not set: they would mean
+// what the flag means where it is left out.
+func checkValues(c *cli.Context) error {
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
+		if _, ok := f.(*cli.StringFlag); ok && c.IsSet(name) && c.String(name) == "" {
+			return usagef("%s: flag --%s needs a value, and was given an empty one; see: %s --help", c.Command.HelpName, name, c.Command.HelpName)
+		}
 		if least, ok := leastOf[name]; ok && c.IsSet(name) && c.Int(name) < least {
 			return usagef("--%s is %d, want %d or more", name, c.Int(name), least)
 		}

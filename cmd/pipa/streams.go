@@ -47,6 +47,24 @@ func limited(s pipeline.Stream, limit int) pipeline.Stream {
 	return pipeline.Limit(s, limit)
 }
 
+// someOf is a stream that has a row, or else the usage error of what selected none.
+func someOf(s pipeline.Stream, format string, args ...any) pipeline.Stream {
+	return pipeline.Stream{Header: s.Header, Batches: func(yield func(*pipeline.Batch, error) bool) {
+		rows := 0
+		for b, err := range s.Batches {
+			if err == nil {
+				rows += b.Len()
+			}
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+		if rows == 0 {
+			yield(nil, usagef(format, args...))
+		}
+	}}
+}
+
 // blamed says of a stream's errors whose fault they are.
 func blamed(batches iter.Seq2[*pipeline.Batch, error], piped bool) iter.Seq2[*pipeline.Batch, error] {
 	return func(yield func(*pipeline.Batch, error) bool) {
