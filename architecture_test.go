@@ -64,6 +64,10 @@ var mayImport = map[string][]string{
 	"train/checkpoint":  {"internal/files", "pipeline"},
 	"train/tensorboard": {},
 	"train/memory":      {"pipeline/raster", "train/config", "train/method", "train/network", "train/nn", "train/torch"},
+	"train/logs":        {"internal/files", "pipeline", "train/checkpoint", "train/feed", "train/infer", "train/method", "train/tensorboard"},
+	"train/panels":      {"internal/files", "pipeline", "train/feed"},
+	"train/faults":      {"train/checkpoint", "train/method", "train/torch"},
+	"train/rundir":      {"internal/files", "formats/stats", "train/checkpoint", "train/config", "train/infer", "train/logs", "train/panels"},
 	"train/infer": {"internal/files", "pipeline", "formats", "augment", "loader",
 		"train/config", "train/network", "train/checkpoint", "train/feed", "train/eval", "train/model", "train/nn", "train/torch", "train/weights"},
 

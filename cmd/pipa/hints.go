@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -24,6 +25,7 @@ import (
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/feed"
 	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/rundir"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -83,9 +85,12 @@ func report(err, cause error) int {
 // fails while a sample is read says nothing about the sample.
 func codeOf(err error) int {
 	var coded codedError
+	var damaged *feed.DamagedError
 	switch {
 	case passing(err):
 		return exitFailed
+	case errors.As(err, &damaged):
+		return damagedCode(damaged)
 	case errors.As(err, &coded):
 		return coded.code
 	case badData(err):
@@ -94,6 +99,18 @@ func codeOf(err error) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// damagedCode is the exit code of what a training cannot read, as openInput's is of
+// what other commands cannot.
+func damagedCode(e *feed.DamagedError) int {
+	if e.Piped && (errors.Is(e, io.ErrUnexpectedEOF) || errors.Is(e, pipeline.ErrEmpty)) {
+		return exitFailed
+	}
+	if code := codeOf(e.Err); code != exitFailed {
+		return code
+	}
+	return exitBadData
 }
 
 // passing reports whether an error may be gone the next time.
@@ -123,7 +140,7 @@ func unmendable(err error) bool {
 	for _, sentinel := range []error{
 		fs.ErrNotExist, fs.ErrExist, fs.ErrPermission,
 		files.ErrIrregular, pipeline.ErrNotArrow, shards.ErrNoManifest, precompute.ErrTaken, torch.ErrNotFound,
-		train.ErrNoDirectory, infer.ErrNoTarget,
+		rundir.ErrNoDirectory, infer.ErrNoTarget,
 	} {
 		if errors.Is(err, sentinel) {
 			return true
@@ -149,13 +166,15 @@ func unmendable(err error) bool {
 		unlike    *formats.RecognizeError
 		classMap  *classmap.Error
 		stale     *stats.StaleError
+		another   *stats.SplitError
 		value     *config.ValueError
 		unpaired  *config.UnpairedError
 		setup     *train.SetupError
 		varying   *feed.VaryingError
+		seen      *infer.SizeError
 		library   *torch.TrustError
 	)
-	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &value, &unpaired, &setup, &varying, &library} {
+	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &another, &value, &unpaired, &setup, &varying, &seen, &library} {
 		if errors.As(err, target) {
 			return true
 		}
@@ -177,6 +196,9 @@ func advice(err error) string {
 		differing  *stats.ExistsError
 		unreadable *stats.ReadError
 		stale      *stats.StaleError
+		another    *stats.SplitError
+		place      *stats.PlaceError
+		left       *feed.TooManyBadError
 		library    *torch.TrustError
 	)
 	switch {
@@ -194,14 +216,18 @@ func advice(err error) string {
 		return fmt.Sprintf("pass --max-pixels %d if you trust it", pixels.Plan)
 	case errors.As(err, &unfinished):
 		return "run them again (pipa precompute --plan)"
-	case errors.As(err, &tooMany):
+	case errors.As(err, &tooMany), errors.As(err, &left):
 		return "find all such samples with \"pipa check\", or leave them out with --max-bad"
 	case errors.As(err, &differing):
-		return "choose another folder with --out, or replace it with --force"
+		return "choose another place with --out or --stats, or replace it with --force"
 	case errors.As(err, &unreadable):
 		return "write them anew with: pipa stats FORMAT DIR --force"
 	case errors.As(err, &stale):
 		return fmt.Sprintf("write them anew with: pipa stats %s %s --force", stale.Layout.Spelling(), stale.Dir)
+	case errors.As(err, &another):
+		return fmt.Sprintf("keep both, each with a file of its own: pipa stats %s %s --split %s --stats FILE", another.Layout.Spelling(), another.Dir, another.Want)
+	case errors.As(err, &place):
+		return "name a file for them where you may write: --stats FILE"
 	case errors.As(err, &library):
 		return fmt.Sprintf("build one of your own with \"make torch\", copy it where only you can write, or, if nobody else has written it: chmod go-w %s", library.Path)
 	}

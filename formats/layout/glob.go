@@ -87,6 +87,16 @@ func (g *glob) fixed() string {
 	return path.Join(g.segments[:n]...)
 }
 
+// Find lists the files of a folder that a pattern as of [Split.Images] stands for.
+// unnamed are files and folders whose names are not UTF-8.
+func Find(files fs.FS, pattern string) (found, unnamed []string, err error) {
+	g, err := parseGlob(pattern)
+	if err != nil {
+		return nil, nil, err
+	}
+	return g.find(files)
+}
+
 // find lists the files that the glob stands for. Links to folders are followed, but
 // for those of which ** would go round in circles.
 // unnamed are files and folders whose names are not UTF-8, which nothing can name.

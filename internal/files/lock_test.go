@@ -87,7 +87,7 @@ func TestOnlyFilesAreLocks(t *testing.T) {
 		want string
 	}{
 		"a pipe": {func(path string) error { return unix.Mkfifo(path, 0o644) }, "it is not a regular file"},
-		"a link": {func(path string) error { return os.Symlink("other", path) }, ".lock is a link, which is not followed: remove it"},
+		"a link": {func(path string) error { return os.Symlink("other", path) }, ".lock is a link, which is not followed: move it away"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -144,7 +144,7 @@ func (e *LinkError) Error() string {
 	if e.Out != "" {
 		return fmt.Sprintf("a link leads out of %s, and is not followed: put what it names into the folder", e.Out)
 	}
-	return fmt.Sprintf("%s is a link, which is not followed: remove it", e.Path)
+	return fmt.Sprintf("%s is a link, which is not followed: move it away", e.Path)
 }
 
 // ErrIrregular is wrapped where a file was wanted and something else, a pipe or
@@ -155,7 +155,7 @@ var ErrIrregular = errors.New("it is not a regular file")
 // for without end, and a device such as /dev/zero has none.
 func finite(info fs.FileInfo, path string, folders bool) error {
 	if !info.Mode().IsRegular() && !(folders && info.IsDir()) {
-		return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%w (%v): remove it, or put a file in its place", ErrIrregular, info.Mode())}
+		return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%w (%v): move it away, or put a file in its place", ErrIrregular, info.Mode())}
 	}
 	return nil
 }

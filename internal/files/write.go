@@ -128,7 +128,7 @@ func linked(dir string) (string, error) {
 	}
 	to, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return dir, fmt.Errorf("it is a link that leads nowhere: remove it, or make the folder that it names: %w", err)
+		return dir, fmt.Errorf("it is a link that leads nowhere: choose another name, or make the folder that it names: %w", err)
 	}
 	return to, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/train"
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/logs"
 	"github.com/pipa-uda/pipa/train/report"
 	"github.com/pipa-uda/pipa/train/torch/torchtest"
 )
@@ -107,7 +108,7 @@ func refusesOthers(t *testing.T, run string) {
 }
 
 func keepsAbsentClasses(t *testing.T, dir string) {
-	scores, err := train.ReadScores(dir)
+	scores, err := logs.ReadScores(dir)
 	if err != nil || len(scores) != 3 {
 		t.Fatalf("%d scores, %v", len(scores), err)
 	}
