@@ -14,7 +14,7 @@ import (
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
-// photos are a JPEG in color, one in grey, and the first cut in half.
+// photos are a JPEG in color, one in gray, and the first cut in half.
 func photos(t testing.TB) map[string][]byte {
 	t.Helper()
 	rgb := image.NewRGBA(image.Rect(0, 0, 37, 43))

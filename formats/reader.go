@@ -39,7 +39,7 @@ func (r *Reader) Open(ctx context.Context, i int) (s pipeline.Sample, height, wi
 		r.opened, err = openImage(r.entry.Image, r.files[0], d.maxPixels)
 	}
 	if err != nil {
-		return s, 0, 0, Problem{ID: r.entry.ID, File: r.entry.Image, Err: err}
+		return s, 0, 0, unusable(r.entry.ID, r.entry.Image, err)
 	}
 	height, width = r.opened.height, r.opened.width
 	if r.entry.Label == "" {
@@ -53,7 +53,7 @@ func (r *Reader) Open(ctx context.Context, i int) (s pipeline.Sample, height, wi
 		err = sameSize(s.Label, r.opened)
 	}
 	if err != nil {
-		return s, 0, 0, Problem{ID: r.entry.ID, File: r.entry.Label, Err: err}
+		return s, 0, 0, unusable(r.entry.ID, r.entry.Label, err)
 	}
 	return s, height, width, nil
 }
@@ -64,7 +64,7 @@ func (r *Reader) Open(ctx context.Context, i int) (s pipeline.Sample, height, wi
 func (r *Reader) Image(first, last int) (raster.Raster, error) {
 	m, err := r.opened.decode(&r.decoder, r.image, png.Rows{First: first, Count: last - first})
 	if err != nil {
-		return m, Problem{ID: r.entry.ID, File: r.entry.Image, Err: err}
+		return m, unusable(r.entry.ID, r.entry.Image, err)
 	}
 	r.image = m.Pix()
 	return m, nil
