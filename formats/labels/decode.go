@@ -53,6 +53,8 @@ func (d *Decoder) Decode(p *png.Decoder, buf, data []byte, maxPixels int) (raste
 		buf, err = d.colors(p, room(buf, 3*n), f)
 	case d.Codec == IDs && f.BitDepth == 16:
 		buf, err = d.ids16(p, room(buf, 2*n), f)
+	case d.Codec != Red16 && f.Color != png.Gray && f.Color != png.Palette:
+		buf, err = d.idsOfRGB(p, room(buf, 3*n), f)
 	default:
 		buf, err = d.ids(p, room(buf, n), f)
 	}
@@ -88,10 +90,39 @@ func (d *Decoder) ids(p *png.Decoder, buf []byte, f png.File) (_ []byte, err err
 	if err != nil {
 		return buf, err
 	}
-	if bad := d.bytes.apply(buf); bad >= 0 {
-		return buf, unknownValue(bad, f.Width, "id %d", buf[bad])
+	if f.Color == png.Gray && f.BitDepth < 8 {
+		scale := uint8(255 / (1<<f.BitDepth - 1))
+		for i := range buf {
+			buf[i] *= scale
+		}
 	}
-	return buf, nil
+	return d.apply(buf, f)
+}
+
+// idsOfRGB maps ids that RGB, or grey with alpha, holds in red, in place: to the
+// first third of the bytes. But for Red the other channels are to be the same.
+func (d *Decoder) idsOfRGB(p *png.Decoder, buf []byte, f png.File) ([]byte, error) {
+	pix, err := p.AppendRGB(buf, f, png.Rows{})
+	if err != nil {
+		return pix, err
+	}
+	n := len(pix) / 3
+	for i := range n {
+		c := [3]uint8(pix[3*i:])
+		if d.Codec != Red && (c[1] != c[0] || c[2] != c[0]) {
+			return pix, unknownValue(i, f.Width, "color %v where an id is wanted", c)
+		}
+		pix[i] = c[0]
+	}
+	return d.apply(pix[:n], f)
+}
+
+// apply maps ids in place.
+func (d *Decoder) apply(ids []byte, f png.File) ([]byte, error) {
+	if bad := d.bytes.apply(ids); bad >= 0 {
+		return ids, unknownValue(bad, f.Width, "id %d", ids[bad])
+	}
+	return ids, nil
 }
 
 // ids16 maps big-endian ids in place: to the first half of the bytes.
