@@ -53,7 +53,7 @@ func newApp() *cli.App {
 		Usage:   "adapt a segmentation network from synthetic streets to real ones",
 		Version: version(),
 		Commands: []*cli.Command{
-			fixturesCommand(), checkCommand(), statsCommand(), readCommand(),
+			fixturesCommand(), formatsCommand(), checkCommand(), statsCommand(), readCommand(),
 			augmentCommand(), classmixCommand(), cropsCommand(),
 			writeCommand(), planCommand(), precomputeCommand(), mergeCommand(), catCommand(), verifyCommand(), inspectCommand(), viewCommand(),
 			trainCommand(), evalCommand(), predictCommand(), reportCommand(), presetsCommand(), weightsCommand(), doctorCommand(),

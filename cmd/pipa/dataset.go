@@ -14,7 +14,7 @@ const formatUsage = "FORMAT [DIR]"
 // formatHelp says what a command's FORMAT may be.
 func formatHelp() string {
 	names := formats.Names()
-	return "Formats: " + strings.Join(names[:len(names)-1], ", ") + "; or folder:MAP.yaml, a custom dataset by its class map, whose DIR may\n" +
+	return "Formats: " + strings.Join(names[:3], ", ") + " and more (pipa formats); or folder:MAP.yaml, a custom dataset by its class map, whose DIR may\n" +
 		"be left out where the map says it (see docs/custom-data.md).\n\n"
 }
 
