@@ -166,6 +166,11 @@ func TestWhatValuesMean(t *testing.T) {
 		"cityscapes": cityscapesIDs, "muses": cityscapesIDs,
 		"idd": {0: "road", 1: ignored, 3: "sidewalk", 5: "terrain", 11: ignored, 12: "car", 24: "traffic sign", 25: "traffic light", 29: "building", 33: "sky"},
 	}
+	for name := range values {
+		if _, err := formats.Named(name); err != nil {
+			t.Error(err)
+		}
+	}
 	check := func(t *testing.T, l formats.Layout, kind int, want map[int]string) {
 		t.Helper()
 		for _, s := range l.Splits {
