@@ -231,8 +231,8 @@ func asClassMap(t *testing.T, l formats.Layout, split string, lb formats.Labels)
 	return b.String()
 }
 
-// greyOfRed rewrites SYNTHIA's labels as grey, which class maps read.
-func greyOfRed(t *testing.T, dir string, lb formats.Labels) {
+// grayOfRed rewrites SYNTHIA's labels as gray, which class maps read.
+func grayOfRed(t *testing.T, dir string, lb formats.Labels) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dir, filepath.Dir(lb.Files), "*.png"))
 	if err != nil || len(paths) == 0 {
@@ -247,14 +247,14 @@ func greyOfRed(t *testing.T, dir string, lb formats.Labels) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		grey := image.NewGray(m.Bounds())
+		gray := image.NewGray(m.Bounds())
 		for y := range m.Bounds().Dy() {
 			for x := range m.Bounds().Dx() {
 				red, _, _, _ := m.At(x, y).RGBA()
-				grey.SetGray(x, y, color.Gray{Y: uint8(red)})
+				gray.SetGray(x, y, color.Gray{Y: uint8(red)})
 			}
 		}
-		if err := os.WriteFile(path, encode(t, grey), 0o644); err != nil {
+		if err := os.WriteFile(path, encode(t, gray), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -287,7 +287,7 @@ func TestALayoutAsAClassMapIsTheSame(t *testing.T) {
 					want = append(want, label)
 				}
 				if lb.Encoding.Codec == labels.Red16 {
-					greyOfRed(t, dir, lb)
+					grayOfRed(t, dir, lb)
 				}
 				m, err := classmap.Parse([]byte(asClassMap(t, l, split, lb)))
 				if err != nil {
@@ -362,6 +362,12 @@ func TestLocate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	more := t.TempDir() // GTA's folders, and BDD100K's below them
+	for _, name := range []string{"images/10k", "labels/sem_seg/masks"} {
+		if err := os.MkdirAll(filepath.Join(more, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	in := func(name string) string { return filepath.Join(dir, name) }
 	for _, c := range []struct {
 		name, text, layout, dir string
@@ -382,6 +388,7 @@ func TestLocate(t *testing.T) {
 		{"a folder that is not there", in("nowhere"), "", "", false, "nowhere is not a dataset's folder: stat "},
 		{"a file", in("gta/images/00001.png"), "", "", false, "it is not a folder"},
 		{"a URL alone", "s3://bucket/gta", "", "", false, "s3://bucket/gta is not a dataset's folder"},
+		{"a folder with more below than another's", more, "bdd100k", more, true, ""},
 		{"a folder of two layouts", both, "", "", false, both + " looks like gta and like cityscapes: say which it is, as in gta:" + both},
 		{"a folder of none", filepath.Join(both, "empty"), "", "", false, "does not look like a dataset that is known: want images/ and labels/ for gta, RGB/ and GT/LABELS/ for synthia, leftImg8bit/ for cityscapes, or the folders of another"},
 	} {

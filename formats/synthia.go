@@ -31,7 +31,7 @@ func synthiaIDs() map[int]raster.TrainID {
 }
 
 // SYNTHIAMapped is SYNTHIA with the labels that adaptation code passes around as
-// synthia_mapped_to_cityscapes: grey, and despite the name of SYNTHIA's own ids
+// synthia_mapped_to_cityscapes: gray, and despite the name of SYNTHIA's own ids
 // (thuml/Transfer-Learning-Library tllib/vision/datasets/segmentation/synthia.py and
 // the loaders of several papers map them).
 func SYNTHIAMapped() Layout {

@@ -41,7 +41,7 @@ func (e *encoding) take(f file) error {
 	case len(f.Classes) > layout.MaxClasses:
 		return fmt.Errorf("classes lists %d, want at most %d", len(f.Classes), layout.MaxClasses)
 	case !e.byID() && e.Codec != labels.Colors:
-		return fmt.Errorf("labels is %q, want %s (grey values or palette indices), %s (ids in the red channel) or %s (of a palette, or RGB)", f.Labels, labels.IDs, labels.Red, labels.Colors)
+		return fmt.Errorf("labels is %q, want %s (gray values or palette indices), %s (ids in the red channel) or %s (of a palette, or RGB)", f.Labels, labels.IDs, labels.Red, labels.Colors)
 	case e.byID():
 		e.IDs = map[int]raster.TrainID{}
 	default:

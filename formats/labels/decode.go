@@ -99,7 +99,7 @@ func (d *Decoder) ids(p *png.Decoder, buf []byte, f png.File) (_ []byte, err err
 	return d.apply(buf, f)
 }
 
-// idsOfRGB maps ids that RGB, or grey with alpha, holds in red, in place: to the
+// idsOfRGB maps ids that RGB, or gray with alpha, holds in red, in place: to the
 // first third of the bytes. But for Red the other channels are to be the same.
 func (d *Decoder) idsOfRGB(p *png.Decoder, buf []byte, f png.File) ([]byte, error) {
 	pix, err := p.AppendRGB(buf, f, png.Rows{})

@@ -12,27 +12,27 @@ import (
 type Codec string
 
 // The codecs. Class maps name IDs, Red and Colors by these words. One rule holds
-// for all: a pixel has the value that viewers show, whatever it is stored as. Grey of
+// for all: a pixel has the value that viewers show, whatever it is stored as. Gray of
 // 1, 2 or 4 bits goes up to 255, as the PNG specification has it, so that a file and
 // its smaller copy by a lossless optimizer are one label; RGB whose channels are equal
-// is grey; alpha is nothing. A palette's indices alone are read as they are stored.
+// is gray; alpha is nothing. A palette's indices alone are read as they are stored.
 const (
-	Bytes  Codec = "bytes"   // a palette's indices, or grey, of at most 8 bits
-	IDs    Codec = "ids"     // these, or grey of 16 bits
-	Red    Codec = "red"     // the red channel of RGB, or grey, of 8 bits
+	Bytes  Codec = "bytes"   // a palette's indices, or gray, of at most 8 bits
+	IDs    Codec = "ids"     // these, or gray of 16 bits
+	Red    Codec = "red"     // the red channel of RGB, or gray, of 8 bits
 	Red16  Codec = "red16"   // the red channel of RGB of 16 bits, whose ids fit in 8
-	Colors Codec = "colours" // of a palette, RGB or grey; of 16 bits the upper 8
+	Colors Codec = "colours" // of a palette, RGB or gray; of 16 bits the upper 8
 )
 
 // pixels are those that a codec reads, in words too, and the largest id they hold.
 func (c Codec) pixels(h png.Header) (reads bool, want string, largest int) {
 	switch c {
 	case Bytes:
-		return h.BitDepth <= 8, "palette or 8-bit grey", 1<<8 - 1
+		return h.BitDepth <= 8, "palette or 8-bit gray", 1<<8 - 1
 	case IDs:
-		return h.BitDepth <= 8 || h.Color == png.Gray, "palette, or grey of at most 16 bits", 1<<16 - 1
+		return h.BitDepth <= 8 || h.Color == png.Gray, "palette, or gray of at most 16 bits", 1<<16 - 1
 	case Red:
-		return h.BitDepth == 8 && h.Color != png.Palette, "8-bit RGB or grey", 1<<8 - 1
+		return h.BitDepth == 8 && h.Color != png.Palette, "8-bit RGB or gray", 1<<8 - 1
 	case Colors:
 		return true, "colors", -1
 	case Red16:
