@@ -77,7 +77,8 @@ type Split struct {
 
 	// Lists are files that may list the split's samples by name, one a line, where
 	// the images are those of several splits: the first that is there is read. A
-	// *ListError says which names are not there.
+	// *ListError says which names are not there. FILE.mat#VARIABLE is an array in a
+	// MATLAB file, of numbers of frames that are named by five digits.
 	Lists []string
 	// Unlisted says that the split has all images where none of its lists is there,
 	// rather than being an error.

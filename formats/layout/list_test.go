@@ -467,8 +467,10 @@ func TestDigestIsOfWhatALayoutMeans(t *testing.T) {
 	}
 	same := make(func(*Layout) {})
 	for name, change := range map[string]func(*Layout){
-		"colors":  func(l *Layout) { l.Colors[0] = [3]uint8{1, 1, 1} },
-		"license": func(l *Layout) { l.License, l.URL, l.Folders, l.Note, l.Commercial = "x", "y", []string{"z"}, "n", true },
+		"colors": func(l *Layout) { l.Colors[0] = [3]uint8{1, 1, 1} },
+		"license": func(l *Layout) {
+			l.License, l.URL, l.Folders, l.Note, l.Commercial = "x", "y", []string{"z"}, "n", true
+		},
 	} {
 		if make(change) != same {
 			t.Errorf("%s change the digest", name)
