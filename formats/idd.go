@@ -19,7 +19,7 @@ func IDD() Layout {
 		Folders:     []string{"leftImg8bit/*/[0-9]*", "gtFine"},
 		License:     "research and education, non-commercial",
 		URL:         "https://idd.insaan.iiit.ac.in/",
-		Note:        "Its labels are polygons: make images of them with preperation/createLabels.py --id-type csTrainId of github.com/AutoNUE/public-code.",
+		Note:        "Its labels are polygons: make images of ids or of Cityscapes' train IDs of them with the tool of github.com/AutoNUE/public-code.",
 	})
 	for _, split := range []string{"train", "val"} {
 		s := splitOf(split, "leftImg8bit/"+split+"/*/*_leftImg8bit.*", "{1}/{2}", trainIDs(), "gtFine/"+split+"/{1}/{2}_gtFine_labelcsTrainIds.png")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -73,14 +74,11 @@ func runFormats(_ context.Context, o formatsOptions) error {
 
 // formatsTable is a line for each layout.
 func formatsTable(all []formats.Layout) string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "FORMAT\tCLASSES\tSPLITS\tLABELS\tCOMMERCIAL USE\tLICENSE")
+	rows := [][]string{{"FORMAT", "CLASSES", "SPLITS", "LABELS", "COMMERCIAL USE", "LICENSE"}}
 	for _, l := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, classesOf(l), splitsOf(l), labelsOf(l), yes(l.Commercial), l.License)
+		rows = append(rows, []string{l.Name, classesOf(l), splitsOf(l), labelsOf(l), yes(l.Commercial), l.License})
 	}
-	w.Flush()
-	return b.String() + "\nFiles, values and where to get one: pipa formats FORMAT. Others are read by a class map (docs/custom-data.md).\n"
+	return aligned(rows) + "\nFiles, values and where to get one: pipa formats FORMAT. Others are read by a class map (docs/custom-data.md).\n"
 }
 
 // formatsPage is docs/datasets-supported.md.
@@ -128,8 +126,7 @@ func formatText(l formats.Layout) string {
 			fmt.Fprintf(&b, "%s: %s\n", line[0], line[1])
 		}
 	}
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\nSPLIT\tIMAGES\tLABELS")
+	rows := [][]string{{"SPLIT", "IMAGES", "LABELS"}}
 	for _, s := range l.Splits {
 		files := "none"
 		for i, lb := range s.Labels {
@@ -142,22 +139,31 @@ func formatText(l formats.Layout) string {
 		if s.Lists != nil {
 			files += ", listed in " + strings.Join(s.Lists, " or ")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, s.Images, files)
+		rows = append(rows, []string{s.Name, s.Images, files})
 	}
-	w.Flush()
-	w = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	b.WriteString("\n" + aligned(rows))
 	for _, lb := range kindsOf(l) {
-		fmt.Fprintf(w, "\nTRAIN ID\tCLASS\t%s\n", strings.ToUpper(string(lb.Encoding.Codec)))
+		rows := [][]string{{"TRAIN ID", "CLASS", strings.ToUpper(string(lb.Encoding.Codec))}}
 		for t, name := range l.Classes {
-			fmt.Fprintf(w, "%d\t%s\t%s\n", t, name, valuesOf(lb.Encoding, raster.TrainID(t)))
+			rows = append(rows, []string{strconv.Itoa(t), name, valuesOf(lb.Encoding, raster.TrainID(t))})
 		}
 		ignored := valuesOf(lb.Encoding, raster.Ignore)
 		if lb.Encoding.OthersIgnored {
 			ignored = strings.TrimSuffix("all others "+ignored, " ")
 		}
-		fmt.Fprintf(w, "255\tignored\t%s\n", ignored)
+		b.WriteString("\n" + aligned(append(rows, []string{"255", "ignored", ignored})))
 	}
-	w.Flush()
+	return b.String()
+}
+
+// aligned are rows as the lines of a table.
+func aligned(rows [][]string) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		_, _ = fmt.Fprintln(w, strings.Join(row, "\t")) // to memory
+	}
+	_ = w.Flush()
 	return b.String()
 }
 

@@ -91,12 +91,31 @@ func (d *Decoder) ids(p *png.Decoder, buf []byte, f png.File) (_ []byte, err err
 		return buf, err
 	}
 	if f.Color == png.Gray && f.BitDepth < 8 {
-		scale := uint8(255 / (1<<f.BitDepth - 1))
-		for i := range buf {
-			buf[i] *= scale
+		if err := d.widen(buf, f); err != nil {
+			return buf, err
 		}
 	}
 	return d.apply(buf, f)
+}
+
+// widen makes samples of 1, 2 or 4 bits what they are of 8. An id that the encoding
+// has as it is stored, and not as it is shown, is not taken for one of the others.
+func (d *Decoder) widen(ids []byte, f png.File) error {
+	scale := 255 / (1<<f.BitDepth - 1)
+	var wide [16]uint8
+	var mistaken [16]bool
+	for v := range 1 << f.BitDepth {
+		_, shown := d.IDs[v*scale]
+		_, stored := d.IDs[v]
+		wide[v], mistaken[v] = uint8(v*scale), stored && !shown
+	}
+	for i, v := range ids {
+		if mistaken[v] {
+			return unknownValue(i, f.Width, "id %d (%d as gray of %d bits stores it, which the PNG format scales to 255: write the label with 8 bits)", wide[v], v, f.BitDepth)
+		}
+		ids[i] = wide[v]
+	}
+	return nil
 }
 
 // idsOfRGB maps ids that RGB, or gray with alpha, holds in red, in place: to the

@@ -211,9 +211,13 @@ func TestOneLabelHoweverItIsStored(t *testing.T) {
 			t.Errorf("all grays of 2 bits as %s: %v, want %v, %v", e.Codec, got.Pix(), want, err)
 		}
 	}
-	_, err := New(Encoding{Codec: IDs, IDs: map[int]raster.TrainID{0: 0, 1: 1}}).Decode(new(png.Decoder), nil, file(1, 0, []byte{0b01000000}, []byte{0}), 100)
-	if err == nil || !strings.Contains(err.Error(), "pixel x 1 y 0 has id 255") {
-		t.Errorf("a mask of 1 bit whose map has 0 and 1: %v", err)
+	// Who means 0 and 1 by one bit is told, even where other values are ignored.
+	for _, others := range []bool{false, true} {
+		e := Encoding{Codec: IDs, IDs: map[int]raster.TrainID{0: 0, 1: 1}, OthersIgnored: others}
+		_, err := New(e).Decode(new(png.Decoder), nil, file(1, 0, []byte{0b01000000}, []byte{0}), 100)
+		if err == nil || !strings.Contains(err.Error(), "pixel x 1 y 0 has id 255 (1 as gray of 1 bits stores it") {
+			t.Errorf("others are ignored: %v: %v", others, err)
+		}
 	}
 }
 

@@ -57,7 +57,7 @@ func (e Encoding) Validate(classes int) error {
 	_, want, largest := e.Codec.pixels(png.Header{})
 	switch {
 	case want == "":
-		return fmt.Errorf("codec is %q, want %s, %s, %s, %s or %s", e.Codec, Bytes, IDs, Red, Red16, Colors)
+		return fmt.Errorf("codec is %q, want %s, %s, %s, %s or %s", e.Codec, Bytes, IDs, Colors, Red, Red16)
 	case e.Codec == Colors && e.IDs != nil || e.Codec != Colors && e.Colors != nil:
 		return fmt.Errorf("it has ids and colors, or those of another codec than %s", e.Codec)
 	case len(e.IDs)+len(e.Colors) == 0:

@@ -420,7 +420,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		{"images", func(l *Layout) { l.Splits[0].Images = "../*.png" }, "splits.train.images: "},
 		{"a sample's name", func(l *Layout) { l.Splits[0].Sample = "{2}" }, "splits.train.sample: "},
 		{"labels", func(l *Layout) { l.Splits[0].Labels[0].Files = "{name}" }, "splits.train.labels: "},
-		{"a codec", func(l *Layout) { l.Splits[0].Labels[0].Encoding.Codec = "idz" }, `codec is "idz", want bytes, ids, red, red16 or colours`},
+		{"a codec", func(l *Layout) { l.Splits[0].Labels[0].Encoding.Codec = "idz" }, `codec is "idz", want bytes, ids, colours, red or red16`},
 		{"an id", func(l *Layout) { l.Splits[0].Labels[0].Encoding.IDs = map[int]raster.TrainID{256: 0} }, "id 256, want 0 to 255"},
 		{"a class", func(l *Layout) { l.Splits[0].Labels[0].Encoding.IDs = map[int]raster.TrainID{1: 1} }, "1 means class 1, and there are 1"},
 		{"no ids", func(l *Layout) { l.Splits[0].Labels[0].Encoding.IDs = nil }, "neither ids nor colors"},
