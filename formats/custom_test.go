@@ -202,7 +202,7 @@ func TestCustomDataset(t *testing.T) {
 	}
 
 	// Statistics name the labels as they lie there.
-	if _, err := stats.Count(context.Background(), d, 1, nil); err == nil {
+	if _, err := stats.Count(context.Background(), d, 1, nil, nil); err == nil {
 		t.Error("statistics of a dataset with a label missing")
 	}
 	for _, name := range []string{"photos/c.png", "marks/d.png"} {
@@ -213,7 +213,7 @@ func TestCustomDataset(t *testing.T) {
 	if d, err = formats.Open(read(t, mapFile), "", formats.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	counted, err := stats.Count(context.Background(), d, 1, nil)
+	counted, err := stats.Count(context.Background(), d, 1, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

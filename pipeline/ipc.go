@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"syscall"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/pipa-uda/pipa/internal/wait"
 	"github.com/pipa-uda/pipa/pipeline/internal/arrowio"
 )
 
@@ -88,6 +90,9 @@ func writeError(err error) error {
 // thing yielded is an error unless the stream was whole.
 func Read(ctx context.Context, r io.Reader) (Stream, error) {
 	widen(r)
+	if f, ok := r.(*os.File); ok {
+		r = wait.Of(ctx).Reader(f, f.Name())
+	}
 	var header Header
 	rd, err := arrowio.NewReader(r, expect(&header))
 	if err != nil {
