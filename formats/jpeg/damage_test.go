@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -146,7 +147,7 @@ func TestDamaged(t *testing.T) {
 	} {
 		f, err := Open(c.data)
 		if err == nil {
-			_, err = (&Decoder{MaxPixels: 1 << 32}).AppendRGB(nil, f, Rows{})
+			_, err = (&Decoder{MaxPixels: math.MaxInt}).AppendRGB(nil, f, Rows{})
 		}
 		if err == nil || !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.err)
