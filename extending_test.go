@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pipa-uda/pipa/fixtures/shared"
+	"github.com/pipa-uda/pipa/fixtures/checkout"
 )
 
 // A change is one of docs/extending.md, a patch in docs/extending.
@@ -197,7 +197,7 @@ func (c change) test(t *testing.T, tree string, args ...string) (out []byte, err
 func goIn(t *testing.T, tree string, args ...string) ([]byte, error) {
 	t.Helper()
 	cmd := exec.Command("go", args...)
-	backend, err := shared.Backend() // which the tests look for above their own folders
+	backend, err := checkout.Backend() // which the tests look for above their own folders
 	if err != nil {
 		t.Fatal(err)
 	}
