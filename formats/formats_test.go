@@ -332,7 +332,7 @@ func TestProblemsNameTheFileAndTheReason(t *testing.T) {
 				t.Fatal(err)
 			}
 			return replace(t, dir, "images", data[:len(data)/2])
-		}, "the file has"},
+		}, "the file ends early"},
 		{"no PNG", "gta", func(t *testing.T, dir string) string { return replace(t, dir, "images", []byte("hello")) }, "decode"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
