@@ -153,7 +153,14 @@ func TestDamaged(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.err)
 		}
 	}
-	f, err := Open(huge)
+	f, err := Open(without(restarts, first, second-first))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := new(Decoder).AppendRGB(nil, f, Rows{First: 60}); err == nil || !strings.Contains(err.Error(), errInterval.Error()) {
+		t.Errorf("an interval before the wanted rows is lost: %v", err)
+	}
+	f, err = Open(huge)
 	if err != nil {
 		t.Fatal(err)
 	}
