@@ -66,7 +66,10 @@ func (p Place) Exists() (bool, error) {
 func (p Place) Writable() error {
 	dir := filepath.Dir(p.File)
 	for { // to the folder in which those that are missing will be made
-		_, err := os.Stat(dir)
+		_, err := files.Stat(dir)
+		if files.Passing(err) {
+			return fmt.Errorf("write class statistics: %w", err)
+		}
 		if above := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && above != dir {
 			dir = above
 			continue
