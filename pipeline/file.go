@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/pipa-uda/pipa/pipeline/internal/arrowio"
@@ -13,16 +15,47 @@ type File struct {
 	file   *arrowio.File
 }
 
+// ErrForeign is wrapped where a file was not written by [WriteFile]: its rows are
+// read in order, by [ReadFile].
+var ErrForeign = errors.New("the file was not written by pipa")
+
 // OpenFile reads the header and finds the batches. They are views into data, which
 // has to outlive them. Where data is a mapped file, a page that cannot be read is a
 // fault in whoever calls.
 func OpenFile(data []byte) (*File, error) {
-	f := &File{}
-	var err error
-	if f.file, err = arrowio.OpenFile(data, expect(&f.header)); err != nil {
+	file, err := arrowio.OpenFile(data)
+	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	header, ours, err := expect(file)
+	if err != nil {
+		return nil, err
+	}
+	if !ours {
+		return nil, ErrForeign
+	}
+	return &File{header, file}, nil
+}
+
+// ReadFile reads an Arrow IPC file in memory that another program may have
+// written, by its footer, and says how many rows it has.
+func ReadFile(ctx context.Context, data []byte, o ReadOptions) (s Stream, rows int, err error) {
+	file, err := arrowio.OpenFile(data)
+	if err != nil {
+		return s, 0, err
+	}
+	if err := file.Footer(); err != nil {
+		return s, 0, err
+	}
+	for i := range file.Len() {
+		n, err := file.Rows(i)
+		if err != nil {
+			return s, 0, fmt.Errorf("batch %d: %w", i, err)
+		}
+		rows += n
+	}
+	s, err = ReadTables(ctx, &fileTables{file: file}, o)
+	return s, rows, err
 }
 
 // Header is that of the file's rows.

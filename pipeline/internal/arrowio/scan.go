@@ -10,9 +10,10 @@ import (
 	"sync"
 )
 
-// The bounds of one message. A record batch holds at most MaxBody bytes.
+// The bounds of one message. A record batch of this module holds at most
+// maxBody bytes.
 const (
-	MaxBody     = 96 << 20
+	maxBody     = 96 << 20
 	maxMetadata = 4 << 20
 )
 
@@ -39,7 +40,8 @@ var (
 type scanner struct {
 	r     *bufio.Reader
 	where int64 // bytes read so far
-	most  int   // the longest part read so far
+	most  int64 // bytes that a body may declare
+	had   int   // the longest part read so far
 	file  bool
 	spare *spare
 }
@@ -112,7 +114,7 @@ func (s *scanner) next() (message, error) {
 	if err != nil {
 		return m, fmt.Errorf("message at byte %d: %w", s.where-8-int64(n), err)
 	}
-	if h.bodyLength < 0 || h.bodyLength > MaxBody || h.bodyLength%8 != 0 {
+	if h.bodyLength < 0 || h.bodyLength > s.most || h.bodyLength%8 != 0 {
 		return m, fmt.Errorf("message at byte %d declares a body of %d bytes", s.where-8-int64(n), h.bodyLength)
 	}
 	if m.body = s.spare.take(int(h.bodyLength)); m.body != nil {
@@ -137,7 +139,7 @@ func (s *scanner) fill(b []byte) error {
 // times what was read.
 func (s *scanner) read(n int) ([]byte, error) {
 	const trusted = 1 << 20
-	b := make([]byte, min(n, max(trusted, s.most)))
+	b := make([]byte, min(n, max(trusted, s.had)))
 	if err := s.fill(b); err != nil {
 		return nil, err
 	}
@@ -149,7 +151,7 @@ func (s *scanner) read(n int) ([]byte, error) {
 		}
 		b = grown
 	}
-	s.most = max(s.most, n)
+	s.had = max(s.had, n)
 	return b, nil
 }
 
