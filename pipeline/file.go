@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -16,7 +15,7 @@ type File struct {
 }
 
 // ErrForeign is wrapped where a file was not written by [WriteFile]: its rows are
-// read in order, by [ReadFile].
+// read in order, by [FileTables] and [ReadTables].
 var ErrForeign = errors.New("the file was not written by pipa")
 
 // OpenFile reads the header and finds the batches. They are views into data, which
@@ -37,25 +36,25 @@ func OpenFile(data []byte) (*File, error) {
 	return &File{header, file}, nil
 }
 
-// ReadFile reads an Arrow IPC file in memory that another program may have
-// written, by its footer, and says how many rows it has.
-func ReadFile(ctx context.Context, data []byte, o ReadOptions) (s Stream, rows int, err error) {
+// FileTables reads an Arrow IPC file in memory that another program may have
+// written, by its footer, and says how many rows it has. What it yields is a view
+// into data.
+func FileTables(data []byte) (t Tables, rows int, err error) {
 	file, err := arrowio.OpenFile(data)
 	if err != nil {
-		return s, 0, err
+		return nil, 0, err
 	}
 	if err := file.Footer(); err != nil {
-		return s, 0, err
+		return nil, 0, err
 	}
 	for i := range file.Len() {
 		n, err := file.Rows(i)
 		if err != nil {
-			return s, 0, fmt.Errorf("batch %d: %w", i, err)
+			return nil, 0, fmt.Errorf("batch %d: %w", i, err)
 		}
 		rows += n
 	}
-	s, err = ReadTables(ctx, &fileTables{file: file}, o)
-	return s, rows, err
+	return &fileTables{file: file}, rows, nil
 }
 
 // Header is that of the file's rows.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline/columns"
 	"github.com/pipa-uda/pipa/pipeline/internal/arrowio"
 	"github.com/pipa-uda/pipa/pipeline/raster"
@@ -21,11 +22,10 @@ import (
 // ReadOptions say how tables that other programs wrote are read. Streams of this
 // module's need none of them.
 type ReadOptions struct {
-	// Kind, Classes and Size are those of a table that has lost them. They fill in
-	// what neither its metadata nor its columns say.
+	// Kind and Classes are those of a table whose metadata have lost them. What is
+	// not given is what the columns say.
 	Kind    Kind
 	Classes []string
-	Size    raster.Size
 	// ClassesOf names the classes of a dataset, or returns nil. It is asked where
 	// the metadata do not list them; nil knows none.
 	ClassesOf func(dataset string) []string
@@ -159,16 +159,22 @@ func (d *door) batches(ctx context.Context) iter.Seq2[*Batch, error] {
 // errStopped says that the consumer wants no more.
 var errStopped = errors.New("stopped")
 
-// append adds a row to the batch, which is flushed before where it is full.
-func (d *door) append(out *Builder, t *columns.Table, i int, flush func() bool) error {
-	r, err := d.plan.row(t, i, &d.header)
+// append adds a row to the batch, which is flushed before where it is full. The
+// table may lie in a mapped file.
+func (d *door) append(out *Builder, t *columns.Table, i int, flush func() bool) (err error) {
+	const what = "the table's file"
+	var r foreignRow
+	err = files.Mapped(what, func() (err error) {
+		r, err = d.plan.row(t, i, &d.header)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	if out.Len() > 0 && out.bytes+r.bytes()+rowBytes > MaxBatchBytes && !flush() {
 		return errStopped
 	}
-	if err := r.appendTo(out, d.header.Kind); err != nil {
+	if err := files.Mapped(what, func() error { return r.appendTo(out, d.header.Kind) }); err != nil {
 		return d.blame(err)
 	}
 	c := t.Columns["digest"]
@@ -216,6 +222,19 @@ func (d *door) found() string {
 		labels = "labeled"
 	}
 	return fmt.Sprintf("%s %s, %s, %d classes, datasets %s", h.Kind.Plural(), size, labels, len(h.Classes), strings.Join(h.Datasets, ", "))
+}
+
+// ParseSchema reads a schema from a message of Arrow IPC, as other formats keep it
+// in their metadata.
+func ParseSchema(message []byte) (columns.Schema, error) { return arrowio.ParseSchema(message) }
+
+// StreamTables reads an Arrow IPC stream that another program may have written.
+func StreamTables(r io.Reader) (Tables, error) {
+	rd, err := arrowio.NewReader(r)
+	if err != nil {
+		return nil, err
+	}
+	return &streamTables{rd}, nil
 }
 
 // streamTables are the record batches of a stream.

@@ -39,8 +39,6 @@ func (d *door) recover(has map[string]bool) (err error) {
 	}
 	if size := d.plan.tensorSize(); size.Fixed() {
 		h.Size = size // a program that cuts pixels changes the type, and may forget the metadata
-	} else if sizes && o.Size.Fixed() {
-		h.Size = o.Size
 	}
 	if labels || datasets || sizes && !h.Size.Fixed() {
 		v, err := d.survey()

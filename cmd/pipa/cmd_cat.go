@@ -12,6 +12,7 @@ import (
 
 type catOptions struct {
 	names       []string
+	lost        lost
 	shuffle     bool
 	order       shards.Order // these are of shuffle
 	seed, epoch uint64
@@ -30,7 +31,7 @@ func catCommand() *cli.Command {
 		ArgsUsage: "DIR-OR-FILE…",
 		Description: "Writes the rows of datasets and files as one stream. All must be of one kind and schema.\n\n" +
 			"   pipa cat pairs --shuffle --epoch 3 | pipa view -o pairs.png",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "shuffle", Usage: "one dataset's rows in an order drawn from seed and epoch"},
 			&cli.StringFlag{Name: "order", Value: "permutation", Usage: "`ORDER` of --shuffle: permutation, of all rows; or window, of a few files at a time"},
 			seedFlag("`SEED` of the order"), epochFlag(),
@@ -39,7 +40,7 @@ func catCommand() *cli.Command {
 			limitFlag(),
 			&cli.IntFlag{Name: "batch", Usage: "regroup the rows into record batches of this `NUMBER`", DefaultText: "as stored; 4 where shuffled or shared out"},
 			outFlag(), forceFlag(), progressFlag(),
-		},
+		}, lostFlags()...),
 		Action: action(catOptionsOf, runCat),
 	}
 }
@@ -71,6 +72,9 @@ func catOptionsOf(c *cli.Context) (o catOptions, err error) {
 	if o.shuffle && len(o.names) > 1 {
 		return o, usagef("--shuffle takes one dataset")
 	}
+	if o.lost, err = lostOf(c); err != nil {
+		return o, err
+	}
 	o.display, err = displayOf(c)
 	return o, err
 }
@@ -79,7 +83,7 @@ func runCat(ctx context.Context, o catOptions) error {
 	var parts []pipeline.Stream
 	rows := 0 // -1 where they are not known
 	for _, name := range o.names {
-		in, err := openInput(ctx, name)
+		in, err := openInput(ctx, name, o.lost)
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,8 @@ import (
 
 type inspectOptions struct {
 	input   string // empty is standard input
-	limit   int    // -1 is none
+	lost    lost
+	limit   int // -1 is none
 	json    bool
 	display display
 }
@@ -22,7 +23,7 @@ func inspectCommand() *cli.Command {
 		Usage:       "what a stream, file or dataset holds",
 		ArgsUsage:   "[FILE-OR-DIR]",
 		Description: "Reads it to its end, checks every row, and prints schema, history, sizes and classes.\n\n   pipa inspect pairs",
-		Flags:       []cli.Flag{limitFlag(), jsonFlag(), progressFlag()},
+		Flags:       append(lostFlags(), limitFlag(), jsonFlag(), progressFlag()),
 		Action:      action(inspectOptionsOf, runInspect),
 	}
 }
@@ -32,12 +33,15 @@ func inspectOptionsOf(c *cli.Context) (o inspectOptions, err error) {
 	if o.input, err = firstArgument(c); err != nil {
 		return o, err
 	}
+	if o.lost, err = lostOf(c); err != nil {
+		return o, err
+	}
 	o.display, err = displayOf(c)
 	return o, err
 }
 
 func runInspect(ctx context.Context, o inspectOptions) error {
-	in, err := openInput(ctx, o.input)
+	in, err := openInput(ctx, o.input, o.lost)
 	if err != nil {
 		return err
 	}

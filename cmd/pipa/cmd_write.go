@@ -12,6 +12,7 @@ import (
 type writeOptions struct {
 	dir         string
 	input       string // empty is standard input
+	lost        lost
 	form        open.Form
 	compression string // of Parquet
 	workers     int
@@ -31,14 +32,14 @@ func writeCommand() *cli.Command {
 			"   pipa read cityscapes data/cityscapes --unlabelled | pipa crops | pipa write pairs\n\n" +
 			"With --format parquet the files are Parquet, as Hugging Face datasets, DuckDB and Spark read it: images, labels and\n" +
 			"masks are PNG, and every row is read back and compared. pipa reads both.",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "format", Value: "arrow", Usage: "`FORMAT` of the files: arrow, which the trainer maps into memory; or parquet, for other tools"},
 			&cli.StringFlag{Name: "compression", Usage: "`CODEC` of Parquet's columns other than PNGs: zstd or snappy", DefaultText: "zstd"},
 			workersFlag(),
 			&cli.IntFlag{Name: "shard-size", Value: 256, Usage: "begin a new file after this many `MEBIBYTES`"},
 			&cli.IntFlag{Name: "batch", Usage: "regroup the rows into record batches of this `NUMBER`", DefaultText: "as they come"},
 			limitFlag(), forceFlag(), jsonFlag(), progressFlag(),
-		},
+		}, lostFlags()...),
 		Action: action(writeOptionsOf, runWrite),
 	}
 }
@@ -69,12 +70,15 @@ func writeOptionsOf(c *cli.Context) (o writeOptions, err error) {
 	case c.IsSet("compression") && o.compression != "zstd" && o.compression != "snappy":
 		return o, usagef("--compression is %q, want zstd or snappy", o.compression)
 	}
+	if o.lost, err = lostOf(c); err != nil {
+		return o, err
+	}
 	o.display, err = displayOf(c)
 	return o, err
 }
 
 func runWrite(ctx context.Context, o writeOptions) error {
-	in, err := openInput(ctx, o.input)
+	in, err := openInput(ctx, o.input, o.lost)
 	if err != nil {
 		return err
 	}

@@ -167,8 +167,10 @@ func unmendable(err error) bool {
 		unpaired  *config.UnpairedError
 		setup     *train.SetupError
 		varying   *feed.VaryingError
+		column    *pipeline.ColumnError
+		nameless  *pipeline.ClassesLostError
 	)
-	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &value, &unpaired, &setup, &varying} {
+	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &value, &unpaired, &setup, &varying, &column, &nameless} {
 		if errors.As(err, target) {
 			return true
 		}
@@ -190,6 +192,7 @@ func advice(err error) string {
 		differing  *stats.ExistsError
 		unreadable *stats.ReadError
 		stale      *stats.StaleError
+		nameless   *pipeline.ClassesLostError
 	)
 	switch {
 	case errors.As(err, &exists) && exists.Folder:
@@ -204,6 +207,8 @@ func advice(err error) string {
 		return "pipa read --unlabelled"
 	case errors.As(err, &pixels):
 		return fmt.Sprintf("pass --max-pixels %d if you trust it", pixels.Plan)
+	case errors.As(err, &nameless):
+		return "name them with --classes, as in --classes cityscapes"
 	case errors.As(err, &unfinished):
 		return "run them again (pipa precompute --plan)"
 	case errors.As(err, &tooMany):

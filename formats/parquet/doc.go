@@ -16,6 +16,7 @@
 // A folder counts once it holds manifest.json, which is written last: every file
 // is read back and compared with what went in before that.
 //
-// It is not a reader of other people's Parquet files: [Read] wants a folder
-// that [Write] made, and refuses anything else.
+// Files that other programs wrote are read by [Tables], for [pipeline.ReadTables]:
+// any of the columns, in the encodings and with the codecs that pyarrow, polars,
+// DuckDB and pandas choose.
 package parquet

@@ -2,6 +2,7 @@ package parquet
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"iter"
 	"unsafe"
@@ -19,6 +20,9 @@ type table struct {
 	columns []column
 	r       *file.Reader
 }
+
+// ErrForeign is wrapped where a file was not written by [Write]: [Tables] reads it.
+var ErrForeign = errors.New("the Parquet file was not written by pipa")
 
 // openTable checks a file's metadata: its schema has to be that of its kind,
 // and every length has to lie in the file.
@@ -39,6 +43,9 @@ func openTable(data []byte) (t *table, err error) {
 	for _, kv := range m.KeyValueMetadata() {
 		pairs[kv.GetKey()] = kv.GetValue()
 	}
+	if _, ok := pairs[keyKind]; !ok {
+		return nil, fmt.Errorf("%w: its metadata lacks %s", ErrForeign, keyKind)
+	}
 	if t.header, err = headerOf(pairs); err != nil {
 		return nil, err
 	}
@@ -48,7 +55,7 @@ func openTable(data []byte) (t *table, err error) {
 		return nil, err
 	}
 	if want := schema.NewSchema(root); m.Schema == nil || !m.Schema.Equals(want) {
-		return nil, fmt.Errorf("its columns are not those of %s:\n%v", t.header.Kind.Plural(), m.Schema)
+		return nil, fmt.Errorf("%w: its columns are not those of %s", ErrForeign, t.header.Kind.Plural())
 	}
 	rows := int64(0)
 	for i := range m.RowGroups {

@@ -227,6 +227,16 @@ func slice(data []byte, most int64) (m message, rest []byte, err error) {
 	return m, data, nil
 }
 
+// ParseSchema reads a schema from a message of its own.
+func ParseSchema(data []byte) (columns.Schema, error) {
+	m, _, err := slice(data, maxBody)
+	if err != nil {
+		return columns.Schema{}, cut(err, "the schema")
+	}
+	shapes, metadata, err := firstSchema(m)
+	return schemaOf(shapes, metadata), err
+}
+
 // Len is the number of records.
 func (f *File) Len() int { return len(f.batches) }
 
