@@ -198,7 +198,7 @@ func (d *door) blame(err error) error {
 // notice is what a user has to know of the table, in one line.
 func (d *door) notice() string {
 	parts := []string{"another program wrote this: rows that it left out, doubled or moved are not noticed"}
-	if d.schema.Field("digest") == nil {
+	if !slices.Contains(d.plan.names, "digest") {
 		parts = append(parts, "rows have no digest, and get one here")
 	}
 	if len(d.lost) > 0 {

@@ -54,6 +54,9 @@ func (d *door) recover(has map[string]bool) (err error) {
 		if sizes && !h.Size.Fixed() {
 			h.Size = v.size
 		}
+		if h.Kind == KindPair && !h.Size.Fixed() && v.rows == 0 { // any size is that of no rows
+			h.Size = raster.Size{Height: 1, Width: 1}
+		}
 	}
 	if lose("classes", keyClasses) {
 		if h.Classes = o.Classes; h.Classes == nil {

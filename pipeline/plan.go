@@ -99,10 +99,10 @@ func planOf(s *columns.Schema, h Header, decode func([]byte, int) (raster.Raster
 	p := plan{rasters: map[string]*rasterColumn{}, decode: decode}
 	for _, r := range rolesOf(h) {
 		f := s.Field(r.name)
+		if r.optional && (f == nil || f.Type.Kind == columns.Null) {
+			continue
+		}
 		if f == nil {
-			if r.optional {
-				continue
-			}
 			return p, missing(s, r, h.Kind)
 		}
 		if !r.want.fits(&f.Type) {
@@ -156,7 +156,7 @@ func missing(s *columns.Schema, r role, k Kind) *ColumnError {
 // beside a stream's columns, which their labels say too.
 func (p *plan) extra(s *columns.Schema) (names []string) {
 	for _, f := range s.Fields {
-		if !slices.Contains(p.names, f.Name) && f.Name != "class_pixels" {
+		if !slices.Contains(p.names, f.Name) && f.Name != "class_pixels" && f.Type.Kind != columns.Null {
 			names = append(names, f.Name)
 		}
 	}

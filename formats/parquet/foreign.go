@@ -164,6 +164,9 @@ func typeOf(c *schema.Column) columns.Type {
 	if !plain {
 		other.Name = logical.String()
 	}
+	if _, null := logical.(schema.NullLogicalType); null {
+		return columns.Type{Kind: columns.Null}
+	}
 	switch c.PhysicalType() {
 	case arrowparquet.Types.Boolean:
 		return columns.Type{Kind: columns.Bool}
@@ -249,7 +252,7 @@ func (f *foreign) begin(names []string) error {
 	f.left, f.held, f.names = m.NumRows(), 0, names
 	f.open = make([]*leafReader, len(f.leaves))
 	for i, l := range f.leaves {
-		if !slices.Contains(names, f.schema.Fields[l.field].Name) || l.typ.Kind == columns.Other {
+		if !slices.Contains(names, f.schema.Fields[l.field].Name) || l.typ.Kind == columns.Other || l.typ.Kind == columns.Null {
 			continue
 		}
 		at := f.r.MetaData().Schema.ColumnIndexByNode(l.descr.SchemaNode())

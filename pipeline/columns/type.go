@@ -12,6 +12,7 @@ type Kind uint8
 // looked at.
 const (
 	Other Kind = iota
+	Null       // no row has a value
 	Bool
 	Int
 	Float
@@ -59,6 +60,8 @@ func (t Type) String() string {
 		view = "_view"
 	}
 	switch t.Kind {
+	case Null:
+		return "null"
 	case Bool:
 		return "bool"
 	case Int:

@@ -39,8 +39,8 @@ func OpenFile(data []byte) (*File, error) {
 	f := &File{data: data}
 	var err error
 	f.first, f.rest, err = slice(data[8:], maxBody)
-	if errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w file: it has no schema", ErrNotArrow)
+	if errors.Is(err, io.EOF) { // no message follows the magic at once
+		return f, f.Footer()
 	}
 	if err != nil {
 		return nil, cut(err, "the schema")
@@ -91,9 +91,12 @@ func (f *File) Ours(want *arrow.Schema) (bool, error) {
 	}
 }
 
-// Footer finds the record batches of another program's file by its footer, and
-// reads the dictionaries: [File.Table] decodes the batches.
+// Footer reads another program's file by its footer: the schema, the dictionaries,
+// and where the record batches are, which [File.Table] decodes.
 func (f *File) Footer() error {
+	if f.tables != nil {
+		return nil
+	}
 	dictionaries, batches, err := f.blocks()
 	if err != nil {
 		return err
@@ -122,7 +125,8 @@ func (f *File) Footer() error {
 	return nil
 }
 
-// blocks reads the places of a footer (File.fbs: 2 dictionaries, 3 recordBatches).
+// blocks reads a footer's schema, and the places of messages (File.fbs: 1 schema,
+// 2 dictionaries, 3 recordBatches).
 func (f *File) blocks() (dictionaries, batches []int64, err error) {
 	defer guard(&err)
 	n := len(f.data)
@@ -149,6 +153,13 @@ func (f *File) blocks() (dictionaries, batches []int64, err error) {
 			places = append(places, t.GetInt64(at+flatbuffers.UOffsetT(width*i)))
 		}
 		return places, nil
+	}
+	schema, ok := subtable(&t, 1)
+	if !ok {
+		return nil, nil, fmt.Errorf("%w file: it has no schema", ErrNotArrow)
+	}
+	if f.shapes, f.metadata, err = parseSchema(schema); err != nil {
+		return nil, nil, fmt.Errorf("read schema: %w", err)
 	}
 	if dictionaries, err = list(2); err != nil {
 		return nil, nil, err

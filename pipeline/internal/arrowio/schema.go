@@ -195,7 +195,7 @@ func parseType(kind byte, t *flatbuffers.Table) (columns.Type, int) {
 	}
 	switch kind {
 	case typeNull:
-		return other("null", 0)
+		return columns.Type{Kind: columns.Null}, 0
 	case typeInt:
 		bits, signed := int(integer(t, 0)), false
 		if at := field(t, 1); at != 0 {

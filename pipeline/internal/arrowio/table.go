@@ -97,7 +97,7 @@ func (d *tableDecoder) dictionary(h header, body []byte) (err error) {
 	}
 	values := *s
 	values.Type.Index = nil
-	if values.Type.Kind == columns.Other {
+	if values.Type.Kind == columns.Other || values.Type.Kind == columns.Null {
 		return nil // nothing looks at it
 	}
 	c, err := w.column(&values, d.dictionaries)
@@ -257,7 +257,7 @@ func (w *walk) skip(s *shape) (rows int, err error) {
 // column takes a column, a view into the body where it is not compressed.
 func (w *walk) column(s *shape, dictionaries map[int64][]*columns.Column) (c *columns.Column, err error) {
 	c = &columns.Column{Type: &s.Type}
-	if s.Type.Kind == columns.Other {
+	if s.Type.Kind == columns.Other || s.Type.Kind == columns.Null {
 		c.Len, err = w.skip(s)
 		return c, err
 	}
