@@ -12,7 +12,10 @@ import (
 // in place.
 
 // ColorJitter says how far brightness, contrast, saturation and hue may be
-// moved, and how often that happens. The zero value does nothing.
+// moved, and how often that happens. The zero value does nothing, and what may
+// be moved by 0 is left out, as torchvision does: a hue that goes to HSV and
+// back is not quite what it was, even with a shift of 0. Its draws are made all
+// the same, so that the other operations do not depend on it.
 type ColorJitter struct {
 	Brightness float64 `json:"brightness"` // factor from 1-b to 1+b
 	Contrast   float64 `json:"contrast"`
@@ -35,13 +38,13 @@ func (j ColorJitter) Apply(image raster.Raster, rng *rand.Rand) {
 	for _, operation := range order {
 		switch operation {
 		case 0:
-			steps.add(colorStep{brightness, float32(b)})
+			steps.add(brightness, b)
 		case 1:
-			steps.add(colorStep{contrast, float32(c)})
+			steps.add(contrast, c)
 		case 2:
-			steps.add(colorStep{saturation, float32(s)})
+			steps.add(saturation, s)
 		case 3:
-			steps.add(colorStep{hue, float32(hueShift(h))})
+			steps.add(hue, h)
 		}
 	}
 	steps.apply(image.Pix())
@@ -83,9 +86,16 @@ type colorSteps struct {
 	n     int
 }
 
-func (c *colorSteps) add(s colorStep) {
-	if s.factor == 1 && s.kind != hue {
-		return // every blend by 1 gives back the pixels
+// add appends an operation by a factor, or a hue's shift in turns, but where
+// that changes nothing. A shift below a step of the 8-bit hue is none of these:
+// torchvision sends it through HSV too.
+func (c *colorSteps) add(kind colorKind, by float64) {
+	s := colorStep{kind, float32(by)}
+	switch {
+	case kind == hue && by != 0:
+		s.factor = float32(hueShift(by))
+	case kind == hue, s.factor == 1: // every blend by 1 gives back the pixels
+		return
 	}
 	c.steps[c.n] = s
 	c.n++
@@ -124,34 +134,34 @@ func (c *colorSteps) apply(pix []byte) {
 	}
 }
 
-// run applies one step.
-func (s colorStep) run(image raster.Raster) {
+// adjust applies one step.
+func adjust(image raster.Raster, kind colorKind, by float64) {
 	var c colorSteps
-	c.add(s)
+	c.add(kind, by)
 	c.apply(image.Pix())
 }
 
 // Brightness scales the image towards or away from black.
 func Brightness(image raster.Raster, factor float64) {
-	colorStep{brightness, float32(factor)}.run(image)
+	adjust(image, brightness, factor)
 }
 
 // Contrast scales the image towards or away from its mean grey.
 func Contrast(image raster.Raster, factor float64) {
-	colorStep{contrast, float32(factor)}.run(image)
+	adjust(image, contrast, factor)
 }
 
 // Saturation scales the image towards or away from grey.
 func Saturation(image raster.Raster, factor float64) {
-	colorStep{saturation, float32(factor)}.run(image)
+	adjust(image, saturation, factor)
 }
 
 // Gray replaces the image by its luma.
 func Gray(image raster.Raster) { kernel.Gray(image.Pix()) }
 
-// Hue shifts the hue by turns, through Pillow's 8-bit HSV.
+// Hue shifts the hue by turns, through Pillow's 8-bit HSV; 0 leaves the image.
 func Hue(image raster.Raster, turns float64) {
-	colorStep{hue, float32(hueShift(turns))}.run(image)
+	adjust(image, hue, turns)
 }
 
 // hueShift is what turns add to an 8-bit hue; it wraps as numpy's uint8 does.

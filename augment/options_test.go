@@ -26,6 +26,15 @@ func TestEveryNumberOfTheOptionsIsChecked(t *testing.T) {
 					}
 				}
 				f.SetFloat(0)
+			case reflect.Int:
+				fields++
+				for _, bad := range []int64{-1, 1 << 20} {
+					f.SetInt(bad)
+					if o.Validate() == nil {
+						t.Errorf("%s may be %v", name, bad)
+					}
+				}
+				f.SetInt(0)
 			}
 		}
 	}

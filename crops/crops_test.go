@@ -293,3 +293,34 @@ func TestPairIntoEqualsPair(t *testing.T) {
 		t.Errorf("rasters of the wrong size: %v", err)
 	}
 }
+
+// TestCropsWithoutAppearanceArePixelsOfTheImage cuts at the image's own size,
+// without mirroring and with a jitter by nothing: each crop is a part of the
+// image, byte for byte.
+func TestCropsWithoutAppearanceArePixelsOfTheImage(t *testing.T) {
+	o := Options{Size: 16, Base: 64, Scale: [2]float64{1, 1}, IoU: [2]float64{0.1, 1}, Stride: 8, Jitter: augment.ColorJitter{Chance: 1}}
+	stage, err := New(o, 3, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(29, 30))
+	image, label := raster.New(40, 64, 3), raster.New(40, 64, 1)
+	for _, r := range []raster.Raster{image, label} {
+		for i := range r.Pix() {
+			r.Pix()[i] = byte(rng.IntN(256))
+		}
+	}
+	for i := range 30 {
+		pair := stage.Pair(pipeline.Sample{ID: fmt.Sprint(i), Image: image, Label: label})
+		for k, c := range []pipeline.Crop{pair.A, pair.B} {
+			y, x := c.Origin[0], c.Origin[1]
+			box := raster.Box{Y0: y, X0: x, Y1: y + 16, X1: x + 16}
+			if want := augment.Crop(image, box); !bytes.Equal(c.Image.Pix(), want.Pix()) {
+				t.Errorf("pair %d, crop %d: the image is not what lies at %v", i, k, box)
+			}
+			if want := augment.Crop(label, box); !bytes.Equal(c.Label.Pix(), want.Pix()) {
+				t.Errorf("pair %d, crop %d: the label is not what lies at %v", i, k, box)
+			}
+		}
+	}
+}

@@ -75,6 +75,11 @@ func TestEveryLayoutIsWhole(t *testing.T) {
 			}
 		})
 	}
+	for _, name := range withoutFixtures {
+		if !slices.Contains(formats.Names(), name) {
+			t.Errorf("%s is no layout", name)
+		}
+	}
 }
 
 // asClassMap is a layout's split as a class map that reads labels by their ids, of

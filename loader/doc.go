@@ -21,4 +21,5 @@ package loader
 //	0  mixes took their targets in the order of a keyed permutation
 //	1  a target draws the source that is mixed in, by its own key
 //	2  images are turned as their EXIF orientation says
-const Rules = 2
+//	3  a hue that is not moved stays to the byte
+const Rules = 3

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,7 +65,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": status, "inprocess": inProcess, "flip": flip, "camvid": camvid, "score": score, "weights": mixWeights,
+			"status": status, "inprocess": inProcess, "flip": flip, "camvid": camvid, "score": score, "weights": mixWeights, "samepixels": samePixels,
 		},
 		Condition: func(name string) (bool, error) {
 			if name == "tmpfs" {
@@ -168,6 +169,25 @@ func score(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(json.Unmarshal(text, &want))
 	if !slices.Equal(got, want[0].Confusion) {
 		ts.Fatalf("the label files' confusion is not that of %s", args[2])
+	}
+}
+
+// samePixels wants two streams of samples to have the same images and labels.
+func samePixels(ts *testscript.TestScript, _ bool, args []string) {
+	var rows [2][]pipeline.Sample
+	for i := range rows {
+		s, err := open.Open(context.Background(), ts.MkAbs(args[i]), open.Options{})
+		ts.Check(err)
+		for row, err := range pipeline.Rows(s.Stream) {
+			ts.Check(err)
+			rows[i] = append(rows[i], row)
+		}
+		ts.Check(s.Close())
+	}
+	if len(rows[0]) == 0 || !slices.EqualFunc(rows[0], rows[1], func(a, b pipeline.Sample) bool {
+		return a.ID == b.ID && bytes.Equal(a.Image.Pix(), b.Image.Pix()) && bytes.Equal(a.Label.Pix(), b.Label.Pix())
+	}) {
+		ts.Fatalf("the pixels of %s are not those of %s", args[0], args[1])
 	}
 }
 

@@ -35,12 +35,18 @@ func TestEveryOptionHasAFlag(t *testing.T) {
 			}
 			app := &cli.App{Name: name, Flags: c.flags, Writer: io.Discard, ErrWriter: io.Discard, Action: func(ctx *cli.Context) error {
 				o, err := c.read(ctx)
-				v := reflect.ValueOf(o)
-				for i := range v.NumField() {
-					if v.Field(i).IsZero() {
-						t.Errorf("%s has no flag that sets it", v.Type().Field(i).Name)
+				var check func(v reflect.Value)
+				check = func(v reflect.Value) {
+					for i := range v.NumField() {
+						f, name := v.Field(i), v.Type().Field(i).Name
+						if f.IsZero() {
+							t.Errorf("%s has no flag that sets it", name)
+						} else if f.Kind() == reflect.Struct {
+							check(f)
+						}
 					}
 				}
+				check(reflect.ValueOf(o))
 				return err
 			}}
 			if err := app.Run(args); err != nil {

@@ -65,7 +65,7 @@ type RareClasses struct {
 }
 
 // Network names encoder and decoder. Encoder "mit" is a MiT of any size;
-// "mit-b0" to "mit-b5", "resnet50" and "resnet101" have the published sizes.
+// the others have the published sizes.
 type Network struct {
 	Encoder  string  `yaml:"encoder"`
 	Dims     []int   `yaml:"dims,flow,omitempty"`   // encoder "mit": channels of the four stages

@@ -15,7 +15,8 @@ var (
 )
 
 // StrongAugmentation says how the mixed images are disturbed (lhoyer/DAFormer
-// mmseg/models/utils/dacs_transforms.py).
+// mmseg/models/utils/dacs_transforms.py). A jitter of no strength is left out:
+// its way through HSV and back would round.
 type StrongAugmentation struct {
 	Jitter       float64 // strength of brightness, contrast, saturation and hue, 0.2
 	JitterChance float64 // 0.8
@@ -40,7 +41,7 @@ type ImageDraws struct {
 
 // Draw makes the choices for n images.
 func (a StrongAugmentation) Draw(n int, rng *rand.Rand) Draws {
-	d := Draws{Jitter: rng.Float64() < a.JitterChance, Blur: rng.Float64() < a.BlurChance}
+	d := Draws{Jitter: rng.Float64() < a.JitterChance && a.Jitter > 0, Blur: rng.Float64() < a.BlurChance}
 	for range n {
 		var i ImageDraws
 		for k := range i.Factors {
