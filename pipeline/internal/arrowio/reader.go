@@ -28,6 +28,7 @@ type Reader struct {
 	dicts  map[string]arrow.ArrayData
 	again  *again
 
+	whole  *File         // where only the footer of the input tells what is in it
 	tables *tableDecoder // of another writer's
 	spent  []byte        // the last table's memory
 }
@@ -39,6 +40,11 @@ func NewReader(r io.Reader) (*Reader, error) {
 	if err = rd.scan.sniff(); err != nil {
 		return nil, err
 	}
+	if rd.scan.file {
+		if head, err := rd.scan.r.Peek(4); err == nil && binary.LittleEndian.Uint32(head) != continuation {
+			return rd, rd.readWhole()
+		}
+	}
 	if rd.first, err = rd.scan.next(); err != nil {
 		return nil, cut(err, "the schema")
 	}
@@ -46,6 +52,19 @@ func NewReader(r io.Reader) (*Reader, error) {
 		return nil, err
 	}
 	return rd, nil
+}
+
+// readWhole reads a file that does not begin with its schema, as polars writes it.
+func (r *Reader) readWhole() error {
+	data, err := io.ReadAll(io.MultiReader(bytes.NewReader(append(bytes.Clone(fileMagic), 0, 0)), io.LimitReader(r.scan.r, maxTableBody)))
+	if err != nil {
+		return err
+	}
+	if r.whole, err = OpenFile(data); err != nil {
+		return err
+	}
+	r.shapes, r.metadata = r.whole.shapes, r.whole.metadata
+	return nil
 }
 
 // firstSchema reads the schema that a stream begins with.
@@ -111,6 +130,13 @@ func written(m message, want *arrow.Schema) (bool, error) {
 // columns of these names, or io.EOF where the stream was whole. It is a view into
 // memory that the next call uses again.
 func (r *Reader) Table(names []string) (columns.Table, error) {
+	if r.whole != nil {
+		if r.records == r.whole.Len() {
+			return columns.Table{}, io.EOF
+		}
+		r.records++
+		return r.whole.Table(r.records-1, names)
+	}
 	if r.tables == nil {
 		r.tables = &tableDecoder{shapes: r.shapes, dictionaries: map[int64][]*columns.Column{}}
 		r.scan.most = maxTableBody

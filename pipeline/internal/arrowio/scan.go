@@ -168,29 +168,11 @@ func (s *scanner) sniff() error {
 		}
 		s.file = true
 		s.where += 8
-		if _, err := s.r.Discard(8); err != nil {
-			return err
-		}
-		return s.padding()
+		_, err := s.r.Discard(8)
+		return err
 	}
 	if len(head) < 8 || binary.LittleEndian.Uint32(head) != continuation {
 		return fmt.Errorf("%w: it begins with %q", ErrNotArrow, head)
-	}
-	return nil
-}
-
-// padding steps over the zeros that align a file's first message to up to 64 bytes.
-func (s *scanner) padding() error {
-	const alignment = 64
-	for s.where < alignment {
-		b, err := s.r.Peek(8)
-		if err != nil || binary.LittleEndian.Uint64(b) != 0 {
-			return nil // the next message says what is wrong
-		}
-		s.where += 8
-		if _, err := s.r.Discard(8); err != nil {
-			return err
-		}
 	}
 	return nil
 }
