@@ -44,7 +44,7 @@ def kinds(pipa, folder):
     """Makes a stream and a Parquet folder of each kind."""
     data = folder / "data"
     if not data.exists():
-        run(pipa, "fixtures", data, "--width", "96", "--gta", "8", "--train", "8", "--val", "0", "--domains", "gta,cityscapes", "--progress", "never")
+        run(pipa, "fixtures", data, "--width", "96", "--gta", "8", "--train", "8", "--val", "2", "--domains", "gta,cityscapes", "--progress", "never")
     gta, city = f"{pipa} read gta {data}/gta", f"{pipa} read cityscapes {data}/cityscapes --unlabelled"
     crop = f"{pipa} augment --crop 32x64"
     lines = {
@@ -504,6 +504,7 @@ def main():
         a.record.write_text("".join("\t".join([*k, f"{g}/{n}"]) + "\n" for k, (g, n) in table.items()))
     if not a.only and not a.record:
         failed += lines(pipa, a.folder)
+        failed += folders(pipa, a.folder, names)
     print("\n".join(failed + unwritten))
     good, n = (sum(v[i] for v in table.values()) for i in (0, 1))
     print(f"{good} of {n} tables are read as they were written, {len(unwritten)} cannot be written; {time.time() - start:.0f} s")
@@ -560,6 +561,38 @@ threads: 1
                 p = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True)
                 if p.returncode:
                     yield f"{program}.py into a training: {p.stderr[-400:]}"
+
+
+# pipa's Parquet folders, as tools read them.
+
+
+def folders(pipa, folder, names):
+    """What is wrong with reading folders as they lie."""
+    import datasets
+    import pyarrow.dataset
+
+    datasets.disable_progress_bars()
+    val = folder / "val.table"
+    run("bash", "-o", "pipefail", "-c", f"{pipa} read cityscapes {folder}/data/cityscapes --split val | {pipa} write --format parquet {val} --force")
+    sql = (ROOT / "README.md").read_text().split("```sql\n")[1].split("```")[0]
+    for path in [folder / f"{name}.table" for name in names] + [val]:
+        rows = 2 if path == val else ROWS
+        readers = {
+            "pq.read_table": lambda: pq.read_table(path).num_rows,
+            "pyarrow.dataset": lambda: pyarrow.dataset.dataset(path).count_rows(),
+            "pd.read_parquet": lambda: len(pd.read_parquet(path)),
+            "pl.read_parquet": lambda: len(pl.read_parquet(path)),
+            "DuckDB": lambda: duckdb.connect().sql(f"SELECT count(*) FROM '{path}/*.parquet'").fetchall()[0][0],
+            "DuckDB, README's SQL": lambda: rows if all(len(duckdb.connect().sql(q.replace("table/", f"{path}/")).columns) == 2 for q in sql.split(";\n") if q.strip()) else 0,
+            "load_dataset": lambda: len(datasets.load_dataset(str(path), cache_dir=str(folder / "cache"))["validation" if path == val else "train"]),
+        }
+        for name, reader in readers.items():
+            try:
+                n = reader()
+            except Exception as e:
+                n = f"{type(e).__name__}: {str(e)[:200]}"
+            if n != rows:
+                yield f"{name} of {path.name}: {n}, want {rows} rows"
 
 
 def document(table, good, n):

@@ -13,7 +13,7 @@
 // columns are plain; class_pixels, which streams do not have, counts a row's
 // label pixels by train ID, so that SQL can choose rows by what they show.
 //
-// A folder counts once it holds manifest.json, which is written last: every file
+// A folder counts once it holds its manifest, _pipa.parquet, which is written last: every file
 // is read back and compared with what went in before that.
 //
 // Files that other programs wrote are read by [Tables], for [pipeline.ReadTables]:

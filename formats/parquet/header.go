@@ -26,6 +26,7 @@ const (
 	keyLabeled  = "pipa.labelled"
 	keyPseudo   = "pipa.pseudo" // "true", or left out
 	keyFeatures = "huggingface"
+	keyManifest = "pipa.manifest" // of the file that has the folder's
 )
 
 // An entry is one of a file's metadata.

@@ -15,10 +15,12 @@ import (
 
 // A table is a Parquet file in memory, its metadata checked.
 type table struct {
-	data    []byte
-	header  pipeline.Header
-	columns []column
-	r       *file.Reader
+	data   []byte
+	header pipeline.Header
+	// manifest is the text of a folder's, in the file that has it.
+	manifest string
+	columns  []column
+	r        *file.Reader
 }
 
 // ErrForeign is wrapped where a file was not written by [Write]: [Tables] reads it.
@@ -49,7 +51,7 @@ func openTable(data []byte) (t *table, err error) {
 	if t.header, err = headerOf(pairs); err != nil {
 		return nil, err
 	}
-	t.columns = columnsOf(t.header)
+	t.columns, t.manifest = columnsOf(t.header), pairs[keyManifest]
 	root, err := tableSchema(t.header)
 	if err != nil {
 		return nil, err
