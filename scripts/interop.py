@@ -505,6 +505,7 @@ def main():
     if not a.only and not a.record:
         failed += lines(pipa, a.folder)
         failed += folders(pipa, a.folder, names)
+        failed += digests(a.folder, names)
     print("\n".join(failed + unwritten))
     good, n = (sum(v[i] for v in table.values()) for i in (0, 1))
     print(f"{good} of {n} tables are read as they were written, {len(unwritten)} cannot be written; {time.time() - start:.0f} s")
@@ -517,8 +518,9 @@ def main():
 
 
 def programs(folder):
-    """Writes the Python programs of docs/pipes.md, whose first line is their name."""
-    for block in (ROOT / "docs/pipes.md").read_text().split("```python\n# ")[1:]:
+    """Writes the Python programs of the pages, whose first line is their name."""
+    pages = (ROOT / "docs/pipes.md").read_text() + (ROOT / "docs/datasets.md").read_text()
+    for block in pages.split("```python\n# ")[1:]:
         name, text = block.split("```")[0].split("\n", 1)
         if len(text.splitlines()) > 10:
             raise ValueError(f"{name} has more than ten lines")
@@ -561,6 +563,38 @@ threads: 1
                 p = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True)
                 if p.returncode:
                     yield f"{program}.py into a training: {p.stderr[-400:]}"
+
+
+def digests(folder, names):
+    """What is wrong with the digests that docs/datasets.md lets one make."""
+    sys.path.insert(0, str(folder))
+    import struct
+
+    from digest import data, digest, number, raster, sample
+
+    def float32(v):
+        return number(struct.unpack("<I", struct.pack("<f", v))[0])
+
+    def fields(r, table):
+        if "image_a" not in r:
+            out = sample(*(r[k] for k in ("id", "dataset", "split", "height", "width", "image", "label")))
+            if "mask" in r:
+                out += data(r["target_id"].encode()) + raster(r["height"], r["width"], r["mask"]) + data(bytes(r["classes"])) + float32(r["weight"])
+            return out
+        h, w, _ = table.schema.field("image_a").type.shape
+        out = data(r["id"].encode())
+        for c in "ab":
+            out += raster(h, w, r[f"image_{c}"]) + raster(h, w, r[f"label_{c}"])
+            out += b"".join(number(v) for v in r[f"overlap_{c}"] + r[f"origin_{c}"] + [r[f"flip_{c}"]])
+        return out + float32(r["scale"])
+
+    for name in names:
+        table = stream(folder / f"{name}.arrows")
+        columns = content(table)
+        for i in range(table.num_rows):
+            r = {k: v[i] for k, v in columns.items()}
+            if digest(fields(r, table)) != r["digest"]:
+                yield f"{name}: row {i} has digest {r['digest']:016x}, the page makes {digest(fields(r, table)):016x}"
 
 
 # pipa's Parquet folders, as tools read them.
