@@ -1,3 +1,6 @@
+# Programs of "go run" and "go test" lie elsewhere than the backend that they use.
+export PIPA_TORCH ?= $(CURDIR)/build/libpipatorch.so
+
 .PHONY: help setup build torch demo clean test lint check test-all processors fuzz torture interop interop-weights soak bench bench-uda vulncheck dist release-check
 
 help: ## list the targets

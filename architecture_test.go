@@ -19,13 +19,14 @@ const module = "github.com/pipa-uda/pipa/"
 var mayImport = map[string][]string{
 	"internal/files":   {},
 	"internal/nearest": {},
+	"internal/wait":    {},
 
 	"pipeline/raster":       {},
-	"pipeline":              {"internal/files", "pipeline/raster", "pipeline/columns", "pipeline/internal"},
+	"pipeline":              {"internal/files", "internal/wait", "pipeline/raster", "pipeline/columns", "pipeline/internal"},
 	"pipeline/columns":      {},
 	"pipeline/internal":     {"pipeline/columns"},
 	"pipeline/shards":       {"internal/files", "pipeline/raster", "pipeline"},
-	"pipeline/storage":      {"internal/files", "pipeline", "pipeline/shards"},
+	"pipeline/storage":      {"internal/files", "internal/wait", "pipeline", "pipeline/shards"},
 	"pipeline/view":         {"pipeline/raster", "pipeline"},
 	"pipeline/pipelinetest": {"pipeline/raster", "pipeline"},
 
@@ -33,7 +34,7 @@ var mayImport = map[string][]string{
 	"formats/classmap": {"internal", "pipeline/raster", "formats/labels", "formats/layout"},
 	"formats/labels":   {"pipeline/raster", "formats/png"},
 	"formats/layout":   {"internal", "pipeline/raster", "formats/labels"},
-	"formats/open":     {"internal/files", "pipeline", "formats", "formats/parquet"},
+	"formats/open":     {"internal/files", "internal/wait", "pipeline", "formats", "formats/parquet"},
 	"formats/parquet":  {"internal/files", "pipeline/raster", "pipeline/columns", "pipeline", "pipeline/shards", "formats/png"},
 	"formats/png":      {"pipeline/raster"},
 	"formats/stats":    {"internal/files", "pipeline/raster", "pipeline", "formats"},
@@ -64,6 +65,10 @@ var mayImport = map[string][]string{
 	"train/checkpoint":  {"internal/files", "pipeline"},
 	"train/tensorboard": {},
 	"train/memory":      {"pipeline/raster", "train/config", "train/method", "train/network", "train/nn", "train/torch"},
+	"train/logs":        {"internal/files", "pipeline", "train/checkpoint", "train/feed", "train/infer", "train/method", "train/tensorboard"},
+	"train/panels":      {"internal/files", "pipeline", "train/feed"},
+	"train/faults":      {"train/checkpoint", "train/method", "train/torch"},
+	"train/rundir":      {"internal/files", "formats/stats", "train/checkpoint", "train/config", "train/infer", "train/logs", "train/panels"},
 	"train/infer": {"internal/files", "pipeline", "formats", "augment", "loader",
 		"train/config", "train/network", "train/checkpoint", "train/feed", "train/eval", "train/model", "train/nn", "train/torch", "train/weights"},
 

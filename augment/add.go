@@ -13,6 +13,13 @@ type Image func(first, last int) (raster.Raster, error)
 // Add augments a sample into a batch, in the batch's own memory where the stage
 // crops.
 func (s *Stage) Add(out *pipeline.Builder, in pipeline.Sample) error {
+	if o := s.options; o.Resize[0] > 0 && o.Crop[0] == 0 {
+		// Seen before the memory is asked for.
+		h, w := FitSize(in.Image.Height(), in.Image.Width(), o.Resize)
+		if raster.CheckPixels(h, w, raster.MaxPixels) != nil {
+			return &pipeline.RowSizeError{Kind: pipeline.KindSample, ID: in.ID, Size: raster.Size{Height: h, Width: w}}
+		}
+	}
 	if s.options.Crop[0] == 0 || len(s.filters) > 0 || out.Header().Labeled == in.Label.Empty() {
 		return out.AppendSample(s.Sample(in))
 	}

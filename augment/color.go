@@ -146,12 +146,12 @@ func Brightness(image raster.Raster, factor float64) {
 	adjust(image, brightness, factor)
 }
 
-// Contrast scales the image towards or away from its mean grey.
+// Contrast scales the image towards or away from its mean gray.
 func Contrast(image raster.Raster, factor float64) {
 	adjust(image, contrast, factor)
 }
 
-// Saturation scales the image towards or away from grey.
+// Saturation scales the image towards or away from gray.
 func Saturation(image raster.Raster, factor float64) {
 	adjust(image, saturation, factor)
 }

@@ -126,7 +126,7 @@ func ParseFilter(spec string) (Filter, error) {
 	name, list, _ := strings.Cut(spec, ":")
 	f, ok := filters[name]
 	if !ok {
-		return Filter{}, fmt.Errorf("filter %q: did you mean %q? (all: %s)", name, nearest.Word(name, FilterNames()), strings.Join(FilterNames(), ", "))
+		return Filter{}, fmt.Errorf("there is no filter %q%s (all: %s)", name, nearest.Hint(name, FilterNames(), "%q"), strings.Join(FilterNames(), ", "))
 	}
 	var texts []string
 	if list != "" {

@@ -2,6 +2,7 @@ package augment
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -67,6 +68,23 @@ func TestResizesMatchOpenCVAndPillow(t *testing.T) {
 	}
 }
 
+// TestAntialiasedResizesMatchPillow: the resizes of VFM-UDA's loader, image and
+// label, and the sizes they go to.
+func TestAntialiasedResizesMatchPillow(t *testing.T) {
+	for _, path := range golden.Files(t, "vfm_margins") {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			c := golden.Load(t, path)
+			for i := range golden.Param[[]json.RawMessage](c, "case_configs") {
+				name := func(s string) string { return fmt.Sprintf("case%d.%s", i, s) }
+				image, label := testRaster(t, c, name("resized_image")), testRaster(t, c, name("resized_label"))
+				h, w := image.Height(), image.Width()
+				same(t, name("image"), ResizeAntialiased(testRaster(t, c, name("image")), h, w, full(h, w)), image)
+				same(t, name("label"), ResizeNearestPillow(testRaster(t, c, name("label")), h, w, full(h, w)), label)
+			}
+		})
+	}
+}
+
 func TestFitSizeMatchesMMCV(t *testing.T) {
 	for _, c := range []struct{ h, w, fitH, fitW, wantH, wantW int }{
 		{1052, 1914, 720, 1280, 704, 1280}, {1052, 1914, 1440, 2560, 1407, 2560}, {760, 1280, 1520, 2560, 1520, 2560},
@@ -109,7 +127,7 @@ func TestColorsMatchTorchvision(t *testing.T) {
 // TestWindowsEqualResizeThenCrop holds every resize to its own whole result.
 func TestWindowsEqualResizeThenCrop(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	for name, resize := range map[string]func(raster.Raster, int, int, raster.Box) raster.Raster{"bilinear": ResizeBilinear, "bicubic": ResizeBicubic, "nearest": ResizeNearest} {
+	for name, resize := range map[string]func(raster.Raster, int, int, raster.Box) raster.Raster{"bilinear": ResizeBilinear, "bicubic": ResizeBicubic, "nearest": ResizeNearest, "antialiased": ResizeAntialiased, "nearest, Pillow": ResizeNearestPillow} {
 		t.Run(name, func(t *testing.T) {
 			for range 200 {
 				src := random(rng, 1+rng.IntN(40), 1+rng.IntN(40), 3)

@@ -38,6 +38,12 @@ func TestNeutralOperationsLeaveTheImage(t *testing.T) {
 		"nearest": func(r raster.Raster) raster.Raster {
 			return ResizeNearest(r, r.Height(), r.Width(), full(r.Height(), r.Width()))
 		},
+		"antialiased": func(r raster.Raster) raster.Raster {
+			return ResizeAntialiased(r, r.Height(), r.Width(), full(r.Height(), r.Width()))
+		},
+		"nearest, Pillow": func(r raster.Raster) raster.Raster {
+			return ResizeNearestPillow(r, r.Height(), r.Width(), full(r.Height(), r.Width()))
+		},
 		"crop": func(r raster.Raster) raster.Raster { return Crop(r, full(r.Height(), r.Width())) },
 		"pad":  func(r raster.Raster) raster.Raster { return Pad(r, r.Height(), r.Width(), MeanColor()) },
 	} {

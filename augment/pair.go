@@ -25,8 +25,8 @@ func (s *Scratch) ResizeBicubicPair(dst [2]raster.Raster, src raster.Raster, h, 
 	left := min(columns[0].from, columns[1].from)
 	top, bottom := min(rows[0].from, rows[1].from), max(rows[0].to, rows[1].to)
 
-	s.bicubic.Set(src.Width(), w, left, max(columns[0].to, columns[1].to), false)
-	s.down.Set(src.Height(), h, top, bottom)
+	s.across.Set(kernel.Bicubic, src.Width(), w, left, max(columns[0].to, columns[1].to), false)
+	s.down.Set(kernel.Bicubic, src.Height(), h, top, bottom)
 	slots := s.down.Taps
 	width := 3 * (max(columns[0].to, columns[1].to) - left)
 	stride := (width + kernel.Slack + 31) &^ 31
@@ -38,14 +38,14 @@ func (s *Scratch) ResizeBicubicPair(dst [2]raster.Raster, src raster.Raster, h, 
 		at, weights := s.down.Position(y - top)
 		for next = max(next, at); next < at+len(weights); next++ {
 			needed := active(next, reads, columns)
-			kernel.BicubicRowPart(ring[next%slots*stride:][:stride], from(src, next), &s.bicubic, needed.from-left, needed.to-left)
+			kernel.ResampleRowPart(ring[next%slots*stride:][:stride], from(src, next), &s.across, needed.from-left, needed.to-left)
 		}
 		here := active(y, rows, columns)
 		for k := range weights {
 			s.offsets[k] = (at+k)%slots*stride + 3*(here.from-left)
 		}
 		line := line[:3*(here.to-here.from)]
-		kernel.BicubicColumn(line, ring, s.offsets[:len(weights)], weights, &s.column)
+		kernel.ResampleColumn(line, ring, s.offsets[:len(weights)], weights, &s.column)
 		for i, p := range parts {
 			if y < rows[i].from || y >= rows[i].to {
 				continue

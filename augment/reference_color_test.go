@@ -35,7 +35,7 @@ func referenceBrightness(image raster.Raster, factor float64) {
 	}
 }
 
-// referenceContrast scales the image towards or away from its mean grey.
+// referenceContrast scales the image towards or away from its mean gray.
 func referenceContrast(image raster.Raster, factor float64) {
 	pix := image.Pix()
 	sum := 0
@@ -49,7 +49,7 @@ func referenceContrast(image raster.Raster, factor float64) {
 	}
 }
 
-// referenceSaturation scales the image towards or away from grey.
+// referenceSaturation scales the image towards or away from gray.
 func referenceSaturation(image raster.Raster, factor float64) {
 	pix := image.Pix()
 	f := float32(factor)

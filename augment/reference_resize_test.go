@@ -152,9 +152,9 @@ func nearestIndices(in, out, from, to int) []int {
 	return indices
 }
 
-// bicubicBits are the fractional bits of Pillow's 8-bit resampling weights
+// resampleBits are the fractional bits of Pillow's 8-bit resampling weights
 // (Pillow 9.4 src/libImaging/Resample.c, PRECISION_BITS).
-const bicubicBits = 32 - 8 - 2
+const resampleBits = 32 - 8 - 2
 
 // weighted is a position's first source index and its weights.
 type weighted struct {
@@ -183,7 +183,7 @@ func bicubicKernels(in, out, from, to int) []weighted {
 			if sum != 0 {
 				v /= sum
 			}
-			k.weights[i] = int32(math.Round(v * (1 << bicubicBits))) // half away from zero
+			k.weights[i] = int32(math.Round(v * (1 << resampleBits))) // half away from zero
 		}
 		kernels = append(kernels, k)
 	}
@@ -229,7 +229,7 @@ func referenceBicubic(src raster.Raster, h, w int, window raster.Box) raster.Ras
 	sums := make([]int32, 3*window.Width())
 	for y, k := range down {
 		for i := range sums {
-			sums[i] = 1 << (bicubicBits - 1)
+			sums[i] = 1 << (resampleBits - 1)
 		}
 		for i, weight := range k.weights {
 			row := middle.Row(k.at - first + i)[:len(sums)]
@@ -239,7 +239,7 @@ func referenceBicubic(src raster.Raster, h, w int, window raster.Box) raster.Ras
 		}
 		dst := out.Row(y)[:len(sums)]
 		for x, s := range sums {
-			dst[x] = clip8(s >> bicubicBits)
+			dst[x] = clip8(s >> resampleBits)
 		}
 	}
 	return out
@@ -247,7 +247,7 @@ func referenceBicubic(src raster.Raster, h, w int, window raster.Box) raster.Ras
 
 func bicubicRow(dst, src []byte, kernels []weighted) {
 	for x, k := range kernels {
-		r, g, b := int32(1<<(bicubicBits-1)), int32(1<<(bicubicBits-1)), int32(1<<(bicubicBits-1))
+		r, g, b := int32(1<<(resampleBits-1)), int32(1<<(resampleBits-1)), int32(1<<(resampleBits-1))
 		row := src[3*k.at : 3*(k.at+len(k.weights))]
 		for i, weight := range k.weights {
 			p := row[3*i : 3*i+3 : 3*i+3]
@@ -256,7 +256,7 @@ func bicubicRow(dst, src []byte, kernels []weighted) {
 			b += int32(p[2]) * weight
 		}
 		d := dst[3*x : 3*x+3 : 3*x+3]
-		d[0], d[1], d[2] = clip8(r>>bicubicBits), clip8(g>>bicubicBits), clip8(b>>bicubicBits)
+		d[0], d[1], d[2] = clip8(r>>resampleBits), clip8(g>>resampleBits), clip8(b>>resampleBits)
 	}
 }
 

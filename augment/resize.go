@@ -76,21 +76,40 @@ func ResizeNearest(src raster.Raster, h, w int, window raster.Box) raster.Raster
 // ResizeNearest is the function of that name into dst, which is as
 // [Scratch.ResizeBilinear]'s.
 func (s *Scratch) ResizeNearest(dst, src raster.Raster, h, w int, window raster.Box, flip bool) {
+	s.pick(kernel.OpenCVNearest, dst, src, h, w, window, flip)
+}
+
+// ResizeNearestPillow scales src to h×w as Pillow's NEAREST does, which takes the
+// middles of pixels where OpenCV takes their corners, and returns the window of the
+// result. It goes with [ResizeAntialiased].
+func ResizeNearestPillow(src raster.Raster, h, w int, window raster.Box) raster.Raster {
+	out := raster.New(window.Height(), window.Width(), src.Channels())
+	s := BorrowScratch()
+	defer s.Return()
+	s.ResizeNearestPillow(out, src, h, w, window, false)
+	return out
+}
+
+// ResizeNearestPillow is the function of that name into dst, which is as
+// [Scratch.ResizeBilinear]'s.
+func (s *Scratch) ResizeNearestPillow(dst, src raster.Raster, h, w int, window raster.Box, flip bool) {
+	s.pick(kernel.PillowNearest, dst, src, h, w, window, flip)
+}
+
+func (s *Scratch) pick(rule kernel.NearestRule, dst, src raster.Raster, h, w int, window raster.Box, flip bool) {
 	if src.Height() == h && src.Width() == w {
 		cropInto(dst, src, window, flip)
 		return
 	}
 	p := partOf(dst, window, src.Channels(), flip)
-	s.nearest.Set(src.Width(), w, window.X0, window.X1, flip)
-	have := -1
-	for y := range window.Height() {
-		at := kernel.NearestIndex(src.Height(), h, window.Y0+y)
-		if at == have {
+	s.nearest.Set(rule, src.Width(), w, window.X0, window.X1, flip)
+	s.rows = rule(s.rows, src.Height(), h, window.Y0, window.Y1)
+	for y, at := range s.rows {
+		if y > 0 && at == s.rows[y-1] {
 			copy(p.row(y), p.row(y-1))
 			continue
 		}
-		kernel.NearestRow(p.row(y), from(src, at), &s.nearest, src.Channels())
-		have = at
+		kernel.NearestRow(p.row(y), from(src, int(at)), &s.nearest, src.Channels())
 	}
 }
 
@@ -107,27 +126,48 @@ func ResizeBicubic(src raster.Raster, h, w int, window raster.Box) raster.Raster
 // ResizeBicubic is the function of that name into dst, which is as
 // [Scratch.ResizeBilinear]'s.
 func (s *Scratch) ResizeBicubic(dst, src raster.Raster, h, w int, window raster.Box, flip bool) {
+	s.resample(kernel.Bicubic, dst, src, h, w, window, flip)
+}
+
+// ResizeAntialiased scales an RGB raster to h×w as Pillow's BILINEAR does, which
+// averages over as many pixels as an output pixel covers, and returns the window
+// of the result. [ResizeBilinear] reads four pixels however small the result is.
+func ResizeAntialiased(src raster.Raster, h, w int, window raster.Box) raster.Raster {
+	out := raster.New(window.Height(), window.Width(), 3)
+	s := BorrowScratch()
+	defer s.Return()
+	s.ResizeAntialiased(out, src, h, w, window, false)
+	return out
+}
+
+// ResizeAntialiased is the function of that name into dst, which is as
+// [Scratch.ResizeBilinear]'s.
+func (s *Scratch) ResizeAntialiased(dst, src raster.Raster, h, w int, window raster.Box, flip bool) {
+	s.resample(kernel.Bilinear, dst, src, h, w, window, flip)
+}
+
+func (s *Scratch) resample(f kernel.Filter, dst, src raster.Raster, h, w int, window raster.Box, flip bool) {
 	p := partOf(dst, window, 3, flip)
 	switch {
 	case src.Height() == h && src.Width() == w:
 		cropInto(dst, src, window, flip)
 	case src.Height() == h:
-		s.bicubic.Set(src.Width(), w, window.X0, window.X1, flip)
+		s.across.Set(f, src.Width(), w, window.X0, window.X1, flip)
 		s.bytes = grow(s.bytes, p.size+kernel.Slack)
 		for y := range window.Height() {
-			kernel.BicubicRow(s.bytes, from(src, window.Y0+y), &s.bicubic)
+			kernel.ResampleRow(s.bytes, from(src, window.Y0+y), &s.across)
 			copy(p.row(y), s.bytes)
 		}
 	case src.Width() == w:
-		s.bicubicDown(p, src, h, window, flip)
+		s.resampleDown(f, p, src, h, window, flip)
 	default:
-		s.bicubicBoth(p, src, h, w, window, flip)
+		s.resampleBoth(f, p, src, h, w, window, flip)
 	}
 }
 
-// bicubicDown scales the height only.
-func (s *Scratch) bicubicDown(p part, src raster.Raster, h int, window raster.Box, flip bool) {
-	s.down.Set(src.Height(), h, window.Y0, window.Y1)
+// resampleDown scales the height only.
+func (s *Scratch) resampleDown(f kernel.Filter, p part, src raster.Raster, h int, window raster.Box, flip bool) {
+	s.down.Set(f, src.Height(), h, window.Y0, window.Y1)
 	s.bytes = grow(s.bytes, p.size)
 	stride := 3 * src.Width()
 	for y := range window.Height() {
@@ -138,19 +178,19 @@ func (s *Scratch) bicubicDown(p part, src raster.Raster, h int, window raster.Bo
 		}
 		base := src.Pix()[3*window.X0:]
 		if !flip {
-			kernel.BicubicColumn(p.row(y), base, s.offsets, weights, &s.column)
+			kernel.ResampleColumn(p.row(y), base, s.offsets, weights, &s.column)
 			continue
 		}
-		kernel.BicubicColumn(s.bytes, base, s.offsets, weights, &s.column)
+		kernel.ResampleColumn(s.bytes, base, s.offsets, weights, &s.column)
 		kernel.Reverse(p.row(y), s.bytes, 3)
 	}
 }
 
-// bicubicBoth scales the width, then the height. The rows between, rounded to
+// resampleBoth scales the width, then the height. The rows between, rounded to
 // bytes as Pillow's are, go round in a ring that holds those of one result row.
-func (s *Scratch) bicubicBoth(p part, src raster.Raster, h, w int, window raster.Box, flip bool) {
-	s.bicubic.Set(src.Width(), w, window.X0, window.X1, flip)
-	s.down.Set(src.Height(), h, window.Y0, window.Y1)
+func (s *Scratch) resampleBoth(f kernel.Filter, p part, src raster.Raster, h, w int, window raster.Box, flip bool) {
+	s.across.Set(f, src.Width(), w, window.X0, window.X1, flip)
+	s.down.Set(f, src.Height(), h, window.Y0, window.Y1)
 	slots := s.down.Taps
 	stride := (p.size + kernel.Slack + 31) &^ 31
 	s.bytes = grow(s.bytes, slots*stride)
@@ -159,11 +199,11 @@ func (s *Scratch) bicubicBoth(p part, src raster.Raster, h, w int, window raster
 	for y := range window.Height() {
 		at, weights := s.down.Position(y)
 		for next = max(next, at); next < at+len(weights); next++ {
-			kernel.BicubicRow(s.bytes[next%slots*stride:][:p.size+kernel.Slack], from(src, next), &s.bicubic)
+			kernel.ResampleRow(s.bytes[next%slots*stride:][:p.size+kernel.Slack], from(src, next), &s.across)
 		}
 		for k := range weights {
 			s.offsets[k] = (at + k) % slots * stride
 		}
-		kernel.BicubicColumn(p.row(y), s.bytes, s.offsets, weights, &s.column)
+		kernel.ResampleColumn(p.row(y), s.bytes, s.offsets, weights, &s.column)
 	}
 }

@@ -26,10 +26,19 @@ func NearestRows(srcHeight, h int, window raster.Box) (first, last int) {
 
 // BicubicRows are the source rows that [ResizeBicubic] reads.
 func BicubicRows(srcHeight, h int, window raster.Box) (first, last int) {
+	return resampleRows(kernel.Bicubic, srcHeight, h, window)
+}
+
+// AntialiasedRows are the source rows that [ResizeAntialiased] reads.
+func AntialiasedRows(srcHeight, h int, window raster.Box) (first, last int) {
+	return resampleRows(kernel.Bilinear, srcHeight, h, window)
+}
+
+func resampleRows(f kernel.Filter, srcHeight, h int, window raster.Box) (first, last int) {
 	if srcHeight == h {
 		return window.Y0, window.Y1
 	}
-	first, _ = kernel.BicubicSpan(srcHeight, h, window.Y0)
-	_, last = kernel.BicubicSpan(srcHeight, h, window.Y1-1)
+	first, _ = kernel.ResampleSpan(f, srcHeight, h, window.Y0)
+	_, last = kernel.ResampleSpan(f, srcHeight, h, window.Y1-1)
 	return first, last
 }

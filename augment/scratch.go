@@ -16,12 +16,13 @@ import (
 type Scratch struct {
 	bilinear kernel.BilinearTaps
 	nearest  kernel.NearestTaps
-	bicubic  kernel.BicubicTaps
-	down     kernel.BicubicAxis
+	across   kernel.ResampleTaps
+	down     kernel.ResampleAxis
 	column   kernel.ColumnScratch
 	sums     [2][]int16 // rows of a bilinear horizontal pass
 	blurred  []uint16   // a row of Blur5's vertical sums
 	bytes    []byte     // rows of pixels
+	rows     []int32    // source rows of a nearest-neighbor choice
 	offsets  []int      // of the rows or pixels that are weighed
 	floats   []float32  // rows of a Gaussian blur
 	weights  []float32  // of a Gaussian blur

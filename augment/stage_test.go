@@ -1,6 +1,7 @@
 package augment
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -9,6 +10,21 @@ import (
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
+
+// TestAResizeBeyondTheLimitIsRefusedBeforeMemoryIsAskedFor: 32768x32768 would
+// take 3 GB.
+func TestAResizeBeyondTheLimitIsRefusedBeforeMemoryIsAskedFor(t *testing.T) {
+	s, err := New(Options{Resize: [2]int{1 << 15, 1 << 15}}, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := pipeline.NewBuilder(pipeline.Header{Kind: pipeline.KindSample, Datasets: []string{"d"}})
+	var large *pipeline.RowSizeError
+	err = s.Add(out, pipeline.Sample{ID: "x", Dataset: "d", Image: raster.New(8, 8, 3)})
+	if want := (raster.Size{Height: 1 << 15, Width: 1 << 15}); !errors.As(err, &large) || large.Size != want {
+		t.Errorf("%v, want a size of %v refused", err, want)
+	}
+}
 
 // referenceSample is Stage.Sample by the references, one whole raster after
 // the other.

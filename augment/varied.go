@@ -48,7 +48,7 @@ func (s *Scratch) countResized(label raster.Raster, h, w int, box raster.Box) (c
 		}
 		return counts
 	}
-	s.nearest.Set(label.Width(), w, box.X0, box.X1, false)
+	s.nearest.Set(kernel.OpenCVNearest, label.Width(), w, box.X0, box.X1, false)
 	s.bytes = grow(s.bytes, box.Width())
 	for y := box.Y0; y < box.Y1; {
 		at, times := kernel.NearestIndex(label.Height(), h, y), 0

@@ -139,8 +139,8 @@ func TestCustomLabels(t *testing.T) {
 		want       []uint8
 		fails      string
 	}{
-		{"grey of 8 bits", byIDs, gray8(0, 9, 1, 1, 255, 200, 0, 255), want, ""},
-		{"grey of 16 bits", byWideIDs, gray16(0, 9, 300, 300, 255, 65535, 0, 255), want, ""},
+		{"gray of 8 bits", byIDs, gray8(0, 9, 1, 1, 255, 200, 0, 255), want, ""},
+		{"gray of 16 bits", byWideIDs, gray16(0, 9, 300, 300, 255, 65535, 0, 255), want, ""},
 		{"RGB", byColors, rgb(lawn, black, kerb, kerb, white, far, black, white), want, ""},
 		{"a palette's colors", byColors, paletted(palette, 2, 2, 1, 1, 0, 3, 2, 0), want, ""},
 		{"an unknown id", byIDs, gray8(0, 9, 1, 1, 255, 2, 0, 255), nil, "pixel x 1 y 1 has id 2, which is neither a class's nor ignored"},
@@ -202,7 +202,7 @@ func TestCustomDataset(t *testing.T) {
 	}
 
 	// Statistics name the labels as they lie there.
-	if _, err := stats.Count(context.Background(), d, 1, nil); err == nil {
+	if _, err := stats.Count(context.Background(), d, 1, nil, nil); err == nil {
 		t.Error("statistics of a dataset with a label missing")
 	}
 	for _, name := range []string{"photos/c.png", "marks/d.png"} {
@@ -213,7 +213,7 @@ func TestCustomDataset(t *testing.T) {
 	if d, err = formats.Open(read(t, mapFile), "", formats.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	counted, err := stats.Count(context.Background(), d, 1, nil)
+	counted, err := stats.Count(context.Background(), d, 1, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,6 +81,15 @@ func (p Problem) Error() string {
 // Unwrap is the reason.
 func (p Problem) Unwrap() error { return p.Err }
 
+// unusable is the error of a sample whose file cannot be read or decoded: a [Problem],
+// unless what failed may pass, which says nothing about the file.
+func unusable(id, file string, err error) error {
+	if files.Passing(err) {
+		return fmt.Errorf("read sample %s: %w", id, err)
+	}
+	return Problem{ID: id, File: file, Err: err}
+}
+
 // An EmptyError is a folder in which a split has no images.
 type EmptyError struct {
 	Layout, Split, Dir string
@@ -148,13 +157,12 @@ func root(m layout.Map) (string, error) {
 
 // take makes the listed files entries, and problems.
 func (d *Dataset) take(l layout.Listing) {
-	id := func(sample string) string { return d.Name + "/" + d.Split + "/" + sample }
 	twins := map[string]string{} // strays by their names as most systems write them
 	for _, s := range l.Strays {
 		twins[norm.NFC.String(s.Label)] = s.Label
 	}
 	for _, p := range l.Pairs {
-		e := Entry{ID: id(p.Sample), Image: d.files.path(p.Image)}
+		e := Entry{ID: d.sampleID(p.Sample), Image: d.files.path(p.Image)}
 		if p.Missing {
 			missing := Problem{ID: e.ID, File: e.Image, Err: errors.New("the image has no label"), Missing: d.files.path(p.Label)}
 			if twin, ok := twins[norm.NFC.String(p.Label)]; ok {
@@ -169,15 +177,28 @@ func (d *Dataset) take(l layout.Listing) {
 		d.Entries = append(d.Entries, e)
 	}
 	for _, name := range l.Unnamed {
-		// Streams and lists name samples in UTF-8.
-		quoted := strings.Trim(strconv.Quote(name), `"`)
-		e := Entry{ID: id(strings.TrimSuffix(quoted, path.Ext(quoted)))}
-		d.unmatched = append(d.unmatched, Problem{ID: e.ID, File: d.files.path(quoted), Err: errors.New("its name is not UTF-8: rename it")})
-		d.Entries = append(d.Entries, e)
+		d.addUnnamed(d.files.path(name), name)
 	}
 	for _, s := range l.Strays {
-		d.unmatched = append(d.unmatched, Problem{ID: id(s.Sample), File: d.files.path(s.Label), Err: errors.New("the label has no image")})
+		d.unmatched = append(d.unmatched, Problem{ID: d.sampleID(s.Sample), File: d.files.path(s.Label), Err: errors.New("the label has no image")})
 	}
+	d.sort()
+}
+
+// sampleID is the ID of a sample by its name.
+func (d *Dataset) sampleID(sample string) string { return d.Name + "/" + d.Split + "/" + sample }
+
+// addUnnamed adds an image at a path whose name is not UTF-8, in which streams and
+// lists name samples: a sample with that problem.
+func (d *Dataset) addUnnamed(whole, name string) {
+	quoted := func(s string) string { return strings.Trim(strconv.Quote(s), `"`) }
+	e := Entry{ID: d.sampleID(strings.TrimSuffix(quoted(name), path.Ext(name)))}
+	d.unmatched = append(d.unmatched, Problem{ID: e.ID, File: quoted(whole), Err: errors.New("its name is not UTF-8: rename it")})
+	d.Entries = append(d.Entries, e)
+}
+
+// sort brings entries and problems into their order.
+func (d *Dataset) sort() {
 	slices.SortFunc(d.Entries, func(a, b Entry) int { return strings.Compare(a.ID, b.ID) })
 	slices.SortFunc(d.unmatched, func(a, b Problem) int { return strings.Compare(a.File, b.File) })
 	d.problemOf = map[string]int{}
@@ -223,11 +244,11 @@ func (d *Dataset) Load(ctx context.Context, i int) (Encoded, error) {
 	}
 	var err error
 	if e.ImageBytes, err = d.files.readFile(e.Image); err != nil {
-		return e, Problem{ID: e.ID, File: e.Image, Err: err}
+		return e, unusable(e.ID, e.Image, err)
 	}
 	if e.Label != "" {
 		if e.LabelBytes, err = d.files.readFile(e.Label); err != nil {
-			return e, Problem{ID: e.ID, File: e.Label, Err: err}
+			return e, unusable(e.ID, e.Label, err)
 		}
 	}
 	return e, nil
@@ -236,23 +257,23 @@ func (d *Dataset) Load(ctx context.Context, i int) (Encoded, error) {
 // Decode decodes what Load has read. The rasters are the caller's.
 func (d *Dataset) Decode(e Encoded) (pipeline.Sample, error) {
 	s := pipeline.Sample{ID: e.ID, Dataset: d.Name, Split: d.Split}
-	p := decoders.Get().(*png.Decoder)
+	p := decoders.Get().(*decoder)
 	defer decoders.Put(p)
 	m, err := openImage(e.Image, e.ImageBytes, d.maxPixels)
 	if err == nil {
 		s.Image, err = m.decode(p, nil, png.Rows{})
 	}
 	if err != nil {
-		return s, Problem{ID: e.ID, File: e.Image, Err: err}
+		return s, unusable(e.ID, e.Image, err)
 	}
 	if e.Label == "" {
 		return s, nil
 	}
-	if s.Label, err = d.decodeLabel(p, nil, e.Entry, e.LabelBytes); err == nil {
+	if s.Label, err = d.decodeLabel(&p.png, nil, e.Entry, e.LabelBytes); err == nil {
 		err = sameSize(s.Label, m)
 	}
 	if err != nil {
-		return s, Problem{ID: e.ID, File: e.Label, Err: err}
+		return s, unusable(e.ID, e.Label, err)
 	}
 	return s, nil
 }
@@ -291,16 +312,16 @@ func (d *Dataset) Label(ctx context.Context, i int) (raster.Raster, error) {
 	if e.Label == "" {
 		return raster.Raster{}, Problem{ID: e.ID, File: e.Image, Err: errors.New("the image has no label")}
 	}
-	p := decoders.Get().(*png.Decoder)
+	p := decoders.Get().(*decoder)
 	defer decoders.Put(p)
 	data, err := d.files.readFile(e.Label)
 	if err == nil {
 		var label raster.Raster
-		if label, err = d.decodeLabel(p, nil, e, data); err == nil {
+		if label, err = d.decodeLabel(&p.png, nil, e, data); err == nil {
 			return label, nil
 		}
 	}
-	return raster.Raster{}, Problem{ID: e.ID, File: e.Label, Err: err}
+	return raster.Raster{}, unusable(e.ID, e.Label, err)
 }
 
 // Read is Load and Decode of sample i.

@@ -88,9 +88,16 @@ func orientationIn(tiff []byte) orientation {
 		if len(entries) < 12 {
 			break
 		}
-		const short = 3
-		if order.Uint16(entries) == 0x0112 && order.Uint16(entries[2:]) == short {
-			if v := order.Uint16(entries[8:]); v >= 1 && v <= 8 {
+		if order.Uint16(entries) == 0x0112 {
+			const short, long = 3, 4 // some writers' type, which others read too
+			var v uint32
+			switch order.Uint16(entries[2:]) {
+			case short:
+				v = uint32(order.Uint16(entries[8:]))
+			case long:
+				v = order.Uint32(entries[8:])
+			}
+			if v >= 1 && v <= 8 {
 				return orientation(v)
 			}
 		}

@@ -113,6 +113,18 @@ func TestLabelOfTheUnturnedImage(t *testing.T) {
 	}
 }
 
+// TestOrientationAsLong: some writers give the value four bytes, and all readers take it.
+func TestOrientationAsLong(t *testing.T) {
+	for order, tiff := range map[binary.ByteOrder]string{
+		binary.LittleEndian: "II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x04\x00\x01\x00\x00\x00\x06\x00\x00\x00",
+		binary.BigEndian:    "MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x04\x00\x00\x00\x01\x00\x00\x00\x06",
+	} {
+		if o := orientationIn([]byte(tiff)); o != 6 {
+			t.Errorf("%v: %d, want 6", order, o)
+		}
+	}
+}
+
 // TestBrokenExif: what is not understood turns nothing.
 func TestBrokenExif(t *testing.T) {
 	whole := tiffOf(binary.BigEndian, 6)

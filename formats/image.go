@@ -1,20 +1,24 @@
 package formats
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"image"
-	"image/jpeg"
 	"sync"
 
+	"github.com/pipa-uda/pipa/formats/jpeg"
 	"github.com/pipa-uda/pipa/formats/png"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
+// A decoder decodes images of either kind.
+type decoder struct {
+	png  png.Decoder
+	jpeg jpeg.Decoder
+}
+
 // decoders are lent to calls that have no Reader of their own.
-var decoders = sync.Pool{New: func() any { return new(png.Decoder) }}
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
 // ReadImage decodes a PNG or JPEG as RGB, [H,W,3], turned as its EXIF says. Transparency is dropped.
 func ReadImage(path string, maxPixels int) (raster.Raster, error) {
@@ -31,7 +35,7 @@ func DecodeImage(name string, data []byte, maxPixels int) (raster.Raster, error)
 	if err != nil {
 		return raster.Raster{}, err
 	}
-	d := decoders.Get().(*png.Decoder)
+	d := decoders.Get().(*decoder)
 	defer decoders.Put(d)
 	return m.decode(d, nil, png.Rows{})
 }
@@ -40,7 +44,8 @@ func DecodeImage(name string, data []byte, maxPixels int) (raster.Raster, error)
 type imageFile struct {
 	path          string // for messages
 	data          []byte
-	png           png.File    // of a PNG; other files are JPEGs
+	png           png.File // of a PNG
+	jpeg          jpeg.File
 	height, width int         // as it is shown
 	orientation   orientation // of the file
 }
@@ -55,11 +60,10 @@ func openImage(path string, data []byte, maxPixels int) (m imageFile, err error)
 	}()
 	m = imageFile{path: path, data: data}
 	if isJPEG(data) {
-		c, err := jpeg.DecodeConfig(bytes.NewReader(data))
-		if err != nil {
+		if m.jpeg, err = jpeg.Open(data); err != nil {
 			return m, err
 		}
-		m.height, m.width = c.Height, c.Width
+		m.height, m.width = m.jpeg.Height, m.jpeg.Width
 	} else {
 		m.png, err = png.Open(data)
 		if foreign := (*png.SignatureError)(nil); errors.As(err, &foreign) {
@@ -78,7 +82,7 @@ func openImage(path string, data []byte, maxPixels int) (m imageFile, err error)
 
 // decode decodes the image as it is shown into buf, which grows where it is too small.
 // Rows that are not asked for may hold anything.
-func (m imageFile) decode(d *png.Decoder, buf []byte, rows png.Rows) (raster.Raster, error) {
+func (m imageFile) decode(d *decoder, buf []byte, rows png.Rows) (raster.Raster, error) {
 	if m.orientation == 1 {
 		return m.decodeStored(d, buf, rows)
 	}
@@ -94,51 +98,23 @@ func (m imageFile) decode(d *png.Decoder, buf []byte, rows png.Rows) (raster.Ras
 }
 
 // decodeStored decodes the image as it lies in the file.
-func (m imageFile) decodeStored(d *png.Decoder, buf []byte, rows png.Rows) (raster.Raster, error) {
-	if isJPEG(m.data) {
-		return decodeJPEG(m.path, m.data)
-	}
+func (m imageFile) decodeStored(d *decoder, buf []byte, rows png.Rows) (raster.Raster, error) {
 	row := 3 * m.width
 	if cap(buf) < m.height*row {
 		buf = make([]byte, m.height*row)
 	}
-	d.MaxPixels = m.height * m.width // which openImage has taken
-	if _, err := d.AppendRGB(buf[:rows.First*row], m.png, rows); err != nil {
+	var err error
+	if isJPEG(m.data) {
+		d.jpeg.MaxPixels = m.height * m.width // which openImage has taken
+		_, err = d.jpeg.AppendRGB(buf[:rows.First*row], m.jpeg, jpeg.Rows(rows))
+	} else {
+		d.png.MaxPixels = m.height * m.width
+		_, err = d.png.AppendRGB(buf[:rows.First*row], m.png, rows)
+	}
+	if err != nil {
 		return raster.Raster{}, fmt.Errorf("decode %s: %w", m.path, err)
 	}
 	return raster.Wrap(m.height, m.width, 3, buf[:m.height*row])
 }
 
 func isJPEG(data []byte) bool { return len(data) > 2 && data[0] == 0xFF && data[1] == 0xD8 }
-
-// maxScans bounds the passes of a progressive JPEG, each of which goes over all
-// of the image, though it may have 140 bytes. Encoders write 10 or so.
-const maxScans = 64
-
-// decodeJPEG converts as image/jpeg does: full-range YCbCr, or grey.
-func decodeJPEG(path string, data []byte) (raster.Raster, error) {
-	if n := bytes.Count(data, []byte{0xFF, 0xDA}); n > maxScans { // a scan's begin, which coded pixels never have
-		return raster.Raster{}, fmt.Errorf("decode %s: it has %d scans, at most %d are read: save it as a baseline JPEG", path, n, maxScans)
-	}
-	m, err := jpeg.Decode(bytes.NewReader(data))
-	if err != nil {
-		return raster.Raster{}, fmt.Errorf("decode %s: %w", path, err)
-	}
-	b := m.Bounds()
-	out := raster.New(b.Dy(), b.Dx(), 3)
-	for y := range b.Dy() {
-		row := out.Row(y)
-		switch m := m.(type) {
-		case *image.Gray:
-			for x, v := range m.Pix[y*m.Stride:][:b.Dx()] {
-				row[3*x], row[3*x+1], row[3*x+2] = v, v, v
-			}
-		default:
-			for x := range b.Dx() {
-				r, g, b, _ := m.At(b.Min.X+x, b.Min.Y+y).RGBA()
-				row[3*x], row[3*x+1], row[3*x+2] = byte(r>>8), byte(g>>8), byte(b>>8)
-			}
-		}
-	}
-	return out, nil
-}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pipa-uda/pipa/formats/layout"
 	"github.com/pipa-uda/pipa/pipeline/raster"
@@ -18,10 +19,10 @@ const imagesName = "images"
 
 // OpenImages makes an unlabeled dataset, images/test, of PNG and JPEG files:
 // those that paths name, match as patterns of [filepath.Match], or hold as
-// folders, at any depth. A sample's ID is images/test/ and the file's name
-// without its extension, below a folder with the folders in between. The order
-// is that of the IDs. Two files of one ID are an error, and so is a path without
-// an image.
+// folders, at any depth. Links are followed, but for folders that are those above
+// them. A sample's ID is images/test/ and the file's name without its extension,
+// below a folder with the folders in between. The order is that of the IDs. Two
+// files of one ID are an error, and so is a path without an image.
 func OpenImages(paths []string, maxPixels int) (*Dataset, error) {
 	if maxPixels == 0 {
 		maxPixels = raster.MaxPixels
@@ -44,7 +45,7 @@ func OpenImages(paths []string, maxPixels int) (*Dataset, error) {
 			return nil, fmt.Errorf("look for images: no PNG or JPEG file is at %s", path)
 		}
 	}
-	slices.SortFunc(d.Entries, func(a, b Entry) int { return strings.Compare(a.ID, b.ID) })
+	d.sort()
 	for i := 1; i < len(d.Entries); i++ {
 		if a, b := d.Entries[i-1], d.Entries[i]; a.ID == b.ID {
 			return nil, fmt.Errorf("look for images: %s and %s have the same name: take them one after the other, or give the folder that holds both", a.Image, b.Image)
@@ -66,31 +67,31 @@ func (d *Dataset) addImages(path string) error {
 		d.addImage(path, filepath.Base(path))
 		return nil
 	}
-	return filepath.WalkDir(path, func(file string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("look for images: %w", err)
+	// Names that begin with a dot are of what is still being written.
+	found, unnamed, err := layout.Find(layout.Linked(path), "**/*")
+	if err != nil {
+		return fmt.Errorf("look for images: %w", err)
+	}
+	for _, name := range found {
+		if isImage(name) {
+			d.addImage(filepath.Join(path, name), name)
 		}
-		if file != path && strings.HasPrefix(e.Name(), ".") { // what is still being written
-			if e.IsDir() {
-				return filepath.SkipDir
-			}
-			return nil
+	}
+	for _, name := range unnamed {
+		whole := filepath.Join(path, name)
+		if info, err := os.Stat(whole); isImage(name) || err == nil && info.IsDir() {
+			d.addUnnamed(whole, name)
 		}
-		if e.IsDir() || !isImage(file) {
-			return nil
-		}
-		name, err := filepath.Rel(path, file)
-		if err != nil {
-			return err
-		}
-		d.addImage(file, name)
-		return nil
-	})
+	}
+	return nil
 }
 
 func (d *Dataset) addImage(path, name string) {
-	stem := filepath.ToSlash(strings.TrimSuffix(name, filepath.Ext(name)))
-	d.Entries = append(d.Entries, Entry{ID: d.Name + "/" + d.Split + "/" + stem, Image: path})
+	if !utf8.ValidString(name) {
+		d.addUnnamed(path, name)
+		return
+	}
+	d.Entries = append(d.Entries, Entry{ID: d.sampleID(strings.TrimSuffix(name, filepath.Ext(name))), Image: path})
 }
 
 func isImage(path string) bool {

@@ -89,6 +89,70 @@ func TestOpenImages(t *testing.T) {
 	}
 }
 
+// TestLinksToImagesAreFollowed: a folder of links to images that lie elsewhere, to
+// folders of some, and one that leads round.
+func TestLinksToImagesAreFollowed(t *testing.T) {
+	dir, elsewhere := pictures(t, "own/a.png"), pictures(t, "b.png", "deep/c.png")
+	for link, to := range map[string]string{"b.png": filepath.Join(elsewhere, "b.png"), "folder": elsewhere, "own/round": "..", "twice": "own"} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, link} {
+		d, err := OpenImages([]string{path}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for i, e := range d.Entries {
+			got = append(got, strings.TrimPrefix(e.ID, "images/test/"))
+			if _, err := d.Read(t.Context(), i); err != nil {
+				t.Errorf("%s: %v", e.ID, err)
+			}
+		}
+		if want := []string{"b", "folder/b", "folder/deep/c", "own/a", "twice/a"}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// TestAnImageWhoseNameIsNotUTF8IsAProblem: of its sample, however it is named.
+func TestAnImageWhoseNameIsNotUTF8IsAProblem(t *testing.T) {
+	dir := pictures(t, "a.png", "caf\xe9.png", "b\xff/c.png")
+	for name, c := range map[string]struct {
+		paths    []string
+		problems []string
+	}{
+		"in a folder":   {[]string{dir}, []string{`b\xff`, `caf\xe9`}},
+		"by a pattern":  {[]string{filepath.Join(dir, "*.png")}, []string{`caf\xe9`}},
+		"by its name":   {[]string{filepath.Join(dir, "caf\xe9.png")}, []string{`caf\xe9`}},
+		"in its folder": {[]string{filepath.Join(dir, "b\xff")}, nil}, // whose name is not the sample's
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, err := OpenImages(c.paths, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var bad []string
+			for i, e := range d.Entries {
+				var p Problem
+				if _, err := d.Read(t.Context(), i); errors.As(err, &p) && strings.Contains(err.Error(), "its name is not UTF-8: rename it") {
+					bad = append(bad, strings.TrimPrefix(p.ID, "images/test/"))
+				} else if err != nil {
+					t.Errorf("%s: %v", e.ID, err)
+				}
+			}
+			if !slices.Equal(bad, c.problems) {
+				t.Errorf("problems of %q, want %q", bad, c.problems)
+			}
+		})
+	}
+}
+
 func TestABrokenImageIsAProblemWithItsName(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.png")

@@ -50,7 +50,7 @@ func (e *UnknownError) Error() string {
 	if e.Name == Own {
 		return "the format folder needs a class map: folder:MAP.yaml"
 	}
-	return fmt.Sprintf("no dataset format %q: did you mean %q? (all: %s)", e.Name, nearest.Word(e.Name, e.All), strings.Join(e.All, ", "))
+	return fmt.Sprintf("no dataset format %q%s (all: %s)", e.Name, nearest.Hint(e.Name, e.All, "%q"), strings.Join(e.All, ", "))
 }
 
 // Named is a layout by its spelling: the name of one that ships, or a class map's
@@ -99,37 +99,58 @@ var spelledMap = regexp.MustCompile(`^(.*?\.ya?ml)(?::(.*))?$`)
 //	MAP.yaml:DIR    a class map, and the folder or URL
 //	folder:…        either of the last two
 func Locate(text string) (Place, error) {
+	p, named, err := Spelled(text)
+	if err == nil && !named {
+		p.Layout, err = Recognize(p.Dir)
+		p.Recognized = true
+	}
+	return p, err
+}
+
+// Spelled is Locate without a look at the folder: named is false where the text
+// names no layout, and is all folder.
+func Spelled(text string) (p Place, named bool, err error) {
 	for _, l := range Layouts() {
 		if dir, ok := strings.CutPrefix(text, l.Name+":"); ok && dir != "" {
-			return Place{Layout: l, Dir: dir}, nil
+			return Place{Layout: l, Dir: dir}, true, nil
 		} else if ok {
-			return Place{}, &RecognizeError{Dir: text, Err: errors.New("the folder after the colon is missing")}
+			return Place{}, true, &RecognizeError{Dir: text, Err: errors.New("the folder after the colon is missing")}
 		}
 	}
 	file, prefixed := strings.CutPrefix(text, Own+":")
 	if m := spelledMap.FindStringSubmatch(file); m != nil {
 		l, err := classmap.Read(m[1])
-		return Place{Layout: l, Dir: m[2]}, err
+		return Place{Layout: l, Dir: m[2]}, true, err
 	}
 	if prefixed {
 		l, err := Named(text)
-		return Place{Layout: l}, err
+		return Place{Layout: l}, true, err
 	}
-	if name, _, named := strings.Cut(text, ":"); named && !strings.ContainsAny(name, `/\`) && !strings.Contains(text, "://") {
+	if name, _, colon := strings.Cut(text, ":"); colon && nameOnly.MatchString(name) && !strings.Contains(text, "://") && !strings.ContainsAny(text, `*?[`) {
 		if _, err := os.Stat(text); err != nil {
-			return Place{}, &UnknownError{name, Names()}
+			return Place{}, true, &UnknownError{name, Names()}
 		}
 	}
-	l, err := Recognize(text)
-	return Place{Layout: l, Dir: text, Recognized: true}, err
+	return Place{Dir: text}, false, nil
 }
+
+// nameOnly is what may be the name of a layout: one of a pattern of files may not.
+var nameOnly = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 
 // Recognize is the layout of a folder on this machine, by the folders in it. Its
 // error is a *RecognizeError.
 func Recognize(dir string) (Layout, error) {
 	info, err := os.Stat(dir)
-	if err == nil && !info.IsDir() {
+	switch {
+	case err == nil && !info.IsDir():
 		err = errors.New("it is not a folder")
+	case err != nil && strings.Contains(dir, "://"):
+		err = fmt.Errorf("the layout of a URL is not to be seen: say which it is, as in %s:%s", Layouts()[0].Name, dir)
+	case err != nil && slices.Contains(Names(), dir):
+		err = fmt.Errorf("it is the name of a format: say where the data lie too, as in %s:DIR", dir)
+		if dir == Own {
+			err = &UnknownError{Own, Names()}
+		}
 	}
 	if err != nil {
 		return Layout{}, &RecognizeError{Dir: dir, Err: err}

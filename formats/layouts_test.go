@@ -109,8 +109,8 @@ func asClassMap(t *testing.T, l formats.Layout, split string, lb formats.Labels)
 	return b.String()
 }
 
-// greyOfRed rewrites SYNTHIA's labels as grey, which class maps read.
-func greyOfRed(t *testing.T, dir string, lb formats.Labels) {
+// grayOfRed rewrites SYNTHIA's labels as gray, which class maps read.
+func grayOfRed(t *testing.T, dir string, lb formats.Labels) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dir, filepath.Dir(lb.Files), "*.png"))
 	if err != nil || len(paths) == 0 {
@@ -125,14 +125,14 @@ func greyOfRed(t *testing.T, dir string, lb formats.Labels) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		grey := image.NewGray(m.Bounds())
+		gray := image.NewGray(m.Bounds())
 		for y := range m.Bounds().Dy() {
 			for x := range m.Bounds().Dx() {
 				red, _, _, _ := m.At(x, y).RGBA()
-				grey.SetGray(x, y, color.Gray{Y: uint8(red)})
+				gray.SetGray(x, y, color.Gray{Y: uint8(red)})
 			}
 		}
-		if err := os.WriteFile(path, encode(t, grey), 0o644); err != nil {
+		if err := os.WriteFile(path, encode(t, gray), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,7 +165,7 @@ func TestALayoutAsAClassMapIsTheSame(t *testing.T) {
 					want = append(want, label)
 				}
 				if lb.Encoding.Codec == labels.Red16 {
-					greyOfRed(t, dir, lb)
+					grayOfRed(t, dir, lb)
 				}
 				m, err := classmap.Parse([]byte(asClassMap(t, l, split, lb)))
 				if err != nil {
@@ -254,12 +254,13 @@ func TestLocate(t *testing.T) {
 		{"a map with its prefix", "folder:" + mapFile, "yard", "", false, ""},
 		{"a map with its prefix, and a URL", "folder:" + mapFile + ":gs://bucket/yard", "yard", "gs://bucket/yard", false, ""},
 		{"a name without a folder", "gta:", "", "", false, "gta: is not a dataset's folder: the folder after the colon is missing"},
+		{"a name alone", "synthia", "", "", false, "synthia is not a dataset's folder: it is the name of a format: say where the data lie too, as in synthia:DIR"},
 		{"another name", "gtav:" + in("gta"), "", "", false, `no dataset format "gtav": did you mean "gta"?`},
 		{"a map that is not there", "none.yaml:data", "", "", false, "class map none.yaml: stat none.yaml: no such file"},
 		{"a prefix alone", "folder:", "", "", false, "needs a class map"},
 		{"a folder that is not there", in("nowhere"), "", "", false, "nowhere is not a dataset's folder: stat "},
 		{"a file", in("gta/images/00001.png"), "", "", false, "it is not a folder"},
-		{"a URL alone", "s3://bucket/gta", "", "", false, "s3://bucket/gta is not a dataset's folder"},
+		{"a URL alone", "s3://bucket/gta", "", "", false, "s3://bucket/gta is not a dataset's folder: the layout of a URL is not to be seen: say which it is, as in gta:s3://bucket/gta"},
 		{"a folder of two layouts", both, "", "", false, both + " looks like gta and like cityscapes: say which it is, as in gta:" + both},
 		{"a folder of none", filepath.Join(both, "empty"), "", "", false, "does not look like a dataset that is known: want images/ and labels/ for gta, RGB/ and GT/LABELS/ for synthia, leftImg8bit/ for cityscapes"},
 	} {

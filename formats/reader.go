@@ -13,7 +13,7 @@ import (
 // image than is asked for. It serves one goroutine at a time.
 type Reader struct {
 	set          *Dataset
-	png          png.Decoder
+	decoder      decoder
 	files        [2][]byte // of image and label
 	image, label []byte    // pixels
 	entry        Entry
@@ -39,21 +39,21 @@ func (r *Reader) Open(ctx context.Context, i int) (s pipeline.Sample, height, wi
 		r.opened, err = openImage(r.entry.Image, r.files[0], d.maxPixels)
 	}
 	if err != nil {
-		return s, 0, 0, Problem{ID: r.entry.ID, File: r.entry.Image, Err: err}
+		return s, 0, 0, unusable(r.entry.ID, r.entry.Image, err)
 	}
 	height, width = r.opened.height, r.opened.width
 	if r.entry.Label == "" {
 		return s, height, width, nil
 	}
 	if r.files[1], err = d.files.readInto(r.files[1], r.entry.Label); err == nil {
-		s.Label, err = d.decodeLabel(&r.png, r.label, r.entry, r.files[1])
+		s.Label, err = d.decodeLabel(&r.decoder.png, r.label, r.entry, r.files[1])
 	}
 	if err == nil {
 		r.label = s.Label.Pix()
 		err = sameSize(s.Label, r.opened)
 	}
 	if err != nil {
-		return s, 0, 0, Problem{ID: r.entry.ID, File: r.entry.Label, Err: err}
+		return s, 0, 0, unusable(r.entry.ID, r.entry.Label, err)
 	}
 	return s, height, width, nil
 }
@@ -62,9 +62,9 @@ func (r *Reader) Open(ctx context.Context, i int) (s pipeline.Sample, height, wi
 // first up to, not including, last are sure to be decoded; the others hold
 // anything.
 func (r *Reader) Image(first, last int) (raster.Raster, error) {
-	m, err := r.opened.decode(&r.png, r.image, png.Rows{First: first, Count: last - first})
+	m, err := r.opened.decode(&r.decoder, r.image, png.Rows{First: first, Count: last - first})
 	if err != nil {
-		return m, Problem{ID: r.entry.ID, File: r.entry.Image, Err: err}
+		return m, unusable(r.entry.ID, r.entry.Image, err)
 	}
 	r.image = m.Pix()
 	return m, nil

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/pipa-uda/pipa/internal/files"
 )
 
 // A tree is a dataset's folder. Its files are named by whole paths, as messages
@@ -27,7 +28,7 @@ func newTree(dir string, remote fs.FS, l Layout) (tree, error) {
 	if dir == "" {
 		return tree{}, errors.New("its folder is not given")
 	}
-	info, err := os.Stat(dir)
+	info, err := files.Stat(dir)
 	if err == nil && !info.IsDir() {
 		err = fmt.Errorf("%s is not a folder", dir)
 	}
@@ -49,10 +50,18 @@ func (t tree) name(path string) string { return strings.TrimPrefix(path, t.prefi
 
 func (t tree) readFile(path string) ([]byte, error) { return fs.ReadFile(t.FS, t.name(path)) }
 
-func (t tree) stat(path string) (fs.FileInfo, error) { return fs.Stat(t.FS, t.name(path)) }
-
 // readInto is readFile into buf's memory.
 func (t tree) readInto(buf []byte, path string) ([]byte, error) {
+	err := files.Retry(func() (err error) {
+		buf, err = t.readOnce(buf, path)
+		return err
+	})
+	return buf, err
+}
+
+func (t tree) stat(path string) (fs.FileInfo, error) { return fs.Stat(t.FS, t.name(path)) }
+
+func (t tree) readOnce(buf []byte, path string) ([]byte, error) {
 	f, err := t.Open(t.name(path))
 	if err != nil {
 		return buf, err

@@ -11,7 +11,8 @@ import (
 )
 
 // A Batch is a record batch of one kind, validated: every row's rasters have
-// the lengths their sizes ask for and match the row's digest.
+// the lengths their sizes ask for, hold values that the header allows, and match
+// the row's digest.
 //
 // Rasters taken from a batch are views into it: they must not be written to, nor
 // looked at after Release, which gives the memory of a stream's batch to the
@@ -116,17 +117,26 @@ func (b *Batch) checkDatasets() error {
 	return nil
 }
 
-// digest decodes row i and hashes it.
+// digest decodes row i, checks its values, and hashes it.
 func (b *Batch) digest(i int) (digest uint64, id string, err error) {
 	switch b.header.Kind {
 	case KindSample:
 		s, err := b.Sample(i)
+		if err == nil {
+			err = b.header.CheckSample(&s)
+		}
 		return s.Digest(b.header.Pseudo), s.ID, err
 	case KindMix:
 		m, err := b.Mix(i)
+		if err == nil {
+			err = b.header.CheckMix(&m)
+		}
 		return m.Digest(), m.ID, err
 	default:
 		p, err := b.Pair(i)
+		if err == nil {
+			err = b.header.CheckPair(&p)
+		}
 		return p.Digest(), p.ID, err
 	}
 }
@@ -207,6 +217,9 @@ func (b *Batch) Mix(i int) (Mix, error) {
 	}
 	classes := b.column("classes").(*array.List)
 	start, end := classes.ValueOffsets(i)
+	if end-start > maxClasses {
+		return m, fmt.Errorf("mix %q: %d classes, want at most %d", m.ID, end-start, maxClasses)
+	}
 	for _, id := range classes.ListValues().(*array.Uint8).Uint8Values()[start:end] {
 		m.Classes = append(m.Classes, raster.TrainID(id))
 	}

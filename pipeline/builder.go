@@ -13,8 +13,15 @@ import (
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
-// MaxBatchBytes bounds a batch's columns.
-const MaxBatchBytes = 64 << 20
+// The bytes of a batch's columns. A batch of one row has as many as the row: its
+// rasters are bounded by [raster.MaxPixels], so that it has at most 800 MB.
+const (
+	// BatchBytes is what readers fill a batch of several rows up to.
+	BatchBytes = 64 << 20
+	// MaxBatchBytes bounds a batch of several rows. Beside BatchBytes it has room
+	// for what a stage adds to rows: a mix is a sample and a quarter.
+	MaxBatchBytes = BatchBytes + BatchBytes/4 + 1<<20
+)
 
 // A Builder collects rows into a Batch. Appending copies the row's rasters.
 type Builder struct {
@@ -71,15 +78,16 @@ func (e *BatchSizeError) Error() string {
 	return fmt.Sprintf("a batch of %d rows needs %d MiB, a batch holds %d", e.Rows, e.Bytes>>20, MaxBatchBytes>>20)
 }
 
-// A RowSizeError says that a row alone takes more than [MaxBatchBytes].
+// A RowSizeError says that a raster has more than [raster.MaxPixels], which no
+// stream holds.
 type RowSizeError struct {
-	Kind  Kind
-	ID    string
-	Bytes int
+	Kind Kind
+	ID   string
+	Size raster.Size
 }
 
 func (e *RowSizeError) Error() string {
-	return fmt.Sprintf("%s %q needs %d MiB, a batch holds %d: resize or crop it first", e.Kind, e.ID, e.Bytes>>20, MaxBatchBytes>>20)
+	return fmt.Sprintf("%s %q is %dx%d, a stream's rows have at most %d pixels: resize or crop it first", e.Kind, e.ID, e.Size.Width, e.Size.Height, raster.MaxPixels)
 }
 
 // start checks that a row of this kind and size fits.
@@ -94,12 +102,12 @@ func (b *Builder) start(kind Kind, id string, size int, rasters ...raster.Raster
 		if z := b.header.Size; z.Fixed() && !r.Empty() && (r.Height() != z.Height || r.Width() != z.Width) {
 			return nil, fmt.Errorf("%s %q is %dx%d in a stream of %dx%d", kind, id, r.Width(), r.Height(), z.Width, z.Height)
 		}
+		if !r.Empty() && r.Height() > raster.MaxPixels/r.Width() {
+			return nil, &RowSizeError{Kind: kind, ID: id, Size: raster.Size{Height: r.Height(), Width: r.Width()}}
+		}
 		size += len(r.Pix())
 	}
-	if b.bytes+size > MaxBatchBytes {
-		if b.rows == 0 {
-			return nil, &RowSizeError{Kind: kind, ID: id, Bytes: size}
-		}
+	if b.rows > 0 && b.bytes+size > MaxBatchBytes {
 		return nil, &BatchSizeError{Rows: b.rows + 1, Bytes: b.bytes + size}
 	}
 	b.bytes += size
@@ -184,7 +192,7 @@ func (b *Builder) checkLabel(id string, label raster.Raster) error {
 func (b *Builder) AppendSample(s Sample) error { return b.appendSample(s, false) }
 
 func (b *Builder) appendSample(s Sample, inPlace bool) error {
-	if err := s.Validate(); err != nil {
+	if err := b.header.CheckSample(&s); err != nil {
 		return err
 	}
 	r, err := b.start(KindSample, s.ID, len(s.ID)+len(s.Split)+32, s.Image, s.Label)
@@ -222,7 +230,7 @@ func (r *row) sample(s *Sample) error {
 
 // AppendMix adds a row to a mix batch.
 func (b *Builder) AppendMix(m Mix) error {
-	if err := m.Validate(); err != nil {
+	if err := b.header.CheckMix(&m); err != nil {
 		return err
 	}
 	r, err := b.start(KindMix, m.ID, len(m.ID)+len(m.Split)+len(m.TargetID)+len(m.Classes)+48, m.Image, m.Label, m.Mask)
@@ -244,7 +252,7 @@ func (b *Builder) AppendMix(m Mix) error {
 func (b *Builder) AppendPair(p Pair) error { return b.appendPair(p, false) }
 
 func (b *Builder) appendPair(p Pair, inPlace bool) error {
-	if err := p.Validate(); err != nil {
+	if err := b.header.CheckPair(&p); err != nil {
 		return err
 	}
 	if err := b.checkLabel(p.ID, p.A.Label); err != nil {

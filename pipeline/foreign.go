@@ -171,7 +171,7 @@ func (d *door) append(out *Builder, t *columns.Table, i int, flush func() bool) 
 	if err != nil {
 		return err
 	}
-	if out.Len() > 0 && out.bytes+r.bytes()+rowBytes > MaxBatchBytes && !flush() {
+	if out.Len() > 0 && out.bytes+r.bytes()+rowBytes > BatchBytes && !flush() {
 		return errStopped
 	}
 	if err := files.Mapped(what, func() error { return r.appendTo(out, d.header.Kind) }); err != nil {

@@ -21,7 +21,7 @@ func (b *Builder) Reserve(rows int) {
 	for i, f := range b.schema.Fields() {
 		if t, fixed := f.Type.(*arrow.FixedSizeListType); fixed {
 			width := t.Elem().(arrow.FixedWidthDataType).BitWidth() / 8
-			bytes := int(min(int64(rows)*int64(t.Len())*int64(width), MaxBatchBytes))
+			bytes := int(min(int64(rows)*int64(t.Len())*int64(width), MaxBatchBytes)) // or one row, which grows as it comes
 			c := &b.columns[i]
 			c.values = slices.Grow(c.values, bytes)
 		}

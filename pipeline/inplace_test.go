@@ -19,7 +19,7 @@ func TestRowsMadeInPlaceAreThoseAppended(t *testing.T) {
 	}
 	fails := errors.New("no such picture")
 	for _, labeled := range []bool{true, false} {
-		h := Header{Kind: KindSample, Classes: []string{"a"}, Datasets: []string{"set"}, Labeled: labeled, Size: raster.Size{Height: 3, Width: 5}}
+		h := Header{Kind: KindSample, Classes: raster.CityscapesClasses(), Datasets: []string{"set"}, Labeled: labeled, Size: raster.Size{Height: 3, Width: 5}}
 		made, appended := NewBuilder(h), NewBuilder(h)
 		made.Reserve(2)
 		for i := range 4 {
@@ -56,7 +56,7 @@ func TestRowsMadeInPlaceAreThoseAppended(t *testing.T) {
 			t.Errorf("samples, labeled %v: the batches differ", labeled)
 		}
 
-		h = Header{Kind: KindPair, Classes: []string{"a"}, Labeled: labeled, Size: raster.Size{Height: 4, Width: 4}}
+		h = Header{Kind: KindPair, Classes: raster.CityscapesClasses(), Labeled: labeled, Size: raster.Size{Height: 4, Width: 4}}
 		made, appended = NewBuilder(h), NewBuilder(h)
 		for i := range 3 {
 			complete := func(p *Pair) {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"strings"
 	"syscall"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/pipa-uda/pipa/internal/wait"
 	"github.com/pipa-uda/pipa/pipeline/columns"
 	"github.com/pipa-uda/pipa/pipeline/internal/arrowio"
 )
@@ -93,6 +95,9 @@ func Read(ctx context.Context, r io.Reader) (Stream, error) { return ReadWith(ct
 // ReadWith is Read for streams that other programs may have written.
 func ReadWith(ctx context.Context, r io.Reader, o ReadOptions) (Stream, error) {
 	widen(r)
+	if f, ok := r.(*os.File); ok {
+		r = wait.Of(ctx).Reader(f, f.Name())
+	}
 	rd, err := arrowio.NewReader(r)
 	if err != nil {
 		return Stream{}, fmt.Errorf("read stream: %w", err)

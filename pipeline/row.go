@@ -62,7 +62,7 @@ type Mix struct {
 	Weight   float32          // weight of the target's pixels in the loss, 0..1; source pixels weigh 1
 }
 
-// Validate checks the sample and the mask.
+// Validate checks the sample, the mask's size, the weight, and how many classes there are.
 func (m *Mix) Validate() error {
 	if err := m.Sample.Validate(); err != nil {
 		return err
@@ -72,6 +72,12 @@ func (m *Mix) Validate() error {
 	}
 	if err := checkPlane("mask", m.Mask, m.Image); err != nil {
 		return fmt.Errorf("mix %q: %w", m.ID, err)
+	}
+	if len(m.Classes) > maxClasses {
+		return fmt.Errorf("mix %q: %d classes, want at most %d", m.ID, len(m.Classes), maxClasses)
+	}
+	if !(m.Weight >= 0 && m.Weight <= 1) {
+		return fmt.Errorf("mix %q: its weight is %v, want 0 to 1", m.ID, m.Weight)
 	}
 	return nil
 }
@@ -93,7 +99,7 @@ type Pair struct {
 	Scale float32 // resized size over original size
 }
 
-// Validate checks both crops' rasters and overlap boxes.
+// Validate checks both crops' rasters, overlap boxes and origins, and the scale.
 func (p *Pair) Validate() error {
 	for _, c := range []struct {
 		name string
@@ -108,6 +114,9 @@ func (p *Pair) Validate() error {
 		if o := c.crop.Overlap; !o.In(c.crop.Image.Height(), c.crop.Image.Width()) {
 			return fmt.Errorf("pair %q: overlap_%s %v lies outside the %dx%d crop", p.ID, c.name, o, c.crop.Image.Height(), c.crop.Image.Width())
 		}
+		if o := c.crop.Origin; min(o[0], o[1]) < 0 || max(o[0], o[1]) > maxFrame {
+			return fmt.Errorf("pair %q: origin_%s is %v, want 0 to %d", p.ID, c.name, o, maxFrame)
+		}
 	}
 	if !p.A.Image.SameSize(p.B.Image) {
 		return fmt.Errorf("pair %q: crops differ in size", p.ID)
@@ -117,6 +126,9 @@ func (p *Pair) Validate() error {
 	}
 	if p.A.Label.Empty() != p.B.Label.Empty() {
 		return fmt.Errorf("pair %q: only one crop has a label", p.ID)
+	}
+	if !(p.Scale > 0 && p.Scale <= maxFrame) {
+		return fmt.Errorf("pair %q: its scale is %v, want more than 0, up to %d", p.ID, p.Scale, maxFrame)
 	}
 	return nil
 }

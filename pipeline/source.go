@@ -11,7 +11,7 @@ import (
 const rowBytes = 4096
 
 // Generate makes a stream of samples 0..n-1 in batches of up to rows rows and
-// MaxBatchBytes, in order, as [Samples] reads them.
+// BatchBytes, in order, as [Samples] reads them.
 func Generate(ctx context.Context, header Header, n, rows, workers int, read func(context.Context, int) (Sample, error), skip func(i int, err error) error) Stream {
 	return Collect(header, rows, Samples(ctx, n, workers, read, skip))
 }
@@ -54,7 +54,7 @@ func Samples(ctx context.Context, n, workers int, read func(context.Context, int
 }
 
 // Collect makes a stream of samples, in batches of up to rows rows and
-// MaxBatchBytes.
+// BatchBytes; a row that is larger makes a batch of its own.
 func Collect(header Header, rows int, samples iter.Seq2[Sample, error]) Stream {
 	rows = max(rows, 1)
 	return Stream{header, func(yield func(*Batch, error) bool) {
@@ -66,7 +66,7 @@ func Collect(header Header, rows int, samples iter.Seq2[Sample, error]) Stream {
 		}
 		for s, err := range samples {
 			// A sample that no longer fits begins the next batch.
-			if err == nil && out.Len() > 0 && out.bytes+len(s.Image.Pix())+len(s.Label.Pix())+rowBytes > MaxBatchBytes {
+			if err == nil && out.Len() > 0 && out.bytes+len(s.Image.Pix())+len(s.Label.Pix())+rowBytes > BatchBytes {
 				if !flush() {
 					return
 				}

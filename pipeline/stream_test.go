@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -252,13 +253,12 @@ func TestBuilderRefuses(t *testing.T) {
 			s.Label = raster.New(4, 5, 1)
 			return s
 		}(),
-		"grey image": func() pipeline.Sample {
+		"gray image": func() pipeline.Sample {
 			s := pipelinetest.Sample(0, 4, 6, true)
 			s.Image = raster.New(4, 6, 1)
 			return s
 		}(),
-		"no image":    {ID: "x", Dataset: "gta"},
-		"giant image": {ID: "x", Dataset: "gta", Image: raster.New(6000, 6000, 3), Label: raster.New(6000, 6000, 1)},
+		"no image": {ID: "x", Dataset: "gta"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := pipeline.NewBuilder(h)
@@ -279,6 +279,79 @@ func TestBuilderRefuses(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestARowOfUpTo100MegapixelsIsABatch: several rows have to stay within
+// MaxBatchBytes, one need not.
+func TestARowOfUpTo100MegapixelsIsABatch(t *testing.T) {
+	large := func(height, width int) pipeline.Sample {
+		return pipeline.Sample{ID: "gta/train/large", Dataset: "gta", Split: "train", Image: raster.New(height, width, 3), Label: raster.New(height, width, 1)}
+	}
+	b := pipeline.NewBuilder(pipelinetest.Header(pipeline.KindSample, raster.Size{}, true))
+	var row *pipeline.RowSizeError
+	if err := b.AppendSample(large(10_001, 10_000)); !errors.As(err, &row) {
+		t.Errorf("100,010,000 pixels: %v", err)
+	}
+	if err := b.AppendSample(large(4000, 6000)); err != nil {
+		t.Fatalf("24 megapixels: %v", err)
+	}
+	var batch *pipeline.BatchSizeError
+	if err := b.AppendSample(large(8, 8)); !errors.As(err, &batch) {
+		t.Errorf("a second row after 96 MB: %v", err)
+	}
+	h := b.Header()
+	s := pipeline.Stream{Header: h, Batches: func(yield func(*pipeline.Batch, error) bool) { yield(b.Batch()) }}
+	_, rows, err := rowsOf(bytes.NewReader(pipelinetest.Encode(t, s)))
+	if err != nil || len(rows) != 1 || rows[0].(pipeline.Sample).Image.Height() != 4000 {
+		t.Errorf("read again: %d rows, %v", len(rows), err)
+	}
+}
+
+// TestMixesOfAFullBatchFit: a mix has a mask beside what a sample has.
+func TestMixesOfAFullBatchFit(t *testing.T) {
+	h := pipelinetest.Header(pipeline.KindMix, raster.Size{}, true)
+	b := pipeline.NewBuilder(h)
+	for i := range 4 { // of 16 MiB each as samples
+		m := pipeline.Mix{Sample: pipeline.Sample{ID: fmt.Sprint(i), Dataset: "gta", Image: raster.New(2048, 2048, 3), Label: raster.New(2048, 2048, 1)}, Mask: raster.New(2048, 2048, 1)}
+		if err := b.AppendMix(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := pipeline.Stream{Header: h, Batches: func(yield func(*pipeline.Batch, error) bool) { yield(b.Batch()) }}
+	if _, rows, err := rowsOf(bytes.NewReader(pipelinetest.Encode(t, s))); err != nil || len(rows) != 4 {
+		t.Errorf("read again: %d rows, %v", len(rows), err)
+	}
+}
+
+// TestAHugeBodyIsRefusedBeforeItIsRead: only a batch of one row may declare what
+// a row may have.
+func TestAHugeBodyIsRefusedBeforeItIsRead(t *testing.T) {
+	c := pipelinetest.Cases[0]
+	for rows, bounds := range map[int][2]uint64{1: {801_000_000, 802_000_000}, 2: {96 << 20, 96<<20 + 8}} {
+		whole := pipelinetest.Encode(t, pipelinetest.Stream(c.Header, c.Row, 1, rows))
+		// The body's length is the only number of its value in the batch's metadata.
+		lengths := map[uint64]bool{}
+		for at := 0; at+8 <= len(whole); at += 8 {
+			lengths[binary.LittleEndian.Uint64(whole[at:])] = true
+		}
+		for i, want := range []string{"cut off", "declares a body"} {
+			found := false
+			for length := range lengths {
+				lied := bytes.Replace(whole, binary.LittleEndian.AppendUint64(nil, length), binary.LittleEndian.AppendUint64(nil, bounds[i]), 1)
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				_, _, err := rowsOf(bytes.NewReader(lied))
+				runtime.ReadMemStats(&after)
+				if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
+					t.Errorf("%d rows: allocated %d bytes for %d of input", rows, used, len(lied))
+				}
+				found = found || err != nil && strings.Contains(err.Error(), want)
+			}
+			if !found {
+				t.Errorf("%d rows: nothing says %q of a body of %d bytes", rows, want, bounds[i])
+			}
+		}
 	}
 }
 

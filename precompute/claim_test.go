@@ -125,21 +125,21 @@ func TestAPlansNamesAreOnlyLookedUp(t *testing.T) {
 	}
 }
 
-// TestSweepSparesWhoIsAtWork: files aside and locks are those of killed
-// processes only where nobody holds one of the locks.
+// TestSweepSparesWhoIsAtWork: a lock, and the files that are written under it, are
+// those of killed processes only where nobody holds it.
 func TestSweepSparesWhoIsAtWork(t *testing.T) {
 	for name, c := range map[string]struct {
 		held string
 		want []string
 	}{
 		"all were killed":   {"", []string{"part-00000.arrow"}},
-		"a share runs":      {".lock-1-of-2", []string{".lock-0-of-2", ".lock-1-of-2", ".lock-merge", ".tmp-part-00001.arrow-1", "part-00000.arrow"}},
-		"a shard is made":   {".lock-part-00001", []string{".lock-0-of-2", ".lock-merge", ".lock-part-00001", ".tmp-part-00001.arrow-1", "part-00000.arrow"}},
+		"a share runs":      {".lock-1-of-2", []string{".lock-1-of-2", "part-00000.arrow"}},
+		"a shard is made":   {".lock-part-00001", []string{".lock-part-00001", ".tmp-part-00001.arrow-1", "part-00000.arrow"}},
 		"the caller merges": {mergeLock, []string{"part-00000.arrow"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			for _, file := range []string{".lock-0-of-2", mergeLock, ".tmp-part-00001.arrow-1", "part-00000.arrow"} {
+			for _, file := range []string{".lock-0-of-2", mergeLock, ".tmp-manifest.json-1", ".tmp-part-00001.arrow-1", "part-00000.arrow"} {
 				if err := os.WriteFile(filepath.Join(dir, file), nil, 0o644); err != nil {
 					t.Fatal(err)
 				}

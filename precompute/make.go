@@ -81,7 +81,7 @@ func New(ctx context.Context, job Job, o Options) (*Plan, error) {
 	if p.Batch == 0 {
 		p.Batch = 4
 	}
-	if p.Batch = int(min(int64(p.Batch), max(pipeline.MaxBatchBytes/max(bytes, 1), 1))); p.Shards == 0 {
+	if p.Batch = int(min(int64(p.Batch), max(pipeline.BatchBytes/max(bytes, 1), 1))); p.Shards == 0 {
 		p.Shards = max(int((int64(p.Rows())*bytes+shardBytes-1)/shardBytes), 1)
 	}
 	p.Shards = min(p.Shards, max(p.Rows(), 1))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/internal/wait"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/pipeline/storage"
@@ -41,9 +42,15 @@ func NewMaker(ctx context.Context, p *Plan, dir string, o MakerOptions) (*Maker,
 	if err != nil {
 		return nil, fmt.Errorf("precompute: %w", err)
 	}
-	return openMaker(ctx, p, folder, o)
+	m, err := openMaker(ctx, p, folder, o)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.claim()
 }
 
+// openMaker checks that the folder is free for the plan, and opens the inputs,
+// before anything is written.
 func openMaker(ctx context.Context, p *Plan, folder storage.Folder, o MakerOptions) (*Maker, error) {
 	if err := p.CheckPixels(o.MaxPixels); err != nil {
 		return nil, fmt.Errorf("precompute: %w", err)
@@ -51,7 +58,7 @@ func openMaker(ctx context.Context, p *Plan, folder storage.Folder, o MakerOptio
 	if err := p.open(folder); err != nil {
 		return nil, fmt.Errorf("precompute into %s: %w", folder, err)
 	}
-	if err := claim(p, folder); err != nil {
+	if _, err := owned(p, folder); err != nil {
 		return nil, fmt.Errorf("precompute into %s: %w", folder, err)
 	}
 	rows, err := newRowMaker(ctx, p, o.Source, o.Mixed)
@@ -59,6 +66,14 @@ func openMaker(ctx context.Context, p *Plan, folder storage.Folder, o MakerOptio
 		return nil, fmt.Errorf("precompute: %w", err)
 	}
 	return &Maker{rows, folder, o.Workers}, nil
+}
+
+// claim puts the plan into the folder, or checks once more that it is there.
+func (m *Maker) claim() error {
+	if err := claim(m.rows.plan, m.folder); err != nil {
+		return fmt.Errorf("precompute into %s: %w", m.folder, err)
+	}
+	return nil
 }
 
 // Make makes shard s, 0 ≤ s < plan.Shards, unless it is finished, and says what
@@ -133,10 +148,15 @@ const lockPoll = 200 * time.Millisecond
 
 // await takes a lock as soon as it is free.
 func await(ctx context.Context, dir storage.Folder, name string) (unlock func(), err error) {
-	for {
+	waited := func() {}
+	defer func() { waited() }()
+	for first := true; ; first = false {
 		unlock, err := dir.Lock(name)
 		if !errors.Is(err, files.ErrInUse) {
 			return unlock, err
+		}
+		if first {
+			waited = wait.Of(ctx).For(fmt.Sprintf("%s: %v", name, err))
 		}
 		select {
 		case <-ctx.Done():

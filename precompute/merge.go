@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pipa-uda/pipa/internal/files"
@@ -55,6 +56,9 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (s
 	unfinished := 0
 	for s := range p.Shards {
 		shard, err := p.finished(folder, s)
+		if files.Passing(err) { // which says nothing about the shard
+			return fail(err)
+		}
 		if err == nil {
 			made = append(made, shard)
 		} else if unfinished++; unfinished <= 5 { // the first are enough to tell
@@ -65,8 +69,13 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (s
 		return fail(&UnfinishedError{Unfinished: unfinished, Shards: p.Shards, Err: errors.Join(bad...)})
 	}
 	rows, damaged := 0, 0
+	agreed := shards.Agree(p.Kind)
 	for s, shard := range made {
-		if err := storage.VerifyShard(ctx, folder, shard); err != nil {
+		err := storage.VerifyShard(ctx, folder, shard, agreed)
+		if files.Passing(err) {
+			return fail(err)
+		}
+		if err != nil {
 			damaged++
 			// Its sidecar goes, so that the next run makes the shard again.
 			bad = append(bad, err, folder.Remove(sidecarFile(s)))
@@ -92,32 +101,56 @@ func Merge(ctx context.Context, p *Plan, dir string, progress func(rows int)) (s
 const mergeLock = ".lock-merge"
 
 // sweep removes what killed processes have left, files aside and locks, and the
-// caller's own lock. Where a process still runs, it leaves all to the next
-// Merge: whoever writes here has a lock.
+// caller's own lock: each under the lock of who writes it, one after the other, since
+// a dataset may have more shards than a process may open files. What somebody holds is
+// left to the next Merge.
 func sweep(dir storage.Folder) error {
 	entries, err := dir.ReadDir(".")
 	if err != nil {
 		return err
 	}
-	var left []string
+	aside := map[string][]string{} // by the lock of who writes them
 	for _, e := range entries {
 		name := e.Name()
-		if !strings.HasPrefix(name, ".lock-") && !strings.HasPrefix(name, ".tmp-") {
-			continue
-		}
-		left = append(left, name)
-		if strings.HasPrefix(name, ".lock-") && name != mergeLock {
-			unlock, err := dir.Lock(name)
-			if errors.Is(err, files.ErrInUse) {
-				return nil
+		if strings.HasPrefix(name, ".lock-") {
+			aside[name] = append(aside[name], name)
+		} else if rest, ok := strings.CutPrefix(name, ".tmp-"); ok {
+			lock := mergeLock
+			if part, _, ok := strings.Cut(rest, "."); ok && strings.HasPrefix(part, "part-") {
+				lock = ".lock-" + part
 			}
-			if err != nil {
-				return err
-			}
-			defer unlock()
+			aside[lock] = append(aside[lock], name)
 		}
 	}
-	for _, name := range left {
+	for lock, names := range aside {
+		if lock != mergeLock {
+			err = removeUnder(dir, lock, names)
+		} else {
+			err = removeFiles(dir, names)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeUnder removes files, and at last the lock that they are written under, unless
+// somebody holds it.
+func removeUnder(dir storage.Folder, lock string, names []string) error {
+	unlock, err := dir.Lock(lock)
+	if errors.Is(err, files.ErrInUse) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return removeFiles(dir, append(slices.DeleteFunc(names, func(name string) bool { return name == lock }), lock))
+}
+
+func removeFiles(dir storage.Folder, names []string) error {
+	for _, name := range names {
 		if err := dir.Remove(name); err != nil {
 			return err
 		}

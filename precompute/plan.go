@@ -288,8 +288,8 @@ func (p *Plan) validate() error {
 		return fmt.Errorf("plan: the source has no good samples")
 	case p.Shards < 1 || p.Shards > min(p.Rows(), maxShards):
 		return fmt.Errorf("plan: shards is %d, want 1 to %d, for %d rows", p.Shards, min(p.Rows(), maxShards), p.Rows())
-	case p.Batch > 1 && int64(p.Batch) > pipeline.MaxBatchBytes/max(p.rowBytes(), 1):
-		return fmt.Errorf("plan: batch is %d, and %d bytes of pixels a row: a batch has at most %d", p.Batch, p.rowBytes(), pipeline.MaxBatchBytes)
+	case p.Batch > 1 && int64(p.Batch) > pipeline.BatchBytes/max(p.rowBytes(), 1):
+		return fmt.Errorf("plan: batch is %d, and %d bytes of pixels a row: a batch has at most %d", p.Batch, p.rowBytes(), pipeline.BatchBytes)
 	case p.Mixes() != (p.Mixed != nil):
 		return fmt.Errorf("plan: only mixed images have a second input")
 	case p.Mixed != nil && len(p.Mixed.Items) == 0:

@@ -38,28 +38,20 @@ func Run(ctx context.Context, p *Plan, dir string, o RunOptions) error {
 	if o.Index < 0 || o.Index >= o.Of {
 		return fmt.Errorf("precompute: share %d of %d does not exist", o.Index, o.Of)
 	}
-	// Before the folder is made or locked.
-	if err := p.CheckPixels(o.MaxPixels); err != nil {
-		return fmt.Errorf("precompute: %w", err)
-	}
 	folder, err := storage.Open(ctx, dir)
 	if err != nil {
 		return fmt.Errorf("precompute: %w", err)
 	}
-	if err := p.open(folder); err != nil {
-		return fmt.Errorf("precompute into %s: %w", folder, err)
-	}
-	// Before anything is made in it, and again once nobody else has the share.
-	if _, err := owned(p, folder); err != nil {
-		return fmt.Errorf("precompute into %s: %w", folder, err)
+	m, err := openMaker(ctx, p, folder, MakerOptions{Workers: o.Workers, Source: o.Source, Mixed: o.Mixed, MaxPixels: o.MaxPixels})
+	if err != nil {
+		return err
 	}
 	unlock, err := folder.Lock(fmt.Sprintf(".lock-%d-of-%d", o.Index, o.Of))
 	if err != nil {
 		return fmt.Errorf("precompute: %w", err)
 	}
 	defer unlock()
-	m, err := openMaker(ctx, p, folder, MakerOptions{Workers: o.Workers, Source: o.Source, Mixed: o.Mixed, MaxPixels: o.MaxPixels})
-	if err != nil {
+	if err := m.claim(); err != nil { // again, as nobody else has the share now
 		return err
 	}
 	rows := 0

@@ -10,6 +10,7 @@ import (
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/logs"
 	"github.com/pipa-uda/pipa/train/loss"
 	"github.com/pipa-uda/pipa/train/method"
 	"github.com/pipa-uda/pipa/train/model"
@@ -88,7 +89,7 @@ func TestARunWithWhatAProgramBrings(t *testing.T) {
 			t.Errorf("%s lacks %q:\n%s", config.File, line, text)
 		}
 	}
-	metrics, err := os.ReadFile(filepath.Join(dir, metricsFile))
+	metrics, err := os.ReadFile(filepath.Join(dir, logs.MetricsFile))
 	if err != nil || !strings.Contains(string(metrics), `"flat":`) {
 		t.Errorf("the loss is not logged: %s, %v", metrics, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/pipa-uda/pipa/fixtures/golden"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/logs"
 	"github.com/pipa-uda/pipa/train/method"
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
@@ -95,7 +96,7 @@ func goldenTrainer(t *testing.T, s *torch.Scope, in *golden.Case) *trainer {
 	fill(m.TeacherStore, golden.Param[float64](in, "teacher_factor"))
 	fill(m.FrozenStore, golden.Param[float64](in, "frozen_factor"))
 	m.Judge.Dropout = cfg.Network.Dropout
-	tr := &trainer{cfg: cfg, lib: s.Lib(), root: s, method: m, window: newWindow()}
+	tr := &trainer{cfg: cfg, lib: s.Lib(), root: s, method: m, window: logs.NewWindow()}
 	tr.optimizer, tr.schedule = newOptimizer(s, m, cfg)
 	return tr
 }

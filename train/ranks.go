@@ -33,11 +33,16 @@ func meet(ctx context.Context, lib *torch.Lib, o Options) (*torch.Group, error) 
 		group, err := lib.Join(o.Launch, o.Device, joinTimeout)
 		all <- joined{group, err}
 	}()
-	select {
-	case j := <-all:
-		return j.group, j.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("rank %d of %d: stopped while it waited for the others at %s: %w", o.Launch.Rank, o.Launch.Ranks, o.Launch.Address(), context.Cause(ctx))
+	long := time.After(15 * time.Second)
+	for {
+		select {
+		case j := <-all:
+			return j.group, j.err
+		case <-long:
+			o.Log.Warn(fmt.Sprintf("rank %d of %d: the others are not all there; it waits for them %v", o.Launch.Rank, o.Launch.Ranks, joinTimeout), "at", o.Launch.Address())
+		case <-ctx.Done():
+			return nil, fmt.Errorf("rank %d of %d: stopped while it waited for the others at %s: %w", o.Launch.Rank, o.Launch.Ranks, o.Launch.Address(), context.Cause(ctx))
+		}
 	}
 }
 

@@ -21,9 +21,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/logs"
+	"github.com/pipa-uda/pipa/train/rundir"
 	"github.com/pipa-uda/pipa/train/torch"
 	"github.com/pipa-uda/pipa/train/traintest"
 	"github.com/pipa-uda/pipa/train/weights/safetensors"
@@ -43,7 +46,11 @@ func runRank() int {
 		if err != nil {
 			return err
 		}
-		lib, err := torch.Load("")
+		backend, err := shared.Backend()
+		if err != nil {
+			return err
+		}
+		lib, err := torch.Load(backend)
 		if err != nil {
 			return err
 		}
@@ -57,7 +64,7 @@ func runRank() int {
 			}
 		}
 		_, err = Run(ctx, lib, cfg, Options{Out: os.Getenv(rankRun), Resume: os.Getenv("PIPA_TEST_RESUME") != "", Workers: 1, Launch: launch,
-			Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Progress: func(m Metrics, _ int) { fmt.Println(m.Iteration) }})
+			Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Progress: func(m logs.Metrics, _ int) { fmt.Println(m.Iteration) }})
 		return err
 	}()
 	if err != nil {
@@ -281,7 +288,7 @@ func runUntil(t *testing.T, run string, iteration int) string {
 			}
 		}
 	}
-	if err := os.Remove(filepath.Join(dir, resultFile)); err != nil {
+	if err := os.Remove(filepath.Join(dir, rundir.ResultFile)); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -358,8 +365,8 @@ func TestRanksEqualOneProcessWithTheWholeBatch(t *testing.T) {
 				}
 			}
 			var a, b infer.Result
-			readJSON(t, filepath.Join(alone, resultFile), &a)
-			readJSON(t, filepath.Join(run, resultFile), &b)
+			readJSON(t, filepath.Join(alone, rundir.ResultFile), &a)
+			readJSON(t, filepath.Join(run, rundir.ResultFile), &b)
 			if a.Images != b.Images || math.Abs(float64(a.AllPixels-b.AllPixels)) > 1e-3 {
 				t.Errorf("scored %v of %d images, want %v of %d", b.AllPixels, b.Images, a.AllPixels, a.Images)
 			}
@@ -474,7 +481,7 @@ func TestALostRankEndsTheOthers(t *testing.T) {
 func TestAnInterruptStopsAllRanksAndAnotherNumberGoesOn(t *testing.T) {
 	cfg := ranksConfig(t, "iterations=100000", "checkpoint.every=100000")
 	run := filepath.Join(t.TempDir(), "run")
-	var alone Metrics
+	var alone logs.Metrics
 	for i, n := range []int{2, 4} {
 		r := startRanks(t, n, cfg, run, i > 0)
 		r.reach(alone.Iteration + 2)
@@ -504,14 +511,14 @@ func TestAnInterruptStopsAllRanksAndAnotherNumberGoesOn(t *testing.T) {
 }
 
 // nextStep takes a run's next step in one process, in a copy of the run.
-func nextStep(t *testing.T, cfg config.Config, run string) (next Metrics) {
+func nextStep(t *testing.T, cfg config.Config, run string) (next logs.Metrics) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "next")
 	if err := os.CopyFS(dir, os.DirFS(run)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	_, err := Run(ctx, traintest.Lib(t), cfg, Options{Out: dir, Resume: true, Progress: func(m Metrics, _ int) {
+	_, err := Run(ctx, traintest.Lib(t), cfg, Options{Out: dir, Resume: true, Progress: func(m logs.Metrics, _ int) {
 		if next.Iteration == 0 {
 			next = m
 		}

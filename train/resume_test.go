@@ -12,11 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
-	"github.com/pipa-uda/pipa/train/feed"
+	"github.com/pipa-uda/pipa/train/panels"
+	"github.com/pipa-uda/pipa/train/rundir"
 	"github.com/pipa-uda/pipa/train/traintest"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -31,7 +30,7 @@ func TestTensorBoardHasEachStepOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A kill while the last checkpoint was written: it goes on from iteration 6.
-	for i, dir := range []string{checkpoint.Dir, panelsDir, "."} {
+	for i, dir := range []string{checkpoint.Dir, panels.Dir, "."} {
 		if err := os.MkdirAll(filepath.Join(run, dir, ".tmp-killed", string(rune('a'+i))), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +214,7 @@ func TestAStartThatCannotWorkLeavesNothing(t *testing.T) {
 	if err := start("patch.steps=1", "eval.every=-1"); err != nil {
 		t.Errorf("without a score: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(out, resultFile)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(out, rundir.ResultFile)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("there is a result of no score: %v", err)
 	}
 }
@@ -235,23 +234,8 @@ func TestAnEditedConfigurationIsNotResumed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(run, config.File), text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	edited := (*EditedError)(nil)
-	if _, err := Run(context.Background(), lib, cfg, Options{Out: run, Resume: true}); !errors.As(err, &edited) || !strings.Contains(err.Error(), "config.yaml is not the configuration that 00000001 was made with") {
+	edited := (*checkpoint.EditedError)(nil)
+	if _, err := Run(context.Background(), lib, cfg, Options{Out: run, Resume: true}); !errors.As(err, &edited) || !strings.Contains(err.Error(), "its configuration is not the one that 00000001 was made with") {
 		t.Errorf("resumed with %v", err)
-	}
-}
-
-// TestAStepsPictureIsDrawnToItsEnd: a signal that comes while it is drawn ends the
-// run after the step, as any other does.
-func TestAStepsPictureIsDrawnToItsEnd(t *testing.T) {
-	tr := &trainer{options: Options{Out: t.TempDir()}, names: []string{"road", "sky"}}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	row := pipeline.Sample{ID: "one", Image: raster.New(16, 32, 3), Label: raster.New(16, 32, 1)}
-	if err := tr.drawPanel(ctx, []pipeline.Sample{row}, feed.Batch{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(tr.options.Out, panelsDir, "00000000.png")); err != nil {
-		t.Error(err)
 	}
 }

@@ -6,16 +6,20 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/faults"
 	"github.com/pipa-uda/pipa/train/feed"
 	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/logs"
 	"github.com/pipa-uda/pipa/train/method"
 	"github.com/pipa-uda/pipa/train/network"
+	"github.com/pipa-uda/pipa/train/panels"
+	"github.com/pipa-uda/pipa/train/rundir"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -27,13 +31,21 @@ type Options struct {
 	// dataset whose broken file was mended. Checkpoints say so from then on.
 	AcceptChangedData bool
 	Workers           int // goroutines that prepare batches; 0 means 2
+	// MaxBad is how many samples that cannot be read may be left out: others are drawn
+	// in their place, and the run's directory lists them.
+	MaxBad feed.MaxBad
 	// MaxPixels bounds what an image of a folder may declare; 0 means raster.MaxPixels.
 	MaxPixels int
 	Device    torch.Device
 	Launch    torch.Launch // this process's place among those that train together; the zero value is alone
 	Stdin     io.Reader    // the source stream where the source's dir is "-"
 	Log       *slog.Logger
-	Progress  func(m Metrics, total int) // called with every line of metrics, on rank 0; nil is silent
+	Progress  func(m logs.Metrics, total int) // called with every line of metrics, on rank 0; nil is silent
+
+	// Counting is called while the source's class statistics are counted, on rank 0;
+	// nil is silent.
+	Counting func(done, total int)
+	Stepped  func(iteration int) // called after every step, on rank 0; nil is silent
 
 	// What a program brings of its own, instead of what cfg names or beside it. The
 	// run's configuration has the names, and the run is only resumed with the same.
@@ -51,6 +63,8 @@ func (o Options) name(cfg *config.Config) {
 		cfg.Target.Format = config.Custom(o.TargetLayout.Name)
 	}
 }
+
+func (o Options) dir() rundir.Dir { return rundir.Dir{Path: o.Out, Resume: o.Resume} }
 
 // ErrInterrupted is returned by Run when ctx ended before the last iteration;
 // the state so far has been saved.
@@ -155,22 +169,33 @@ func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg config.
 		if group.Rank() != 0 {
 			return nil
 		}
-		release, err := openRun(cfg, o)
+		release, err := o.dir().Open(cfg)
 		if err == nil {
 			unlock = release
 		}
 		return err
 	}
-	begin := func() (err error) {
+	bad := &feed.Bad{Most: o.MaxBad, Log: o.Log}
+	prepare := func() (err error) {
 		if o.Resume {
 			err = open()
 		} else if group.Rank() == 0 {
-			_, err = holdsRun(o)
+			err = o.dir().Check()
 		}
-		if err != nil {
+		if err != nil || group.Rank() != 0 {
 			return err
 		}
-		if t, err = newTrainer(ctx, root, cfg, o); err != nil || !o.Resume {
+		return feed.Statistics{Spare: o.dir().Statistics(), Workers: o.Workers, Progress: o.Counting, Log: o.Log, Bad: bad}.Count(ctx, cfg, o.SourceLayout, o.MaxPixels)
+	}
+	begin := func() (err error) {
+		if o.Resume {
+			before, err := logs.ReadLeftOut(o.Out, o.Launch.Rank)
+			if err != nil {
+				return err
+			}
+			bad.Resume(before)
+		}
+		if t, err = newTrainer(ctx, root, cfg, o, bad); err != nil || !o.Resume {
 			return err
 		}
 		return t.restore()
@@ -180,8 +205,10 @@ func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg config.
 			err = errors.Join(err, t.feeds.Close())
 		}
 	}()
-	if err := together(root, group, begin); err != nil {
-		return nil, err
+	for _, do := range []func() error{prepare, begin} {
+		if err := together(root, group, do); err != nil {
+			return nil, err
+		}
 	}
 	// A new run's folder is made once nothing is left that can be known to be wrong:
 	// it would be in the way of the run that is right.
@@ -189,6 +216,9 @@ func run(ctx context.Context, root *torch.Scope, group *torch.Group, cfg config.
 		if err := together(root, group, open); err != nil {
 			return nil, err
 		}
+	}
+	if err := bad.List(logs.LeftOut(o.Out, o.Launch.Rank, o.Resume)); err != nil {
+		return nil, err
 	}
 	end, err := t.join(group)
 	if err != nil {
@@ -216,12 +246,12 @@ func together(root *torch.Scope, group *torch.Group, do func() error) error {
 // loop runs the steps from t.iteration to the end, logging, scoring and saving
 // on the way, and returns the last score.
 func (t *trainer) loop(ctx context.Context) (result *infer.Result, err error) {
-	var log *logs
+	var log *logs.Logs
 	if t.group.Rank() == 0 {
-		if log, err = t.openLogs(); err != nil {
+		if log, err = logs.Open(t.options.Out, t.iteration, t.options.Resume); err != nil {
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, log.close()) }()
+		defer func() { err = errors.Join(err, log.Close()) }()
 	}
 	feeds := t.feeds.Start(ctx, t.iteration, t.cfg.Adapt.Start, t.cfg.Patch.Start)
 	defer feeds.Stop()
@@ -235,7 +265,7 @@ func (t *trainer) loop(ctx context.Context) (result *infer.Result, err error) {
 		}
 		waiting := time.Now()
 		batch, err := feeds.Next(t.iteration)
-		t.window.waited += time.Since(waiting)
+		t.window.Waited += time.Since(waiting)
 		if err := t.proceed(ctx, err); err != nil {
 			batch.Release()
 			return nil, err
@@ -255,7 +285,8 @@ func (t *trainer) loop(ctx context.Context) (result *infer.Result, err error) {
 	if t.group.Rank() != 0 {
 		return result, nil
 	}
-	return result, writeJSON(filepath.Join(t.options.Out, resultFile), result)
+	result.Changes, result.LeftOut = t.changes, t.bad.Count()
+	return result, t.options.dir().WriteResult(result)
 }
 
 // advance is one step with what a bad loss and the step's picture ask for.
@@ -267,34 +298,38 @@ func (t *trainer) advance(ctx context.Context, batch feed.Batch) error {
 		t.options.Log.Warn("step skipped: loss "+bad.Loss+" is not a finite number", "iteration", t.iteration, "samples", batch.IDs())
 		t.window.Skipped++
 	case err != nil && bad.Loss != "":
-		return fmt.Errorf("iteration %d, samples %v: %w", t.iteration, batch.IDs(), t.diverged(bad))
+		return fmt.Errorf("iteration %d, samples %v: %w", t.iteration, batch.IDs(), faults.Diverged(bad, t.options.Out, t.iteration, t.cfg.OnBadLoss == "skip"))
 	case err != nil:
-		return fmt.Errorf("iteration %d, samples %v: %w", t.iteration, batch.IDs(), t.explain(err))
+		return fmt.Errorf("iteration %d, samples %v: %w", t.iteration, batch.IDs(), faults.Explain(err, t.options.Out))
 	default:
-		if err := t.drawPanel(ctx, values.Panel, batch); err != nil {
+		header := pipeline.Header{Seed: t.cfg.Seed, Classes: t.names, Colors: t.colors}
+		if err := panels.Draw(ctx, t.options.Out, t.iteration, header, values.Panel, batch); err != nil {
 			return err
 		}
-		t.window.add(values, t.rate())
+		t.window.Add(values, t.rate())
 	}
-	t.window.samples += batch.Images() * t.group.Size()
+	t.window.Samples += batch.Images() * t.group.Size()
 	t.iteration++
+	if t.options.Stepped != nil && t.group.Rank() == 0 {
+		t.options.Stepped(t.iteration)
+	}
 	return nil
 }
 
 // record logs and saves where it is time to.
-func (t *trainer) record(log *logs) error {
+func (t *trainer) record(log *logs.Logs) error {
 	last := t.iteration == t.cfg.Iterations
 	if t.iteration%t.cfg.LogEvery == 0 || last {
-		m := t.window.metrics(t.iteration)
+		m := t.window.Metrics(t.iteration)
 		if log != nil {
-			if err := log.write(m); err != nil {
+			if err := log.Write(m); err != nil {
 				return err
 			}
 		}
 		if t.options.Progress != nil && t.group.Rank() == 0 {
 			t.options.Progress(m, t.cfg.Iterations)
 		}
-		t.window = newWindow()
+		t.window = logs.NewWindow()
 	}
 	if t.iteration%t.cfg.Checkpoint.Every == 0 || last {
 		return t.save()

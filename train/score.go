@@ -2,22 +2,21 @@ package train
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
-	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/faults"
 	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/logs"
 )
 
 // score evaluates the student on the target's split and logs the result. A run
 // without a target with labels, or that is not to be scored, has none: it returns
 // nil. The time it takes does not count
 // in the metrics.
-func (t *trainer) score(ctx context.Context, log *logs) (*infer.Result, error) {
+func (t *trainer) score(ctx context.Context, log *logs.Logs) (*infer.Result, error) {
 	if !t.scored {
 		return nil, nil
 	}
@@ -27,15 +26,15 @@ func (t *trainer) score(ctx context.Context, log *logs) (*infer.Result, error) {
 		return nil, errors.Join(ErrInterrupted, t.save())
 	}
 	if err != nil {
-		return nil, fmt.Errorf("evaluate: %w", t.explain(err))
+		return nil, fmt.Errorf("evaluate: %w", faults.Explain(err, t.options.Out))
 	}
-	t.window.start = t.window.start.Add(time.Since(begun))
+	t.window.Pass(begun)
 	r.Iteration, r.Network = t.iteration, "student"
 	if log == nil {
 		return r, nil
 	}
-	t.options.Log.Info(fmt.Sprintf("%d/%d", t.iteration, t.cfg.Iterations), "mIoU", fmt.Sprintf("%.2f %%", 100*float64(r.MIoU)))
-	return r, log.score(r)
+	t.options.Log.Info("evaluated", "iteration", t.iteration, "of", t.cfg.Iterations, "mIoU", float64(r.MIoU))
+	return r, log.Score(r)
 }
 
 // evaluate scores the student on a dataset, together with the other ranks.
@@ -45,16 +44,6 @@ func (t *trainer) evaluate(ctx context.Context, target config.Data) (*infer.Resu
 		return nil, err
 	}
 	defer set.Close()
+	set.Bad = t.bad
 	return infer.Predictor{Net: t.method.Student, How: t.cfg.Eval.Inference()}.Score(ctx, t.root, t.group, set, nil)
-}
-
-func writeJSON(path string, v any) error {
-	text, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return files.Write(path, true, func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
-		return err
-	})
 }

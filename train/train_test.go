@@ -27,6 +27,8 @@ import (
 	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/feed"
+	"github.com/pipa-uda/pipa/train/logs"
+	"github.com/pipa-uda/pipa/train/panels"
 	"github.com/pipa-uda/pipa/train/traintest"
 	"go.uber.org/goleak"
 )
@@ -45,15 +47,15 @@ func TestMain(m *testing.M) {
 
 // deterministic reads a run's metrics without what depends on the machine's
 // mood.
-func deterministic(t *testing.T, run string) []Metrics {
+func deterministic(t *testing.T, run string) []logs.Metrics {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(run, metricsFile))
+	text, err := os.ReadFile(filepath.Join(run, logs.MetricsFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []Metrics
+	var out []logs.Metrics
 	for line := range bytes.Lines(text) {
-		var m Metrics
+		var m logs.Metrics
 		if err := json.Unmarshal(line, &m); err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +89,7 @@ func TestARunCutAnywhereAndResumedEqualsOneThatRanThrough(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scores, err := os.ReadFile(filepath.Join(whole, scoresFile))
+	scores, err := os.ReadFile(filepath.Join(whole, logs.ScoresFile))
 	if err != nil || bytes.Count(scores, []byte("\n")) != 4 {
 		t.Fatalf("scores %s, %v", scores, err)
 	}
@@ -96,7 +98,7 @@ func TestARunCutAnywhereAndResumedEqualsOneThatRanThrough(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		interrupted := cfg
 		interrupted.LogEvery = 1 // so that Progress sees every step; logging is not a part of the numbers
-		_, err := Run(ctx, lib, interrupted, Options{Out: run, Progress: func(m Metrics, _ int) {
+		_, err := Run(ctx, lib, interrupted, Options{Out: run, Progress: func(m logs.Metrics, _ int) {
 			if m.Iteration == cut {
 				cancel()
 			}
@@ -114,7 +116,7 @@ func TestARunCutAnywhereAndResumedEqualsOneThatRanThrough(t *testing.T) {
 		if !reflect.DeepEqual(got.Confusion, want.Confusion) {
 			t.Errorf("cut at %d: the scores differ", cut)
 		}
-		if again, err := os.ReadFile(filepath.Join(run, scoresFile)); err != nil || !bytes.Equal(again, scores) {
+		if again, err := os.ReadFile(filepath.Join(run, logs.ScoresFile)); err != nil || !bytes.Equal(again, scores) {
 			t.Errorf("cut at %d: the scores on the way differ, %v", cut, err)
 		}
 	}
@@ -188,7 +190,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	if testing.Short() {
 		warm, steps = 60, 120
 	}
-	_, err := Run(context.Background(), lib, traintest.Config(t, fmt.Sprint("iterations=", steps), "log_every=20", "checkpoint.every=1000"), Options{Out: run, Progress: func(m Metrics, _ int) {
+	_, err := Run(context.Background(), lib, traintest.Config(t, fmt.Sprint("iterations=", steps), "log_every=20", "checkpoint.every=1000"), Options{Out: run, Progress: func(m logs.Metrics, _ int) {
 		live[m.Iteration], resident[m.Iteration] = lib.LiveTensors(), m.MemoryBytes
 	}})
 	if err != nil {
@@ -400,11 +402,11 @@ func TestEveryRecipeTrains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	labels, err := stats.Count(t.Context(), d, 2, nil)
+	labels, err := stats.Count(t.Context(), d, 2, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stats.Write(counted, labels, false); err != nil {
+	if err := stats.In(counted).Write(labels, false); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
@@ -431,8 +433,8 @@ func TestEveryRecipeTrains(t *testing.T) {
 			set := append([]string{"iterations=3", "log_every=3", "patch.start=0", "adapt.start=0"}, c.set...)
 			cfg := traintest.Config(t, set...)
 			cfg.Source.Dir = counted
-			var last Metrics
-			r, err := Run(t.Context(), lib, cfg, Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m Metrics, _ int) { last = m }})
+			var last logs.Metrics
+			r, err := Run(t.Context(), lib, cfg, Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m logs.Metrics, _ int) { last = m }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -450,7 +452,7 @@ func TestEveryRecipeTrains(t *testing.T) {
 // must differ, or nothing was cast, and only by bfloat16's 8 bits.
 func TestBFloat16StaysCloseToFloat32(t *testing.T) {
 	lib := traintest.Lib(t)
-	first := map[string]Metrics{}
+	first := map[string]logs.Metrics{}
 	for _, precision := range []string{"float32", "bfloat16"} {
 		run := filepath.Join(t.TempDir(), precision)
 		if _, err := Run(t.Context(), lib, traintest.Config(t, "iterations=1", "log_every=1", "patch.start=0", "adapt.start=0", "network.precision="+precision), Options{Out: run}); err != nil {
@@ -525,8 +527,8 @@ func TestBadLossesStopOrAreSkipped(t *testing.T) {
 		}
 	}
 	run := filepath.Join(t.TempDir(), "run")
-	var last Metrics
-	if _, err := Run(t.Context(), lib, traintest.Config(t, append(infinite, "on_bad_loss=skip")...), Options{Out: run, Progress: func(m Metrics, _ int) { last = m }}); err != nil {
+	var last logs.Metrics
+	if _, err := Run(t.Context(), lib, traintest.Config(t, append(infinite, "on_bad_loss=skip")...), Options{Out: run, Progress: func(m logs.Metrics, _ int) { last = m }}); err != nil {
 		t.Fatal(err)
 	}
 	if last.Skipped != 3 || len(last.Losses) != 0 {
@@ -539,9 +541,9 @@ func TestBadLossesStopOrAreSkipped(t *testing.T) {
 func TestProbedGradients(t *testing.T) {
 	lib := traintest.Lib(t)
 	for mode, reaches := range map[string]bool{"paper": true, "official": false} {
-		var all []Metrics
+		var all []logs.Metrics
 		set := []string{"iterations=4", "log_every=1", "probe_every=2", "patch.start=0", "adapt.start=0", "adapt.threshold=0", "patch.mode=" + mode}
-		if _, err := Run(t.Context(), lib, traintest.Config(t, set...), Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m Metrics, _ int) { all = append(all, m) }}); err != nil {
+		if _, err := Run(t.Context(), lib, traintest.Config(t, set...), Options{Out: filepath.Join(t.TempDir(), "run"), Progress: func(m logs.Metrics, _ int) { all = append(all, m) }}); err != nil {
 			t.Fatal(err)
 		}
 		for i, m := range all {
@@ -572,7 +574,7 @@ func TestPanelsShowTheStep(t *testing.T) {
 	if _, err := Run(t.Context(), lib, traintest.Config(t, append(set, "panels_every=0")...), Options{Out: without}); err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(filepath.Join(with, panelsDir, "*.png"))
+	files, err := filepath.Glob(filepath.Join(with, panels.Dir, "*.png"))
 	if err != nil || len(files) != 3 {
 		t.Fatalf("panels %q, %v", files, err)
 	}
@@ -589,5 +591,29 @@ func TestPanelsShowTheStep(t *testing.T) {
 	}
 	if a, b := readWeights(t, with), readWeights(t, without); !maps.EqualFunc(a, b, bytes.Equal) {
 		t.Error("drawing changed the weights")
+	}
+}
+
+// TestEveryStepIsReported: also those that have no line of metrics, and those of a run
+// that goes on.
+func TestEveryStepIsReported(t *testing.T) {
+	cfg := traintest.Config(t, "iterations=5", "log_every=100", "eval.every=-1")
+	run := filepath.Join(t.TempDir(), "run")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var steps []int
+	stepped := func(i int) {
+		if steps = append(steps, i); i == 3 {
+			stop()
+		}
+	}
+	if _, err := Run(ctx, traintest.Lib(t), cfg, Options{Out: run, Stepped: stepped}); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), traintest.Lib(t), cfg, Options{Out: run, Resume: true, Stepped: stepped}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(steps, []int{1, 2, 3, 4, 5}) {
+		t.Errorf("steps %v were reported", steps)
 	}
 }

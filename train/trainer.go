@@ -13,9 +13,11 @@ import (
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/feed"
 	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/logs"
 	"github.com/pipa-uda/pipa/train/method"
 	"github.com/pipa-uda/pipa/train/optim"
 	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/weights"
 	"github.com/pipa-uda/pipa/train/weights/safetensors"
 )
 
@@ -27,22 +29,23 @@ type trainer struct {
 	root      *torch.Scope
 	group     *torch.Group // the ranks that train together; nil is this process alone
 	feeds     *feed.Feeds
+	bad       *feed.Bad
 	names     []string   // of the classes
 	colors    [][3]uint8 // of the classes; nil where the source says none
 	scored    bool       // the target has labels to score on
 	method    *method.Method
 	optimizer *optim.AdamW
 	schedule  optim.Schedule
-	window    *window
+	window    *logs.Window
 	iteration int // steps done
 	changes   []checkpoint.Change
 }
 
 // newTrainer builds a run's networks, opens its data, and so finds out
 // what can be known before the first step. It talks to no other rank.
-func newTrainer(ctx context.Context, root *torch.Scope, cfg config.Config, o Options) (_ *trainer, err error) {
-	t := &trainer{cfg: cfg, options: o, lib: root.Lib(), root: root, window: newWindow()}
-	t.feeds, err = feed.Open(ctx, cfg, feed.Options{Workers: o.Workers, MaxPixels: o.MaxPixels, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks, Stdin: o.Stdin,
+func newTrainer(ctx context.Context, root *torch.Scope, cfg config.Config, o Options, bad *feed.Bad) (_ *trainer, err error) {
+	t := &trainer{cfg: cfg, options: o, bad: bad, lib: root.Lib(), root: root, window: logs.NewWindow()}
+	t.feeds, err = feed.Open(ctx, cfg, feed.Options{Workers: o.Workers, MaxPixels: o.MaxPixels, Rank: o.Launch.Rank, Ranks: o.Launch.Ranks, Stdin: o.Stdin, Bad: bad, Statistics: o.dir().Statistics(),
 		SourceLayout: o.SourceLayout, TargetLayout: o.TargetLayout})
 	if err != nil {
 		return nil, err
@@ -68,6 +71,21 @@ func newTrainer(ctx context.Context, root *torch.Scope, cfg config.Config, o Opt
 	}
 	t.optimizer, t.schedule = newOptimizer(root, t.method, cfg)
 	return t, nil
+}
+
+// begin makes the networks what network.init has.
+func (t *trainer) begin() error {
+	from, err := infer.Open(t.cfg.Network.Init)
+	if err != nil {
+		return err
+	}
+	averaged, err := from.Begin(t.method.StudentStore, t.method.TeacherStore, t.names)
+	if t.method.TeacherStore != nil {
+		// Without a teacher of its own the student is it, batch norms included, which
+		// no average copies.
+		t.method.EMA.Trained = averaged
+	}
+	return err
 }
 
 // newOptimizer makes the student's optimizer and the schedule of its rate.
@@ -186,17 +204,8 @@ func (t *trainer) save() error {
 			return safetensors.WriteFile(path, nil, list)
 		}
 	}
-	state := checkpoint.State{Iteration: t.iteration, Seed: t.cfg.Seed, Classes: t.names, Colors: t.colors, Config: hash, Data: t.feeds.Digests(), Changes: t.changes, Window: t.window.sums()}
+	state := checkpoint.State{Iteration: t.iteration, Seed: t.cfg.Seed, Classes: t.names, Colors: t.colors, Config: hash, Data: t.feeds.Digests(), Changes: t.changes, Window: t.window.Sums()}
 	return checkpoint.Save(t.options.Out, state, files, t.cfg.Checkpoint.Keep)
-}
-
-// An EditedError says that a run's configuration is not the one that its
-// checkpoint was made with.
-type EditedError struct{ Run, Checkpoint string }
-
-func (e *EditedError) Error() string {
-	return fmt.Sprintf("resume %s: %s is not the configuration that %s was made with: it was edited. A run is continued as it was begun: undo that, or begin a new run, which network.init can start from this one",
-		e.Run, config.File, filepath.Base(e.Checkpoint))
 }
 
 // sameData compares a checkpoint's data with those that are there. Where they may
@@ -247,7 +256,10 @@ func (t *trainer) restore() error {
 		return err
 	}
 	if state.Config != hash {
-		return &EditedError{Run: t.options.Out, Checkpoint: dir}
+		return fmt.Errorf("resume %w", &checkpoint.EditedError{Run: t.options.Out, Checkpoint: dir})
+	}
+	if state.Iteration > t.cfg.Iterations {
+		return fmt.Errorf("resume from %s: it has %d steps done, and the run has %d", dir, state.Iteration, t.cfg.Iterations)
 	}
 	if err := t.sameData(state); err != nil {
 		return fmt.Errorf("resume %s: %w", t.options.Out, err)
@@ -266,14 +278,14 @@ func (t *trainer) restore() error {
 		}
 		return nil
 	}
-	if err := load(checkpoint.StudentFile, t.method.StudentStore.Load); err != nil {
+	if err := load(checkpoint.StudentFile, finite(t.method.StudentStore.Load)); err != nil {
 		return err
 	}
 	if err := load(checkpoint.OptimizerFile, t.optimizer.Load); err != nil {
 		return err
 	}
 	if t.method.TeacherStore != nil {
-		if err := load(checkpoint.TeacherFile, t.method.TeacherStore.Load); err != nil {
+		if err := load(checkpoint.TeacherFile, finite(t.method.TeacherStore.Load)); err != nil {
 			return err
 		}
 	}
@@ -283,7 +295,22 @@ func (t *trainer) restore() error {
 		}
 	}
 	t.iteration = state.Iteration
-	t.window = windowOf(state.Window)
+	t.window = logs.WindowOf(state.Window)
 	t.options.Log.Info("continuing", "checkpoint", dir, "iteration", t.iteration)
 	return nil
+}
+
+// finite loads a network, all of whose values are finite: no step would make them
+// that again.
+func finite(to func(*safetensors.File) error) func(*safetensors.File) error {
+	return func(f *safetensors.File) error {
+		bad, err := weights.NonFinite(f)
+		if err == nil && len(bad) > 0 {
+			err = fmt.Errorf("it has values that are not finite, such as in %s", bad[0])
+		}
+		if err != nil {
+			return err
+		}
+		return to(f)
+	}
 }

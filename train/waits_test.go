@@ -24,7 +24,7 @@ func TestAStepWaitsForTheDeviceOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := lib.Run(torch.CPU, func(root *torch.Scope) error {
-				tr, err := newTrainer(context.Background(), root, traintest.Config(t, append([]string{"patch.start=0", "adapt.start=0", "panels_every=0"}, set...)...), Options{Workers: 1})
+				tr, err := newTrainer(context.Background(), root, traintest.Config(t, append([]string{"patch.start=0", "adapt.start=0", "panels_every=0"}, set...)...), Options{Workers: 1}, nil)
 				if err != nil {
 					return err
 				}

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/logs"
 )
 
 // soakTraining takes so many steps of the preset fixture-pipa on the fixtures in
@@ -20,7 +20,7 @@ func soakTraining(ctx context.Context, steps int, data, run, program string) err
 	if err := c.Run(); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	metrics, err := train.ReadMetrics(run)
+	metrics, err := logs.ReadMetrics(run)
 	if err != nil {
 		return err
 	}

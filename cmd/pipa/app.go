@@ -7,21 +7,27 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/internal/wait"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/urfave/cli/v2"
 )
 
-func main() { os.Exit(run(os.Args)) }
+func main() {
+	crashByAbort()
+	os.Exit(run(os.Args))
+}
 
 // run is the whole program; it returns the exit code.
 func run(args []string) int {
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
 	slog.SetDefault(slog.New(&plainHandler{out: os.Stderr})) // until --log is read
+	cli.HelpPrinter = printHelp                              // the package has no other place for it
 	app := newApp()
 	help := &firstError{out: os.Stdout}
 	app.Writer = help
@@ -52,15 +58,17 @@ func newApp() *cli.App {
 		Name:    "pipa",
 		Usage:   "adapt a segmentation network from synthetic streets to real ones",
 		Version: version(),
-		Commands: []*cli.Command{
-			fixturesCommand(), checkCommand(), statsCommand(), readCommand(),
-			augmentCommand(), classmixCommand(), cropsCommand(),
-			writeCommand(), planCommand(), precomputeCommand(), mergeCommand(), catCommand(), verifyCommand(), inspectCommand(), viewCommand(),
-			trainCommand(), evalCommand(), predictCommand(), reportCommand(), presetsCommand(), weightsCommand(), doctorCommand(),
-			completionCommand(), manCommand(),
-		},
-		ExitErrHandler: func(*cli.Context, error) {}, // run reports
-		OnUsageError:   wrongUsage,
+		Commands: slices.Concat(
+			under("Datasets", fixturesCommand(), checkCommand(), statsCommand(), readCommand()),
+			under("Streams", augmentCommand(), classmixCommand(), cropsCommand(), inspectCommand(), viewCommand()),
+			under("Stored datasets", writeCommand(), catCommand(), precomputeCommand(), planCommand(), mergeCommand(), verifyCommand()),
+			under("Training", presetsCommand(), weightsCommand(), trainCommand(), evalCommand(), predictCommand(), reportCommand()),
+			under("pipa itself", doctorCommand(), helpCommand(), manCommand(), completionCommand()),
+		),
+		HideHelpCommand: true, // help is a command of our own
+		Flags:           []cli.Flag{cli.HelpFlag},
+		ExitErrHandler:  func(*cli.Context, error) {}, // run reports
+		OnUsageError:    wrongUsage,
 		Action: func(c *cli.Context) error {
 			if c.NArg() == 0 {
 				return cli.ShowAppHelp(c)
@@ -76,15 +84,27 @@ func newApp() *cli.App {
 // them before anything is opened; run does the work, and knows no command line.
 func action[O any](read func(*cli.Context) (O, error), run func(context.Context, O) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		if err := checkNumbers(c); err != nil {
+		if err := checkValues(c); err != nil {
 			return err
 		}
 		o, err := read(c)
 		if err != nil {
 			return otherwise(exitUsage, err)
 		}
-		return run(c.Context, o)
+		p, err := patienceOf(c)
+		if err != nil {
+			return err
+		}
+		return run(wait.With(c.Context, p), o)
 	}
+}
+
+// under gives commands the heading that they stand under in the help.
+func under(category string, commands ...*cli.Command) []*cli.Command {
+	for _, c := range commands {
+		c.Category = category
+	}
+	return commands
 }
 
 // prepare gives every command what all share.
@@ -94,12 +114,6 @@ func prepare(commands []*cli.Command) {
 		c.HideHelpCommand = true
 		c.Flags = append(c.Flags, logFlag())
 		c.Before = func(c *cli.Context) error { return logTo(c.String("log"), os.Stderr) }
-		c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" // it lacks one
-		for _, f := range c.Flags {
-			if b, ok := f.(*cli.BoolFlag); ok {
-				b.DisableDefaultText = true
-			}
-		}
 		prepare(c.Subcommands)
 	}
 }

@@ -16,13 +16,18 @@ import (
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/precompute"
+	"github.com/pipa-uda/pipa/train/feed"
 	"github.com/urfave/cli/v2"
 )
 
+func maxBadFlag() cli.Flag {
+	return &cli.StringFlag{Name: "max-bad", Category: groupInput, Value: "0", Usage: "`N|P%` leave out so many samples that cannot be read, a number or a share of all; exit with 3 where there are more"}
+}
+
 func badFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "max-bad", Value: "0", Usage: "leave out up to `N or P%` samples that cannot be read; beyond that exit with 3"},
-		&cli.StringFlag{Name: "bad-list", Usage: "write what was left out, one JSON object a line, to `FILE`"},
+		maxBadFlag(),
+		&cli.StringFlag{Name: "bad-list", Category: groupInput, Usage: "write what was left out, one JSON object a line, to `FILE`"},
 	}
 }
 
@@ -57,16 +62,22 @@ func badOptionsOf(c *cli.Context) (badOptions, error) {
 	return o, mayWrite("--bad-list", o.list, o.force)
 }
 
+// maxBad is how many a training may leave out.
+func (o badOptions) maxBad() feed.MaxBad {
+	return feed.MaxBad{Number: o.number, Percent: max(o.share, 0)}
+}
+
 // bad counts the samples a command leaves out.
 type bad struct {
 	badOptions
 	most  int
+	total int // samples there are; 0 where it is not known
 	lines []precompute.Quarantined
 }
 
 // of starts to count for a job of total samples.
 func (o badOptions) of(total int) *bad {
-	b := &bad{badOptions: o, most: o.number}
+	b := &bad{badOptions: o, most: o.number, total: total}
 	if o.share >= 0 {
 		b.most = int(math.Floor(o.share / 100 * float64(total)))
 	}
@@ -94,6 +105,9 @@ func (b *bad) skip(_ int, err error) error {
 		return err
 	}
 	b.lines = append(b.lines, precompute.Quarantined{ID: p.ID, File: p.File, Reason: p.Err.Error()})
+	if b.total > 0 && len(b.lines) == b.total {
+		return codedError{fmt.Errorf("not one of the %d samples can be read; the last: %w", b.total, err), exitBadData}
+	}
 	if len(b.lines) <= b.most {
 		slog.Warn("left out "+p.ID, "reason", p.Error())
 		return nil
@@ -107,7 +121,7 @@ func (b *bad) skip(_ int, err error) error {
 // finish writes the list, whatever the command's outcome was.
 func (b *bad) finish(err error) error {
 	if len(b.lines) > 0 && (err == nil || errors.Is(err, pipeline.ErrClosedPipe)) {
-		slog.Warn(fmt.Sprintf("%d samples were left out", len(b.lines)))
+		slog.Warn("left out " + count(len(b.lines), "sample"))
 	}
 	if b.list == "" {
 		return err

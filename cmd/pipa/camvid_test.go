@@ -19,7 +19,7 @@ import (
 var camvidIDs = [19]uint8{3, 4, 1, 1, 7, 2, 6, 6, 5, 5, 0, 9, 10, 8, 8, 8, 8, 10, 10}
 
 // camvid writes small procedural scenes in the layout that docs/custom-data.md
-// walks through: train/, val/ and test/, and beside each its labels, grey PNGs
+// walks through: train/, val/ and test/, and beside each its labels, gray PNGs
 // of 11 classes with 11 for what has none.
 func camvid(ts *testscript.TestScript, _ bool, args []string) {
 	const height, width = 72, 96

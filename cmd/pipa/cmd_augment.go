@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/pipeline"
@@ -18,10 +19,11 @@ func augmentCommand() *cli.Command {
 		Name:      "augment",
 		Usage:     "resize, crop, flip and recolor samples",
 		ArgsUsage: "[FILE]",
-		Description: "Reads a sample stream and writes one. What it does comes in the order of the flags below; without\n" +
-			"flags it changes nothing. Filters are those of github.com/disintegration/gift, by name:\n" +
-			wrapList(augment.FilterNames()) + "\n\n" +
-			"   pipa read gta data/gta | pipa augment --resize 720x1280 --crop 512x512 --flip 0.5 | pipa write crops",
+		Description: `Reads a sample stream and writes one. What it does comes in the order of the flags below; without flags it changes nothing. The filters are those of github.com/disintegration/gift, by name: ` +
+			strings.Join(augment.FilterNames(), ", ") + `.
+
+   pipa read gta data/gta |
+     pipa augment --resize 256x512 --crop 128x128 --flip 0.5 | pipa write crops`,
 		Flags:  stageFlags(augmentFlags()...),
 		Action: action(augmentOptionsOf, runAugment),
 	}
@@ -30,13 +32,13 @@ func augmentCommand() *cli.Command {
 // augmentFlags are what is done to a sample, augmentationOf reads them.
 func augmentFlags() []cli.Flag {
 	return append(append([]cli.Flag{
-		&cli.StringFlag{Name: "resize", Usage: "scale to fit `HEIGHTxWIDTH`, keeping the ratio"},
-		&cli.StringFlag{Name: "crop", Usage: "a random crop of `HEIGHTxWIDTH`"},
-		&cli.Float64Flag{Name: "cat-max-ratio", Usage: "redraw a crop in which one class covers this `SHARE`; 0 accepts all"},
-		&cli.Float64Flag{Name: "flip", Usage: "`PROBABILITY` of mirroring"},
-	}, jitterFlags(augment.ColorJitter{Chance: 0.8})...),
-		&cli.Float64Flag{Name: "gray", Usage: "`PROBABILITY` of dropping the color"},
-		&cli.Float64Flag{Name: "blur", Usage: "`PROBABILITY` of a 5×5 Gaussian blur"},
+		&cli.StringFlag{Name: "resize", Category: groupAugment, Usage: "scale to fit `HEIGHTxWIDTH`, keeping the ratio"},
+		&cli.StringFlag{Name: "crop", Category: groupAugment, Usage: "a random crop of `HEIGHTxWIDTH`"},
+		&cli.Float64Flag{Name: "cat-max-ratio", Category: groupAugment, Usage: "redraw a crop in which one class covers this `SHARE`; 0 accepts all"},
+		&cli.Float64Flag{Name: "flip", Category: groupAugment, Usage: "`PROBABILITY` of mirroring"},
+	}, jitterFlags(groupAugment, augment.ColorJitter{Chance: 0.8})...),
+		&cli.Float64Flag{Name: "gray", Category: groupAugment, Usage: "`PROBABILITY` of dropping the color"},
+		&cli.Float64Flag{Name: "blur", Category: groupAugment, Usage: "`PROBABILITY` of a 5×5 Gaussian blur"},
 		repeatedFlag("filter", "a gift `FILTER:ARGUMENTS`, as in gaussian_blur:1.5"),
 	)
 }

@@ -27,19 +27,20 @@ type catOptions struct {
 func catCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "cat",
-		Usage:     "sharded dataset, files → stream",
+		Usage:     "stored datasets, files → stream",
 		ArgsUsage: "DIR-OR-FILE…",
-		Description: "Writes the rows of datasets and files as one stream. All must be of one kind and schema.\n\n" +
-			"   pipa cat pairs --shuffle --epoch 3 | pipa view -o pairs.png",
+		Description: `Writes the rows of datasets and files as one stream. All must be of one kind and schema.
+
+   pipa cat pairs --shuffle --epoch 3 | pipa view -o pairs.png`,
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "shuffle", Usage: "one dataset's rows in an order drawn from seed and epoch"},
-			&cli.StringFlag{Name: "order", Value: "permutation", Usage: "`ORDER` of --shuffle: permutation, of all rows; or window, of a few files at a time"},
+			&cli.StringFlag{Name: "order", Value: "permutation", Usage: "`permutation|window` the order of --shuffle: of all rows, or of a few files at a time"},
 			seedFlag("`SEED` of the order"), epochFlag(),
 			&cli.IntFlag{Name: "start", Usage: "begin at this `ROW` of the order, as after an interruption"},
 			&cli.StringFlag{Name: "shard", Usage: "of every n batches the i-th, as `i/n`: the share of one of n processes"},
 			limitFlag(),
 			&cli.IntFlag{Name: "batch", Usage: "regroup the rows into record batches of this `NUMBER`", DefaultText: "as stored; 4 where shuffled or shared out"},
-			outFlag(), forceFlag(), progressFlag(),
+			outFlag(), forceFlag(), progressFlag(), stallFlag(),
 		}, lostFlags()...),
 		Action: action(catOptionsOf, runCat),
 	}
@@ -106,6 +107,9 @@ func runCat(ctx context.Context, o catOptions) error {
 		if s, rows, err = o.stored(s, rows); err != nil {
 			return err
 		}
+	}
+	if o.share.Of > 1 {
+		s = someOf(s, "--shard %d/%d has no row: the shares are of batches of %d rows, of which there are no more than %d: give a smaller --batch, or fewer shares", o.share.Index, o.share.Of, o.batch, o.share.Index)
 	}
 	if s = limited(s, o.limit); o.limit >= 0 {
 		rows = min(rows, o.limit)

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 
 	"github.com/pipa-uda/pipa/formats"
-	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/precompute"
 	"github.com/urfave/cli/v2"
 )
@@ -23,10 +21,11 @@ func checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "decode a whole dataset and list every problem",
-		ArgsUsage: formatUsage,
-		Description: "Reads every pair, its sizes, modes and ids. One line per problem, the counts last; exit code 3\n" +
-			"where there is any. " + formatHelp() +
-			"   pipa check gta data/gta",
+		ArgsUsage: datasetUsage,
+		Description: `Reads every pair of image and label, their sizes, modes and ids. Prints a line for each problem, and the counts at the end; the exit code is 3 where there is a problem.
+
+` + datasetHelp() + `
+   pipa check gta data/gta`,
 		Flags:  []cli.Flag{splitFlag(), unlabeledFlag(), maxPixelsFlag(), workersFlag(), jsonFlag(), progressFlag()},
 		Action: action(checkOptionsOf, runCheck),
 	}
@@ -46,6 +45,7 @@ func runCheck(ctx context.Context, o checkOptions) error {
 	if err != nil {
 		return err
 	}
+	bar := o.display.bar("check "+d.Name, "samples", d.Len())
 	// The check goes on where nobody reads its lines: the exit code is its verdict.
 	var printing error
 	show := func(text string, line any) {
@@ -53,12 +53,14 @@ func runCheck(ctx context.Context, o checkOptions) error {
 			return
 		}
 		if o.json {
-			printing = pipeline.ClosedPipe(json.NewEncoder(os.Stdout).Encode(line))
-		} else {
-			printing = printText(text + "\n")
+			var encoded []byte
+			if encoded, printing = json.Marshal(line); printing != nil {
+				return
+			}
+			text = string(encoded)
 		}
+		bar.above(func() { printing = printText(text + "\n") })
 	}
-	bar := o.display.bar("check "+d.Name, "samples", d.Len())
 	counts, err := d.Check(ctx, o.workers, func(p formats.Problem) {
 		show(p.Error(), precompute.Quarantined{ID: p.ID, File: p.File, Reason: p.Err.Error()})
 	}, bar.set)
@@ -66,9 +68,9 @@ func runCheck(ctx context.Context, o checkOptions) error {
 	if err != nil {
 		return err
 	}
-	show(fmt.Sprintf("%s %s: %d samples, %d problems", d.Name, d.Split, counts.Samples, counts.Problems), precompute.Report(counts))
+	show(fmt.Sprintf("%s %s: %s, %s", d.Name, d.Split, count(counts.Samples, "sample"), count(counts.Problems, "problem")), precompute.Report(counts))
 	if counts.Problems > 0 {
-		return codedError{fmt.Errorf("%s %s has %d problems in %d samples", d.Name, d.Split, counts.Problems, counts.Samples), exitBadData}
+		return codedError{fmt.Errorf("%s %s has %s in %s", d.Name, d.Split, count(counts.Problems, "problem"), count(counts.Samples, "sample")), exitBadData}
 	}
 	return printing
 }

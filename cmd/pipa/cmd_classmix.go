@@ -19,12 +19,11 @@ func classmixCommand() *cli.Command {
 		Name:      "classmix",
 		Usage:     "source stream + target stream → mix stream",
 		ArgsUsage: "[FILE]",
-		Description: "Pastes the pixels of ceil(n/2) of a source sample's n classes into a target sample. The streams are\n" +
-			"taken row by row until the shorter one ends; both need the same size. A target with pseudo-labels (\"pipa\n" +
-			"predict\") weighs --weight times its confidence.\n\n" +
-			"   pipa read gta data/gta | pipa augment --crop 512x512 |\n" +
-			"     pipa classmix --target <(pipa read cityscapes data/cityscapes --unlabelled | pipa augment --crop 512x512) |\n" +
-			"     pipa view -o mixed.png",
+		Description: `Pastes half of a source sample's classes, rounded up, into a target sample. The streams are taken row by row until the shorter one ends, and need one size. A target with pseudo-labels (of "pipa predict") weighs --weight times its confidence.
+
+   pipa read gta data/gta | pipa augment --crop 128x128 |
+     pipa classmix --target <(pipa read cityscapes data/cityscapes \
+       --unlabelled | pipa augment --crop 128x128) | pipa view -o mixed.png`,
 		Flags: stageFlags(
 			&cli.StringFlag{Name: "target", Usage: "the target's `STREAM`: a file, a dataset's folder, or <(pipa read …)"},
 			&cli.Float64Flag{Name: "weight", Value: 1, Usage: "`WEIGHT` of the target's pixels in a loss"},
@@ -65,5 +64,6 @@ func runClassmix(ctx context.Context, o classmixOptions) error {
 	if err != nil {
 		return otherwise(exitUsage, err)
 	}
+	mixed = someOf(mixed, "nothing is mixed: the source or --target %s has no row", o.target)
 	return o.stage.output.stream(ctx, o.stage.display.bar("classmix", "rows", -1), mixed)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -17,9 +16,11 @@ func completionCommand() *cli.Command {
 		Name:      "completion",
 		Usage:     "print a shell's completion script",
 		ArgsUsage: "bash|zsh|fish",
-		Description: "   source <(pipa completion bash)                                     # in ~/.bashrc\n" +
-			"   source <(pipa completion zsh)                                      # in ~/.zshrc, after compinit\n" +
-			"   pipa completion fish > ~/.config/fish/completions/pipa.fish",
+		Description: `The scripts complete commands, flags and their values, and ask pipa for nothing. Put the line for your shell into ~/.bashrc or, behind compinit, ~/.zshrc; fish reads the file.
+
+   source <(pipa completion bash)
+   source <(pipa completion zsh)
+   pipa completion fish > ~/.config/fish/completions/pipa.fish`,
 		Action: action(completionOptionsOf, runCompletion),
 	}
 }
@@ -33,19 +34,13 @@ func completionOptionsOf(c *cli.Context) (completionOptions, error) {
 }
 
 func runCompletion(_ context.Context, o completionOptions) error {
-	var script string
-	var err error
 	switch o.shell {
 	case "bash":
-		script = bashCompletion(o.app.Commands)
+		return printText(bashCompletion(o.app))
 	case "zsh":
-		script = "autoload -U +X bashcompinit && bashcompinit\n" + bashCompletion(o.app.Commands)
+		return printText(zshCompletion(o.app))
 	case "fish":
-		if script, err = o.app.ToFishCompletion(); err != nil {
-			return err
-		}
-	default:
-		return usagef("no completion for %q: want bash, zsh or fish", o.shell)
+		return printText(fishCompletion(o.app))
 	}
-	return printText(strings.TrimRight(script, "\n") + "\n")
+	return usagef("no completion for %q: want bash, zsh or fish", o.shell)
 }

@@ -19,9 +19,10 @@ func cropsCommand() *cli.Command {
 		Name:      "crops",
 		Usage:     "samples or mixes → stream of overlapping crop pairs",
 		ArgsUsage: "[FILE]",
-		Description: "Cuts two overlapping crops from each sample or mix, as the patch loss needs them. The defaults are the\n" +
-			"published ones, for images of 2048x1024; for others set --size and --base.\n\n" +
-			"   pipa read cityscapes data/cityscapes --unlabelled | pipa crops | pipa write pairs",
+		Description: `Cuts two overlapping crops from each sample or mix, as the patch loss needs them. The defaults are the published ones, for images of 2048x1024; for others set --size and --base.
+
+   pipa read cityscapes data/cityscapes --unlabelled |
+     pipa crops --size 96 --base 256 | pipa write pairs`,
 		Flags:  stageFlags(cropFlags()...),
 		Action: action(cropsOptionsOf, runCrops),
 	}
@@ -31,15 +32,15 @@ func cropsCommand() *cli.Command {
 func cropFlags() []cli.Flag {
 	d := crops.Default()
 	return append([]cli.Flag{
-		&cli.IntFlag{Name: "size", Value: d.Size, Usage: "side of a crop in `PIXELS`"},
-		&cli.IntFlag{Name: "base", Value: d.Base, Usage: "the long side is scaled to --scale times this many `PIXELS`"},
-		&cli.StringFlag{Name: "scale", Value: fmt.Sprintf("%v,%v", d.Scale[0], d.Scale[1]), Usage: "`FROM,TO`, drawn evenly"},
-		&cli.StringFlag{Name: "iou", Value: fmt.Sprintf("%v,%v", d.IoU[0], d.IoU[1]), Usage: "overlap of the two crops, `FROM,TO`"},
-		&cli.IntFlag{Name: "stride", Value: d.Stride, Usage: "the crops lie a multiple of this many `PIXELS` apart"},
-		&cli.Float64Flag{Name: "flip", Value: d.Flip, Usage: "`PROBABILITY` of mirroring, for each crop"},
-		&cli.Float64Flag{Name: "blur", Value: d.Blur, Usage: "`PROBABILITY` of a 5×5 Gaussian blur"},
-		&cli.Float64Flag{Name: "gray", Value: d.Gray, Usage: "`PROBABILITY` of dropping the color"},
-	}, jitterFlags(d.Jitter)...)
+		&cli.IntFlag{Name: "size", Category: groupPairs, Value: d.Size, Usage: "side of a crop in `PIXELS`"},
+		&cli.IntFlag{Name: "base", Category: groupPairs, Value: d.Base, Usage: "the long side is scaled to --scale times this many `PIXELS`"},
+		&cli.StringFlag{Name: "scale", Category: groupPairs, Value: fmt.Sprintf("%v,%v", d.Scale[0], d.Scale[1]), Usage: "`FROM,TO`, drawn evenly"},
+		&cli.StringFlag{Name: "iou", Category: groupPairs, Value: fmt.Sprintf("%v,%v", d.IoU[0], d.IoU[1]), Usage: "overlap of the two crops, `FROM,TO`"},
+		&cli.IntFlag{Name: "stride", Category: groupPairs, Value: d.Stride, Usage: "the crops lie a multiple of this many `PIXELS` apart"},
+		&cli.Float64Flag{Name: "flip", Category: groupPairs, Value: d.Flip, Usage: "`PROBABILITY` of mirroring, for each crop"},
+		&cli.Float64Flag{Name: "blur", Category: groupPairs, Value: d.Blur, Usage: "`PROBABILITY` of a 5×5 Gaussian blur"},
+		&cli.Float64Flag{Name: "gray", Category: groupPairs, Value: d.Gray, Usage: "`PROBABILITY` of dropping the color"},
+	}, jitterFlags(groupPairs, d.Jitter)...)
 }
 
 func croppingOf(c *cli.Context) (crops.Options, error) {

@@ -18,11 +18,13 @@ type doctorOptions struct {
 
 func doctorCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "doctor",
-		Usage:       "what is here, and how to get what is missing",
-		Description: "Every data command works without libtorch; training needs it. Exit code 2 where it is missing.\n\n   pipa doctor",
-		Flags:       []cli.Flag{jsonFlag()},
-		Action:      action(doctorOptionsOf, runDoctor),
+		Name:  "doctor",
+		Usage: "say what is here, and how to get what is missing",
+		Description: `Every data command works without libtorch; training needs it. The exit code is 2 where it is missing.
+
+   pipa doctor`,
+		Flags:  []cli.Flag{jsonFlag()},
+		Action: action(doctorOptionsOf, runDoctor),
 	}
 }
 
@@ -79,28 +81,28 @@ type backing struct {
 
 func (h health) text() string {
 	var b columns
-	b.line("pipa", "%s, %s, %s", h.Version, h.Platform, count(h.Cores, "core"))
-	b.line("formats", "%s", strings.Join(h.Formats, ", "))
-	b.line("codecs", "%s", strings.Join(h.Codecs, ", "))
+	b.paragraph("pipa", "%s, %s, %s", h.Version, h.Platform, count(h.Cores, "core"))
+	b.paragraph("formats", "%s", strings.Join(h.Formats, ", "))
+	b.paragraph("codecs", "%s", strings.Join(h.Codecs, ", "))
 	if h.Torch == nil {
-		b.line("libtorch", "missing")
+		b.paragraph("libtorch", "missing")
 		return b.String()
 	}
 	without := ""
 	if !h.Torch.OneDNN {
 		without = ", slow on a CPU: its oneDNN is missing, or computes convolutions wrongly"
 	}
-	b.line("libtorch", "%s, %s%s", h.Torch.Version, count(h.Torch.Threads, "CPU thread"), without)
-	b.line("backend", "%s", h.Torch.Path)
+	b.paragraph("libtorch", "%s, %s%s", h.Torch.Version, count(h.Torch.Threads, "CPU thread"), without)
+	b.paragraph("backend", "%s", h.Torch.Path)
 	if len(h.Torch.Ranks) > 0 {
-		b.line("c10d", "%s", strings.Join(h.Torch.Ranks, ", "))
+		b.paragraph("c10d", "%s", strings.Join(h.Torch.Ranks, ", "))
 	} else {
-		b.line("c10d", "none: one process at a time (for more, install Gloo's headers, Debian's libgloo-dev, or NCCL's, and rebuild the backend)")
+		b.paragraph("c10d", "none: one process at a time (for more, install Gloo's headers, Debian's libgloo-dev, or NCCL's, and rebuild the backend)")
 	}
 	if h.Torch.CUDA > 0 {
-		b.line("devices", "cpu, %s", count(h.Torch.CUDA, "CUDA device"))
+		b.paragraph("devices", "cpu, %s", count(h.Torch.CUDA, "CUDA device"))
 	} else {
-		b.line("devices", "cpu (this libtorch sees no CUDA device)")
+		b.paragraph("devices", "cpu (this libtorch sees no CUDA device)")
 	}
 	return b.String()
 }

@@ -38,19 +38,17 @@ func evalCommand() *cli.Command {
 		Name:      "eval",
 		Usage:     "evaluate runs and checkpoints on a labeled split, side by side",
 		ArgsUsage: "RUN-OR-CHECKPOINT…",
-		Description: "The Cityscapes protocol: intersections and unions over all images, at the labels' resolution, 255\n" +
-			"left out. Means are over the 19 classes, over SYNTHIA's 16, and over the 13 of its literature (mIoU*),\n" +
-			"each directly from the confusion of all 19. A run is evaluated by its newest checkpoint, as its\n" +
-			"configuration says; --scales and --flip are the usual test-time augmentation. A file of weights with a\n" +
-			"whole network, such as a published checkpoint of DAFormer, HRDA, MIC or PiPa, is evaluated with\n" +
-			"Cityscapes' classes, as its recipe says, on --target.\n\n" +
-			"   pipa eval runs/source runs/pipa --confusion confusion.png\n" +
-			"   pipa eval runs/pipa/checkpoints/* --window 1024x1024 --stride 512x512 --flip\n" +
-			"   pipa eval latest.pth --teacher --target cityscapes:data/cityscapes",
+		Description: `The Cityscapes protocol: intersections and unions over all images, at the labels' resolution, 255 left out. Means are over the 19 classes, over SYNTHIA's 16, and over the 13 of its literature (mIoU*), each directly from the confusion of all 19. A run is evaluated by its newest checkpoint, as its configuration says; --scales and --flip are the usual test-time augmentation.
+
+A file of weights with a whole network, such as a published checkpoint of DAFormer, HRDA, MIC or PiPa, is evaluated with Cityscapes' classes, as its recipe says, on --target.
+
+   pipa eval runs/source runs/pipa --confusion confusion.png
+   pipa eval runs/pipa/checkpoints/* --window 128x128 --flip
+   pipa eval latest.pth --teacher --target cityscapes:data/cityscapes`,
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "target", Usage: "the dataset, `DIR` or FORMAT:DIR", DefaultText: "the run's"},
-			&cli.StringFlag{Name: "split", Usage: "`SPLIT`: train, val or test", DefaultText: "the run's"},
-			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrices, each label's pixels by prediction, as a PNG `FILE`"},
+			&cli.StringFlag{Name: "target", Usage: "`DATASET`: FORMAT:DIR, MAP.yaml, or DIR of the run's format", DefaultText: "the run's"},
+			&cli.StringFlag{Name: "split", Usage: "`SPLIT` to evaluate on", DefaultText: "the run's"},
+			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrices, each label's pixels by prediction, into a PNG `FILE`"},
 		}, append(inferenceFlags(), maxPixelsFlag(), forceFlag(), jsonFlag(), progressFlag())...),
 		Action: action(evalOptionsOf, runEval),
 	}
@@ -66,10 +64,9 @@ func evalOptionsOf(c *cli.Context) (o evalOptions, err error) {
 			return o, err
 		}
 	}
-	if err := localDataset("--target", c.String("target")); err != nil {
+	if o.format, o.dir, err = sideOf("--target", c.String("target")); err != nil {
 		return o, err
 	}
-	o.format, o.dir = splitFormat(c.String("target"))
 	if o.confusion != "" {
 		if err := mayWrite("--confusion", o.confusion, o.force); err != nil {
 			return o, err

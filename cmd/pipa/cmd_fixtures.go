@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
 	"strings"
 
 	"github.com/pipa-uda/pipa/fixtures"
@@ -19,17 +23,17 @@ func fixturesCommand() *cli.Command {
 		Name:      "fixtures",
 		Usage:     "write small procedural datasets in the official layouts",
 		ArgsUsage: "DIR",
-		Description: "Writes DIR/gta, DIR/synthia and DIR/cityscapes: street scenes with labels, with a gap between\n" +
-			"the synthetic domains and the \"real\" one. The same seed gives the same bytes.\n\n" +
-			"   pipa fixtures data --seed 1",
+		Description: `Writes DIR/gta, DIR/synthia and DIR/cityscapes: street scenes with labels, and a gap between the synthetic domains and the "real" one. The same seed gives the same bytes.
+
+   pipa fixtures data --seed 1`,
 		Flags: []cli.Flag{
 			seedFlag("`SEED` of the scenes"),
 			&cli.IntFlag{Name: "width", Value: 256, Usage: "width of the images in `PIXELS`; heights follow the real datasets' ratios"},
-			&cli.IntFlag{Name: "gta", Value: 240, Usage: "`NUMBER` of images"},
-			&cli.IntFlag{Name: "synthia", Value: 240, Usage: "`NUMBER` of images"},
+			&cli.IntFlag{Name: "gta", Value: 240, Usage: "`NUMBER` of GTA5 images"},
+			&cli.IntFlag{Name: "synthia", Value: 240, Usage: "`NUMBER` of SYNTHIA images"},
 			&cli.IntFlag{Name: "train", Value: 240, Usage: "`NUMBER` of Cityscapes training images"},
 			&cli.IntFlag{Name: "val", Value: 60, Usage: "`NUMBER` of Cityscapes validation images"},
-			&cli.StringFlag{Name: "domains", Value: "gta,synthia,cityscapes", Usage: "which to write, with commas between"},
+			&cli.StringFlag{Name: "domains", Value: "gta,synthia,cityscapes", Usage: "`DOMAINS` to write, with commas between"},
 			workersFlag(), forceFlag(), progressFlag(),
 		},
 		Action: action(fixturesOptionsOf, runFixtures),
@@ -83,7 +87,34 @@ func parseDomain(name string) (fixtures.Domain, error) {
 
 func runFixtures(ctx context.Context, o fixturesOptions) error {
 	bar := o.display.bar("fixtures", "images", -1)
-	defer bar.close()
 	o.fixtures.Progress = bar.setOf
-	return fixtures.Write(ctx, o.dir, o.fixtures)
+	err := fixtures.Write(ctx, o.dir, o.fixtures)
+	bar.close()
+	if err != nil {
+		return err
+	}
+	for _, d := range o.fixtures.Domains {
+		dir := filepath.Join(o.dir, d.String())
+		n, size, err := filesIn(dir)
+		if err != nil {
+			return err
+		}
+		slog.Info(fmt.Sprintf("wrote %s: %s, %s", dir, count(n, "file"), bytesText(size)))
+	}
+	return nil
+}
+
+// filesIn counts a folder's files and their bytes.
+func filesIn(dir string) (n int, size int64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil {
+			n, size = n+1, size+info.Size()
+		}
+		return err
+	})
+	return n, size, err
 }

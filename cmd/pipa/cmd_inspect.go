@@ -19,12 +19,14 @@ type inspectOptions struct {
 
 func inspectCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "inspect",
-		Usage:       "what a stream, file or dataset holds",
-		ArgsUsage:   "[FILE-OR-DIR]",
-		Description: "Reads it to its end, checks every row, and prints schema, history, sizes and classes.\n\n   pipa inspect pairs",
-		Flags:       append(lostFlags(), limitFlag(), jsonFlag(), progressFlag()),
-		Action:      action(inspectOptionsOf, runInspect),
+		Name:      "inspect",
+		Usage:     "say what a stream, file or stored dataset holds",
+		ArgsUsage: "[FILE-OR-DIR]",
+		Description: `Reads all of it, checks every row, and prints schema, history, sizes and classes.
+
+   pipa inspect pairs`,
+		Flags:  append(lostFlags(), limitFlag(), jsonFlag(), progressFlag(), stallFlag()),
+		Action: action(inspectOptionsOf, runInspect),
 	}
 }
 

@@ -19,9 +19,10 @@ func mergeCommand() *cli.Command {
 		Name:      "merge",
 		Usage:     "check all shards of a precomputed dataset and commit it",
 		ArgsUsage: "DIR",
-		Description: "Re-hashes every shard and row against its sidecar, and writes the manifest. A damaged or missing shard\n" +
-			"is named, and made again by the next pipa precompute.\n\n   pipa merge pairs",
-		Flags:  []cli.Flag{jsonFlag(), progressFlag()},
+		Description: `Hashes every shard and row again, compares them with what their makers wrote, and writes the manifest. A shard that is damaged or missing is named, and made again by the next "pipa precompute".
+
+   pipa merge pairs`,
+		Flags:  []cli.Flag{jsonFlag(), progressFlag(), stallFlag()},
 		Action: action(mergeOptionsOf, runMerge),
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/formats"
@@ -25,19 +24,21 @@ type planOptions struct {
 func planCommand() *cli.Command {
 	c := &cli.Command{
 		Name:  "plan",
-		Usage: "write the immutable plan of a job that many processes share",
-		Description: "A plan lists the good samples with sizes and hashes, what is done to them, and a number of shards\n" +
-			"that has nothing to do with the number of processes. Samples that cannot be read are settled here.\n\n" +
-			"   pipa plan pairs --source cityscapes:data/cityscapes --unlabelled --shards 64 -o pairs.plan.json\n" +
-			"   pipa precompute --plan pairs.plan.json --out pairs --shard 3/16     # once for each of 0/16 to 15/16\n" +
-			"   pipa merge pairs",
+		Usage: "plan a job that many processes share",
+		Description: `A plan lists the good samples with their sizes and hashes, what is done to them, and a number of shards that has nothing to do with the number of processes. Samples that cannot be read are settled here. A plan is never changed.
+
+   pipa plan pairs --source cityscapes:data/cityscapes --unlabelled \
+     --size 96 --base 256 --shards 8 -o pairs.plan.json
+   pipa precompute --plan pairs.plan.json --out pairs --shard 0/2   # here
+   pipa precompute --plan pairs.plan.json --out pairs --shard 1/2   # there
+   pipa merge pairs`,
 		Action: onlySubcommands,
 	}
 	for _, j := range jobCommands() {
 		options := func(c *cli.Context) (planOptions, error) { return planOptionsOf(c, j.kind) }
 		c.Subcommands = append(c.Subcommands, &cli.Command{
-			Name: j.name, Usage: j.usage, Description: "   pipa plan " + j.example + " -o job.plan.json",
-			Flags:  append(append(j.flags, planFlags()...), workersFlag(), outFlag(), forceFlag(), progressFlag()),
+			Name: j.name, Usage: j.usage, Description: "   pipa plan " + j.example + " \\\n     -o job.plan.json",
+			Flags:  append(append(j.flags, planFlags()...), workersFlag(), outFlag(), forceFlag(), progressFlag(), stallFlag()),
 			Action: action(options, runPlan),
 		})
 	}
@@ -75,14 +76,14 @@ type jobCommand struct {
 }
 
 func jobCommands() []jobCommand {
-	source := &cli.StringFlag{Name: "source", Usage: "`FORMAT:DIR` of the images, as in gta:data/gta, or folder:MAP.yaml"}
+	source := &cli.StringFlag{Name: "source", Usage: "`DATASET` of the images: FORMAT:DIR, as in gta:data/gta, DIR or MAP.yaml"}
 	return []jobCommand{
-		{"samples", "samples, as they are or resized and cropped", "samples --source gta:data/gta --resize 720x1280 --crop 640x640 --cat-max-ratio 0.75", pipeline.KindSample,
+		{"samples", "samples, as they are or resized and cropped", "samples --source gta:data/gta \\\n     --resize 256x512 --crop 128x128 --cat-max-ratio 0.75", pipeline.KindSample,
 			append([]cli.Flag{source, splitFlag(), unlabeledFlag()}, augmentFlags()...)},
-		{"mix", "ClassMix images of a source and a target", "mix --source gta:data/gta --resize 720x1280 --target cityscapes:data/cityscapes --target-resize 512x1024 --crop 512x512", pipeline.KindMix,
-			append([]cli.Flag{source, &cli.StringFlag{Name: "target", Usage: "`FORMAT:DIR` of the images that are mixed in"}, splitFlag(),
-				&cli.StringFlag{Name: "target-resize", Usage: "scale the target to fit `HEIGHTxWIDTH`", DefaultText: "as --resize"}}, augmentFlags()...)},
-		{"pairs", "overlapping crop pairs, of images or of ClassMix images", "pairs --source cityscapes:data/cityscapes --unlabelled --epochs 4", pipeline.KindPair,
+		{"mix", "ClassMix images of a source and a target", "mix --source gta:data/gta \\\n     --target cityscapes:data/cityscapes --resize 180x320 \\\n     --target-resize 128x256 --crop 128x128", pipeline.KindMix,
+			append([]cli.Flag{source, &cli.StringFlag{Name: "target", Usage: "`DATASET` of the images that are mixed in"}, splitFlag(),
+				&cli.StringFlag{Name: "target-resize", Category: groupAugment, Usage: "scale the target to fit `HEIGHTxWIDTH`", DefaultText: "as --resize"}}, augmentFlags()...)},
+		{"pairs", "overlapping crop pairs, of images or of ClassMix images", "pairs --source cityscapes:data/cityscapes --unlabelled \\\n     --size 96 --base 256 --epochs 4", pipeline.KindPair,
 			append(append([]cli.Flag{source, splitFlag(), unlabeledFlag()}, mixedPairFlags()...), cropFlags()...)},
 	}
 }
@@ -91,12 +92,12 @@ func jobCommands() []jobCommand {
 // patch.image=mixed.
 func mixedPairFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "target", Usage: "`FORMAT:DIR` of images that the source is mixed into first: pairs are of these"},
-		&cli.StringFlag{Name: "resize", Usage: "with --target: scale the source to fit `HEIGHTxWIDTH`"},
-		&cli.StringFlag{Name: "target-resize", Usage: "with --target: scale the target to fit `HEIGHTxWIDTH`", DefaultText: "as --resize"},
-		&cli.StringFlag{Name: "crop", Usage: "with --target: mix random crops of `HEIGHTxWIDTH`"},
-		&cli.Float64Flag{Name: "cat-max-ratio", Usage: "with --target: redraw a crop of the source in which one class covers this `SHARE`; 0 accepts all"},
-		&cli.Float64Flag{Name: "mirror", Usage: "with --target: `PROBABILITY` of mirroring, for each image that is mixed"},
+		&cli.StringFlag{Name: "target", Usage: "`DATASET` of images that the source is mixed into first: pairs are of these"},
+		&cli.StringFlag{Name: "resize", Category: groupAugment, Usage: "with --target: scale the source to fit `HEIGHTxWIDTH`"},
+		&cli.StringFlag{Name: "target-resize", Category: groupAugment, Usage: "with --target: scale the target to fit `HEIGHTxWIDTH`", DefaultText: "as --resize"},
+		&cli.StringFlag{Name: "crop", Category: groupAugment, Usage: "with --target: mix random crops of `HEIGHTxWIDTH`"},
+		&cli.Float64Flag{Name: "cat-max-ratio", Category: groupAugment, Usage: "with --target: redraw a crop of the source in which one class covers this `SHARE`; 0 accepts all"},
+		&cli.Float64Flag{Name: "mirror", Category: groupAugment, Usage: "with --target: `PROBABILITY` of mirroring, for each image that is mixed"},
 	}
 }
 
@@ -104,12 +105,12 @@ func mixedPairFlags() []cli.Flag {
 func planFlags() []cli.Flag {
 	return []cli.Flag{
 		seedFlag("`SEED` of the draws"),
-		&cli.Uint64Flag{Name: "epoch", Usage: "`NUMBER` of the first pass over the images"},
-		&cli.IntFlag{Name: "epochs", Value: 1, Usage: "`NUMBER` of passes; each draws anew"},
-		&cli.IntFlag{Name: "shards", Usage: "`NUMBER` of files, whatever the number of processes", DefaultText: "files of about 256 MiB"},
-		&cli.IntFlag{Name: "batch", Usage: "`NUMBER` of rows of a record batch", DefaultText: "4, or 1 where sizes vary"},
-		&cli.StringFlag{Name: "max-bad", Value: "0", Usage: "leave out up to `NUMBER` samples that cannot be read; beyond that exit with 3"},
-		&cli.StringFlag{Name: "report", Usage: "trust this `FILE`, which pipa check --json has written, instead of decoding every sample"},
+		&cli.Uint64Flag{Name: "epoch", Category: groupJob, Usage: "`NUMBER` of the first pass over the images"},
+		&cli.IntFlag{Name: "epochs", Category: groupJob, Value: 1, Usage: "`NUMBER` of passes; each draws anew"},
+		&cli.IntFlag{Name: "shards", Category: groupJob, Usage: "`NUMBER` of files, whatever the number of processes", DefaultText: "files of about 256 MiB"},
+		&cli.IntFlag{Name: "batch", Category: groupJob, Usage: "`NUMBER` of rows of a record batch", DefaultText: "4, or 1 where sizes vary"},
+		&cli.StringFlag{Name: "max-bad", Category: groupInput, Value: "0", Usage: "leave out up to `NUMBER` samples that cannot be read; beyond that exit with 3"},
+		&cli.StringFlag{Name: "report", Category: groupInput, Usage: "trust this `FILE` of \"pipa check --json\" instead of decoding every sample"},
 		maxPixelsFlag(),
 	}
 }
@@ -217,26 +218,25 @@ func jobInputOf(c *cli.Context, flag string) (o precompute.InputOptions, err err
 	if err != nil {
 		return o, err
 	}
-	format, dir := splitFormat(text)
-	if format == "" {
-		return o, usagef("--%s is %q, want FORMAT:DIR, as in gta:data/gta, or folder:MAP.yaml (formats: %v)", flag, text, formats.Names())
-	}
-	d, err := namedDataset(c, format, dir, c.Bool("unlabelled"))
+	p, err := formats.Locate(text)
 	if err != nil {
 		return o, err
 	}
-	if mapFile, ok := strings.CutPrefix(d.format, formats.Own+":"); ok {
-		if mapFile, err = filepath.Abs(mapFile); err != nil {
-			return o, err
-		}
-		d.format = formats.Own + ":" + mapFile
+	d, err := placedDataset(c, p, c.Bool("unlabelled"))
+	if err != nil {
+		return o, err
 	}
-	if d.dir != "" && !storage.IsURL(d.dir) {
-		if d.dir, err = filepath.Abs(d.dir); err != nil {
+	if m := &d.Layout.Map; m.File != "" {
+		if m.File, err = filepath.Abs(m.File); err != nil {
 			return o, err
 		}
 	}
-	return precompute.InputOptions{Format: d.format, Dir: d.dir, Split: d.split, Unlabeled: d.unlabeled}, nil
+	if d.Dir != "" && !storage.IsURL(d.Dir) {
+		if d.Dir, err = filepath.Abs(d.Dir); err != nil {
+			return o, err
+		}
+	}
+	return precompute.InputOptions{Format: d.Layout.Spelling(), Dir: d.Dir, Split: d.split, Unlabeled: d.unlabeled}, nil
 }
 
 // plan makes the job's plan.

@@ -22,24 +22,25 @@ type precomputeOptions struct {
 
 func precomputeCommand() *cli.Command {
 	run := []cli.Flag{
-		&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the dataset's `DIR`"},
-		&cli.StringFlag{Name: "shard", Usage: "do share `i/n` of the shards and do not merge", DefaultText: "all; under a Kubernetes Indexed Job or a Slurm array, the task's"},
-		workersFlag(), jsonFlag(), progressFlag(),
+		&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`DIR` of the stored dataset"},
+		&cli.StringFlag{Name: "shard", Category: groupJob, Usage: "do share `i/n` of the shards and do not merge", DefaultText: "all; under a Kubernetes Indexed Job or a Slurm array, the task's"},
+		workersFlag(), jsonFlag(), progressFlag(), stallFlag(),
 	}
 	byPlan := action(planRunOptionsOf, runPrecompute)
 	c := &cli.Command{
 		Name:  "precompute",
-		Usage: "dataset folders → sharded dataset, in one job that may be killed and shared",
-		Description: "Finished shards are passed over: a job that was killed is continued by running it again, and the\n" +
-			"bytes are the same for any number of processes and workers. Without --shard the dataset is merged\n" +
-			"at the end. Exit codes: 1 may be tried again; 2 and 3 (bad data, changed inputs) may not. A plan that\n" +
-			"was made with a larger --max-pixels than the default wants the same here.\n\n" +
-			"   pipa precompute pairs --source cityscapes:data/cityscapes --unlabelled --out pairs\n" +
-			"   pipa precompute --plan pairs.plan.json --out pairs --shard 3/16",
+		Usage: "datasets → stored dataset, in a job that may be killed and shared",
+		Description: `Does a job in one go, as one of the commands below; or works by a plan, one process or many. Finished shards are passed over: a job that was killed is continued by running it again, and the bytes are the same for any number of processes and workers. Without --shard the dataset is merged at the end.
+
+A plan that was made with a larger --max-pixels than the default wants the same here.
+
+   pipa precompute pairs --source cityscapes:data/cityscapes --unlabelled \
+     --size 96 --base 256 --out pairs`,
+		UsageText: "--plan FILE --out DIR [options]",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "plan", Usage: "work by the plan in `FILE` (a path or URL), which pipa plan has written"},
-			&cli.StringFlag{Name: "source", Usage: "where the plan's source lies now, its `DIR`"},
-			&cli.StringFlag{Name: "target", Usage: "where the plan's target lies now, its `DIR`"},
+			&cli.StringFlag{Name: "source", Usage: "`DIR` where the plan's source lies now"},
+			&cli.StringFlag{Name: "target", Usage: "`DIR` where the plan's target lies now"},
 			maxPixelsFlag(),
 		}, run...),
 		Action: func(c *cli.Context) error {
@@ -60,7 +61,7 @@ func precomputeCommand() *cli.Command {
 			return o, err
 		}
 		c.Subcommands = append(c.Subcommands, &cli.Command{
-			Name: j.name, Usage: j.usage, Description: "   pipa precompute " + j.example + " --out " + j.name,
+			Name: j.name, Usage: j.usage, Description: "   pipa precompute " + j.example + " \\\n     --out " + j.name,
 			Flags:  append(append(j.flags, planFlags()...), run...),
 			Action: action(options, runPrecompute),
 		})

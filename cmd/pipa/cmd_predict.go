@@ -41,28 +41,29 @@ func predictCommand() *cli.Command {
 		Name:      "predict",
 		Usage:     "images → labels, as files or as a sample stream",
 		ArgsUsage: "RUN-OR-CHECKPOINT [INPUT…]",
-		Description: "An INPUT is an image, a folder of images, a pattern, FORMAT:DIR, or a sample stream: a file, a\n" +
-			"dataset's folder, or standard input (-, or none). Labels have the images' own size. The network may be\n" +
-			"a file of weights, as of \"pipa eval\".\n\n" +
-			"With --write the labels become files --out/KIND/NAME, with the images' names: labels (palette PNGs of\n" +
-			"train IDs), ids (PNGs of Cityscapes ids, for the benchmark's server), colour, overlay, and scores\n" +
-			"(safetensors: the classes' probabilities, F16 [C,H,W]).\n\n" +
-			"Without --write they become a sample stream of pseudo-labels, each with its confidence: the share of\n" +
-			"its pixels whose probability reaches --threshold, by which \"pipa classmix\" weighs a target. Crops\n" +
-			"are best shown as they are, with --resize original.\n\n" +
-			"   pipa predict runs/pipa photos --write overlay,labels --out predicted\n" +
-			"   pipa predict runs/pipa cityscapes:data/cityscapes --split test --write ids --out submission\n" +
-			"   pipa read cityscapes data/cityscapes --unlabelled | pipa augment --crop 512x512 |\n" +
-			"     pipa predict runs/pipa --teacher --resize original > target.arrow",
+		Description: `An INPUT is an image, a folder of images, a pattern, FORMAT:DIR or MAP.yaml, or a sample stream: a file, a stored dataset, or standard input (-, or none). Labels have the images' own size. The network may be a file of weights, as of "pipa eval".
+
+With --write the labels become files --out/KIND/NAME, with the images' names: labels (palette PNGs of train IDs), ids (PNGs of Cityscapes ids, for the benchmark's server), colour, overlay, and scores (safetensors: the classes' probabilities, F16 [C,H,W]).
+
+Without --write they become a sample stream of pseudo-labels, each with its confidence: the share of its pixels whose probability reaches --threshold, by which "pipa classmix" weighs a target. Crops are best shown as they are, with --resize original.
+
+Photos may be as large as --max-pixels says. With --window memory grows with a photo's width and the window's height alone, beside about 10 bytes a pixel; without it the network sees at most 16 megapixels at once (docs/reliability.md).
+
+   pipa predict runs/pipa photos --write overlay,labels --out predicted
+   pipa predict runs/pipa cityscapes:data/cityscapes --split val \
+     --write ids --out submission
+   pipa read cityscapes data/cityscapes --unlabelled |
+     pipa augment --crop 128x128 |
+     pipa predict runs/pipa --teacher --resize original > target.arrow`,
 		Flags: append(append([]cli.Flag{
-			&cli.StringFlag{Name: "write", Usage: "`KINDS` of files, with commas between: " + strings.Join(infer.OutputKinds(), ", ")},
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the files' folder, or the stream's file, `PATH`", DefaultText: "standard output"},
+			&cli.StringFlag{Name: "write", Usage: "`KINDS` of files to write, with commas between: " + strings.Join(infer.OutputKinds(), ", ")},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`PATH` of the files' folder, or of the stream's file", DefaultText: "standard output"},
 			&cli.Float64Flag{Name: "threshold", Value: 0.968, Usage: "a pixel is confident from this `PROBABILITY` on"},
 			&cli.BoolFlag{Name: "ignore-uncertain", Usage: "label all other pixels 255"},
 		}, inferenceFlags()...), append([]cli.Flag{
 			splitFlag(), limitFlag(),
-			&cli.IntFlag{Name: "batch", Value: 4, Usage: "at most this `NUMBER` of rows in a record batch; fewer where images are large"},
-			workersFlag(), maxPixelsFlag(), forceFlag(), progressFlag(),
+			&cli.IntFlag{Name: "batch", Category: groupInput, Value: 4, Usage: "at most this `NUMBER` of rows in a record batch; fewer where images are large"},
+			workersFlag(), maxPixelsFlag(), forceFlag(), progressFlag(), stallFlag(),
 		}, badFlags()...)...),
 		Action: action(predictOptionsOf, runPredict),
 	}
@@ -109,8 +110,12 @@ func predictOptionsOf(c *cli.Context) (o predictOptions, err error) {
 // or a stream.
 func predictedDataset(c *cli.Context, inputs []string) (*datasetOptions, error) {
 	if len(inputs) == 1 {
-		if format, dir := splitFormat(inputs[0]); format != "" {
-			d, err := namedDataset(c, format, dir, true)
+		p, named, err := formats.Spelled(inputs[0])
+		if err != nil {
+			return nil, err
+		}
+		if named {
+			d, err := placedDataset(c, p, true)
 			return &d, err
 		}
 		if isStream(inputs[0]) {

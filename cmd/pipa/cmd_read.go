@@ -26,13 +26,15 @@ func readCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "read",
 		Usage:     "dataset → sample stream",
-		ArgsUsage: formatUsage,
-		Description: "Decodes images and labels, maps labels to train IDs, and writes an Arrow IPC stream.\n" + formatHelp() +
-			"   pipa read gta data/gta --limit 8 | pipa view -o gta.png",
+		ArgsUsage: datasetUsage,
+		Description: `Decodes images and labels, maps labels to train IDs, and writes an Arrow IPC stream.
+
+` + datasetHelp() + `
+   pipa read gta data/gta --limit 8 | pipa view -o gta.png`,
 		Flags: append([]cli.Flag{
 			splitFlag(), unlabeledFlag(),
 			seedFlag("`SEED` of the stream's random draws, here and in the stages after"),
-			&cli.BoolFlag{Name: "shuffle", Usage: "in the order of a permutation drawn from seed and epoch"}, epochFlag(),
+			&cli.BoolFlag{Name: "shuffle", Usage: "read in an order that is drawn from seed and epoch"}, epochFlag(),
 			limitFlag(), shardFlag(),
 			&cli.IntFlag{Name: "batch", Value: 4, Usage: "at most this `NUMBER` of rows in a record batch; fewer where images are large"},
 			workersFlag(), maxPixelsFlag(), outFlag(), forceFlag(), progressFlag(),
@@ -90,6 +92,9 @@ func runRead(ctx context.Context, o readOptions) error {
 		return err
 	}
 	n := (d.Len() - o.share.Index + o.share.Of - 1) / o.share.Of
+	if n <= 0 {
+		return usagef("--shard %d/%d has no sample: %s %s has %d", o.share.Index, o.share.Of, d.Name, d.Split, d.Len())
+	}
 	if o.limit >= 0 {
 		n = min(n, o.limit)
 	}

@@ -22,12 +22,13 @@ type reportOptions struct {
 func reportCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "report",
-		Usage:     "a run as one HTML page: curves, scores, pictures, configuration",
+		Usage:     "show a run as one HTML page: curves, scores, pictures",
 		ArgsUsage: "RUN",
-		Description: "The page holds all it shows and needs no network. It may be made while the run goes on, and anew with --force.\n\n" +
-			"   pipa report runs/pipa",
+		Description: `The page holds all it shows, the configuration too, and needs no network. It may be made while the run goes on, and anew with --force.
+
+   pipa report runs/pipa`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the page's `FILE`", DefaultText: "RUN/report.html"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE` of the page", DefaultText: "RUN/report.html"},
 			forceFlag(),
 		},
 		Action: action(reportOptionsOf, runReport),

@@ -2,9 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/pipa-uda/pipa/formats"
@@ -14,11 +13,12 @@ import (
 
 type statsOptions struct {
 	dataset     datasetOptions
-	dir         string // of the files; empty is the dataset's
+	place       *stats.Place // nil is the dataset's folder
 	temperature float64
 	minPixels   int64
 	workers     int
 	force, json bool
+	bad         badOptions
 	display     display
 }
 
@@ -26,34 +26,50 @@ func statsCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "stats",
 		Usage:     "count the class pixels of every label, for rare class sampling",
-		ArgsUsage: formatUsage,
-		Description: "Writes DAFormer's " + stats.File + " and its two companions into the dataset's folder, or reads\n" +
-			"them where they are there, and prints each class's frequency, probability and eligible files.\n" + formatHelp() +
-			"   pipa stats gta data/gta",
-		Flags: []cli.Flag{
+		ArgsUsage: datasetUsage,
+		Description: `Writes DAFormer's ` + stats.File + ` and its two companions into the dataset's folder, or reads them where they are there, and prints each class's frequency, its probability, and the number of files that it can be drawn from. Where that folder cannot be written, or has the statistics of another split, name a file with --stats, which "pipa train" takes too.
+
+` + datasetHelp() + `
+   pipa stats gta data/gta
+   pipa stats cityscapes data/cityscapes --split val --stats val.json`,
+		Flags: append([]cli.Flag{
 			splitFlag(), maxPixelsFlag(), workersFlag(),
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the files' `DIR`", DefaultText: "the dataset's"},
-			&cli.Float64Flag{Name: "temperature", Value: 0.01, Usage: "of the softmax over 1 - frequency"},
-			&cli.Int64Flag{Name: "min-pixels", Value: 3000, Usage: "a file is eligible for a class with more `PIXELS` than this"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`DIR` of the files", DefaultText: "the dataset's"},
+			&cli.StringFlag{Name: "stats", Usage: "`FILE` for one list instead of the three, anywhere"},
+			&cli.Float64Flag{Name: "temperature", Value: 0.01, Usage: "`TEMPERATURE` of the softmax over 1 - frequency"},
+			&cli.Int64Flag{Name: "min-pixels", Value: 3000, Usage: "a class can be drawn from files in which it has more `PIXELS` than this"},
 			forceFlag(), jsonFlag(), progressFlag(),
-		},
+		}, badFlags()...),
 		Action: action(statsOptionsOf, runStats),
 	}
 }
 
 func statsOptionsOf(c *cli.Context) (o statsOptions, err error) {
 	o = statsOptions{
-		dir: c.String("out"), temperature: c.Float64("temperature"), minPixels: c.Int64("min-pixels"),
+		temperature: c.Float64("temperature"), minPixels: c.Int64("min-pixels"),
 		workers: c.Int("workers"), force: c.Bool("force"), json: c.Bool("json"),
 	}
 	if o.dataset, err = datasetOptionsOf(c); err != nil {
 		return o, err
 	}
-	if err := onThisMachine("--out", o.dir, "folder"); err != nil {
+	dir, file := c.String("out"), c.String("stats")
+	if err := errors.Join(onThisMachine("--out", dir, "folder"), onThisMachine("--stats", file, "file")); err != nil {
 		return o, err
 	}
-	if o.dir == "" && strings.Contains(o.dataset.dir, "://") {
-		return o, usagef("%s is not on this machine: give a folder for the statistics, --out DIR", o.dataset.dir)
+	switch {
+	case dir != "" && file != "":
+		return o, usagef("give --out DIR or --stats FILE, not both")
+	case dir != "":
+		p := stats.In(dir)
+		o.place = &p
+	case file != "":
+		p := stats.At(file)
+		o.place = &p
+	case strings.Contains(o.dataset.Dir, "://"):
+		return o, usagef("%s is not on this machine: give a place for the statistics, --out DIR or --stats FILE", o.dataset.Dir)
+	}
+	if o.bad, err = badOptionsOf(c); err != nil {
+		return o, err
 	}
 	o.display, err = displayOf(c)
 	return o, err
@@ -64,15 +80,20 @@ func runStats(ctx context.Context, o statsOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.dir == "" {
-		o.dir = d.Dir()
+	place := stats.In(d.Dir())
+	if o.place != nil {
+		place = *o.place
 	}
-	if _, err := os.Stat(filepath.Join(o.dir, stats.File)); err != nil || o.force {
-		if err := writeStats(ctx, d, o); err != nil {
+	there, err := place.Exists()
+	if err != nil {
+		return err
+	}
+	if !there || o.force {
+		if err := writeStats(ctx, d, place, o); err != nil {
 			return err
 		}
 	}
-	labels, err := stats.Read(o.dir)
+	labels, err := place.Read()
 	if err != nil {
 		return otherwise(exitBadData, err)
 	}
@@ -86,14 +107,17 @@ func runStats(ctx context.Context, o statsOptions) error {
 	return printRareClasses(d, rare, o.json)
 }
 
-func writeStats(ctx context.Context, d *formats.Dataset, o statsOptions) error {
-	bar := o.display.bar("stats "+d.Name, "labels", d.Len())
-	labels, err := stats.Count(ctx, d, o.workers, bar.set)
-	bar.close()
-	if err != nil {
-		return otherwise(exitBadData, err)
+func writeStats(ctx context.Context, d *formats.Dataset, place stats.Place, o statsOptions) error {
+	if err := place.Writable(); err != nil {
+		return err
 	}
-	return otherwise(exitUsage, stats.Write(o.dir, labels, o.force))
+	bar, bad := o.display.bar("stats "+d.Name, "labels", d.Len()), o.bad.of(d.Len())
+	labels, err := stats.Count(ctx, d, o.workers, bad.skip, bar.set)
+	bar.close()
+	if err = bad.finish(otherwise(exitBadData, err)); err != nil {
+		return err
+	}
+	return otherwise(exitUsage, place.Write(labels, o.force))
 }
 
 func printRareClasses(d *formats.Dataset, r *stats.RareClasses, asJSON bool) error {

@@ -4,18 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/pipa-uda/pipa/formats"
+	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/train"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
 	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/logs"
 	"github.com/pipa-uda/pipa/train/memory"
 	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/weights"
 	"github.com/urfave/cli/v2"
 )
 
@@ -26,6 +32,7 @@ type trainOptions struct {
 	accept      bool // data that have changed
 	workers     int
 	maxPixels   int
+	bad         badOptions
 	launch      torch.Launch // this process's place among others
 	device      string
 	json        bool
@@ -37,6 +44,7 @@ type configOptions struct {
 	preset, file string
 	run          string // where resumed is true, whose configuration is under set
 	resumed      bool
+	folders      map[string]string // of the sides that were named without a format
 	set          []string
 }
 
@@ -44,26 +52,31 @@ func trainCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "train",
 		Usage: "train a network, adapt it to the target, and evaluate it",
-		Description: "A configuration is a preset (see \"pipa presets\"), then a YAML file, then --set. The run directory\n" +
-			"holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An\n" +
-			"interrupt saves the state first. Sides may be given as FORMAT:DIR, a custom dataset as folder:MAP.yaml; \"-\" is a\n" +
-			"stream on standard input. Several processes, started by torchrun, srun or Kubeflow, share each batch\n" +
-			"(docs/ranks.md).\n\n" +
-			"   pipa train --preset gta2cs-daformer-pipa --source data/gta --target data/cityscapes --out runs/pipa",
+		Description: `A configuration is a preset (see "pipa presets"), then a YAML file, then --set. The folder of the run holds it resolved, with metrics, checkpoints and the result, and is enough to resume the run. An interrupt saves the state first.
+
+A side is FORMAT:DIR, a custom dataset's MAP.yaml, or DIR, whose format the configuration says, or else its look. Class statistics that the recipe draws by are counted where there are none: into the source's folder, or beside the run where that cannot be written. What --max-bad leaves out is listed in the run's bad.jsonl.
+
+Several processes, started by torchrun, srun or Kubeflow, share each batch (docs/ranks.md).
+
+   pipa train --preset fixture-pipa --source data/gta \
+     --target data/cityscapes --out runs/pipa
+   pipa train --resume --out runs/pipa
+   pipa train --preset fixture-pipa --dry-run`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "preset", Usage: "a published recipe's `NAME`"},
-			&cli.StringFlag{Name: "config", Usage: "a YAML `FILE`"},
-			repeatedFlag("set", "`KEY=VALUE`, as in patch.weight=0.05"),
-			&cli.StringFlag{Name: "source", Usage: "the labeled side's `DIR`, stream (-), or precomputed dataset"},
-			&cli.StringFlag{Name: "target", Usage: "the unlabelled side's `DIR` or precomputed dataset"},
-			&cli.StringFlag{Name: "pairs", Usage: "a precomputed dataset of crop pairs, its `DIR`"},
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the run's `DIR`"},
+			&cli.StringFlag{Name: "preset", Usage: "`PRESET` to begin with (pipa presets)"},
+			&cli.StringFlag{Name: "config", Usage: "YAML `FILE` that changes the preset, or says all"},
+			repeatedFlag("set", "`KEY=VALUE` to change, as in patch.weight=0.05"),
+			&cli.StringFlag{Name: "source", Usage: "`DATASET` of the labeled side, or a stored one, or - for a stream on standard input"},
+			&cli.StringFlag{Name: "target", Usage: "`DATASET` of the unlabeled side, or a stored one"},
+			&cli.StringFlag{Name: "pairs", Usage: "`DIR` of a stored dataset of crop pairs"},
+			&cli.StringFlag{Name: "stats", Usage: "`FILE` of the source's class statistics, which are counted where it is not there", DefaultText: "in the source's folder"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`DIR` of the run"},
 			&cli.BoolFlag{Name: "resume", Usage: "continue the run in --out"},
-			&cli.BoolFlag{Name: "accept-changed-data", Usage: "continue it even if its data are others now; its checkpoints say so"},
+			&cli.BoolFlag{Name: "accept-changed-data", Usage: "with --resume: go on even if the data are others now; the checkpoints say so"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print batch shapes, parameters and the memory a step needs, and stop; needs no data"},
-			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run; the same as --set seed=SEED"},
+			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the run, as --set seed=SEED", DefaultText: "the configuration's"},
 			&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Value: 2, Usage: "`NUMBER` of goroutines that prepare batches"},
-			maxPixelsFlag(), deviceFlag(), jsonFlag(), progressFlag(),
+			maxPixelsFlag(), maxBadFlag(), deviceFlag(), jsonFlag(), progressFlag(),
 		},
 		Action: action(trainOptionsOf, runTrain),
 	}
@@ -88,6 +101,9 @@ func trainOptionsOf(c *cli.Context) (o trainOptions, err error) {
 	if o.config, err = configOptionsOf(c); err != nil {
 		return o, err
 	}
+	if o.bad, err = badOptionsOf(c); err != nil {
+		return o, err
+	}
 	if o.launch, err = torch.LaunchFrom(os.Getenv); err != nil {
 		return o, err
 	}
@@ -97,7 +113,7 @@ func trainOptionsOf(c *cli.Context) (o trainOptions, err error) {
 
 // configOptionsOf layers what the flags say.
 func configOptionsOf(c *cli.Context) (o configOptions, err error) {
-	o = configOptions{preset: c.String("preset"), file: c.String("config"), run: c.String("out")}
+	o = configOptions{preset: c.String("preset"), file: c.String("config"), run: c.String("out"), folders: map[string]string{}}
 	if o.preset == "" && o.file == "" {
 		if o.resumed = c.Bool("resume"); !o.resumed {
 			return o, usagef("give --preset or --config; \"pipa presets\" lists the published recipes")
@@ -105,15 +121,23 @@ func configOptionsOf(c *cli.Context) (o configOptions, err error) {
 	}
 	for _, side := range []string{"source", "target"} {
 		if text := c.String(side); text != "" {
-			if err := localDataset("--"+side, text); err != nil {
+			format, dir, err := sideOf("--"+side, text)
+			if err != nil {
 				return o, err
 			}
-			format, dir := splitFormat(text)
 			if format != "" {
 				o.set = append(o.set, fmt.Sprintf("%s.format=%q", side, format))
+			} else {
+				o.folders[side] = dir
 			}
 			o.set = append(o.set, fmt.Sprintf("%s.dir=%q", side, dir)) // quoted, as "-" is a list in YAML
 		}
+	}
+	if s := c.String("stats"); s != "" {
+		if err := onThisMachine("--stats", s, "file"); err != nil {
+			return o, err
+		}
+		o.set = append(o.set, fmt.Sprintf("source.stats=%q", s))
 	}
 	if p := c.String("pairs"); p != "" {
 		o.set = append(o.set, fmt.Sprintf("patch.pairs=%q", p))
@@ -136,7 +160,27 @@ func (o configOptions) resolve() (cfg config.Config, err error) {
 	} else {
 		cfg, err = config.Resolve(o.preset, o.file, o.set)
 	}
+	if unpaired := (*config.UnpairedError)(nil); errors.As(err, &unpaired) {
+		if set := o.recognized(unpaired); len(set) > 0 {
+			cfg, err = config.Resolve(o.preset, o.file, append(o.set, set...))
+		}
+	}
 	return cfg, otherwise(exitUsage, err)
+}
+
+// recognized are the formats that a recipe lacks, as the sides' folders look.
+func (o configOptions) recognized(lacking *config.UnpairedError) (set []string) {
+	for side, format := range map[string]string{"source": lacking.Source, "target": lacking.Target} {
+		dir, ok := o.folders[side]
+		if format != "" || !ok {
+			continue
+		}
+		if l, err := formats.Recognize(dir); err == nil {
+			slog.Info(fmt.Sprintf("%s is read as %s, which it looks like", dir, l.Name))
+			set = append(set, fmt.Sprintf("%s.format=%q", side, l.Name))
+		}
+	}
+	return set
 }
 
 func runTrain(ctx context.Context, o trainOptions) error {
@@ -154,19 +198,20 @@ func runTrain(ctx context.Context, o trainOptions) error {
 	if err != nil {
 		return err
 	}
-	var bar *progress
-	if o.launch.Rank == 0 {
-		bar = o.display.bar("train", "it", cfg.Iterations)
-	}
 	said := context.AfterFunc(ctx, func() {
 		slog.Warn("stopping: the state is saved after this step; once more stops at once, without saving")
 	})
 	defer said()
+	var bar *progress
+	if o.launch.Rank == 0 {
+		bar = o.display.bar("train", "it", cfg.Iterations)
+	}
 	result, err := train.Run(ctx, lib, cfg, train.Options{
-		Out: o.out, Resume: o.resume, AcceptChangedData: o.accept, Workers: o.workers, MaxPixels: o.maxPixels, Device: device, Launch: o.launch,
-		Stdin: os.Stdin, Log: slog.Default(), Progress: trainingProgress(bar),
+		Out: o.out, Resume: o.resume, AcceptChangedData: o.accept, Workers: o.workers, MaxPixels: o.maxPixels, MaxBad: o.bad.maxBad(), Device: device, Launch: o.launch,
+		Stdin: os.Stdin, Log: slog.Default(), Counting: counting(bar), Progress: trainingProgress(bar), Stepped: stepping(bar, cfg.Iterations),
 	})
 	bar.close()
+	err = misfitReport(err, filepath.Clean(o.out)+".misfit.txt")
 	if errors.Is(err, train.ErrInterrupted) {
 		return fmt.Errorf("%w; continue with: pipa train --resume --out %s", err, o.out)
 	}
@@ -179,15 +224,45 @@ func runTrain(ctx context.Context, o trainOptions) error {
 	return printText(eval.Table(result.Classes, []string{"student"}, []eval.Scores{result.Scores()}))
 }
 
+// misfitReport writes what is wrong with weights that do not fit to a file, where an
+// error's few lines do not say it all.
+func misfitReport(err error, file string) error {
+	misfit := (*weights.Misfit)(nil)
+	if !errors.As(err, &misfit) || len(misfit.Problems) < 2 {
+		return err
+	}
+	report := func(w io.Writer) error { _, err := io.WriteString(w, misfit.Report()); return err }
+	if failed := files.Write(file, true, report); failed != nil {
+		return errors.Join(err, failed)
+	}
+	return fmt.Errorf("%w\n%s lists them all", err, file)
+}
+
+// counting shows on a training's bar how many class statistics are counted before it.
+func counting(bar *progress) func(done, total int) {
+	return func(done, total int) {
+		bar.describe("class statistics")
+		bar.setOf(done, total)
+	}
+}
+
+// stepping moves a training's bar with each step.
+func stepping(bar *progress, iterations int) func(iteration int) {
+	return func(iteration int) { bar.setOf(iteration, iterations) }
+}
+
 // trainingProgress shows a line of metrics on the bar, or as a message without one.
-func trainingProgress(bar *progress) func(m train.Metrics, total int) {
-	return func(m train.Metrics, total int) {
+func trainingProgress(bar *progress) func(m logs.Metrics, total int) {
+	return func(m logs.Metrics, total int) {
 		if bar == nil {
-			slog.Info(fmt.Sprintf("%d/%d", m.Iteration, total), "losses", losses(m), "lr", fmt.Sprintf("%.2g", m.LR), "samples/s", fmt.Sprintf("%.2g", m.SamplesPerSecond))
+			slog.Info("trained", "iteration", m.Iteration, "of", total, "losses", losses(m), "lr", m.LR, "samples/s", m.SamplesPerSecond)
 			return
 		}
-		bar.describe(losses(m))
-		bar.set(m.Iteration)
+		var shown []string
+		for _, l := range losses(m).Group() {
+			shown = append(shown, fmt.Sprintf("%s %.3f", l.Key, l.Value.Float64()))
+		}
+		bar.describe(shown...)
 	}
 }
 
@@ -235,10 +310,10 @@ func planText(p *memory.Plan) string {
 }
 
 // losses is a line of metrics' losses, by name.
-func losses(m train.Metrics) string {
-	var parts []string
+func losses(m logs.Metrics) slog.Value {
+	var all []slog.Attr
 	for _, name := range slices.Sorted(maps.Keys(m.Losses)) {
-		parts = append(parts, fmt.Sprintf("%s:%.3f", name, m.Losses[name]))
+		all = append(all, slog.Float64(name, m.Losses[name]))
 	}
-	return strings.Join(parts, " ")
+	return slog.GroupValue(all...)
 }

@@ -17,12 +17,14 @@ type verifyOptions struct {
 
 func verifyCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "verify",
-		Usage:       "re-hash every file and row of sharded datasets",
-		ArgsUsage:   "DIR…",
-		Description: "Names every damaged file, and the row; exit code 3 where there is any.\n\n   pipa verify pairs",
-		Flags:       []cli.Flag{progressFlag()},
-		Action:      action(verifyOptionsOf, runVerify),
+		Name:      "verify",
+		Usage:     "find what is damaged in stored datasets",
+		ArgsUsage: "DIR…",
+		Description: `Hashes every file and row again and names those that are damaged; the exit code is 3 where there are any.
+
+   pipa verify pairs`,
+		Flags:  []cli.Flag{progressFlag(), stallFlag()},
+		Action: action(verifyOptionsOf, runVerify),
 	}
 }
 

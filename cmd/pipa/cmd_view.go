@@ -22,16 +22,17 @@ type viewOptions struct {
 func viewCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "view",
-		Usage:     "stream → contact sheet (PNG)",
+		Usage:     "stream → picture of its rows (PNG)",
 		ArgsUsage: "[FILE-OR-DIR]",
-		Description: "Draws samples with labels and overlays, mixes with masks, crop pairs with their overlap.\n\n" +
-			"   pipa read gta data/gta --limit 8 | pipa view -o gta.png",
+		Description: `Draws samples with labels and overlays, mixes with masks, crop pairs with their overlap.
+
+   pipa read gta data/gta --limit 8 | pipa view -o gta.png`,
 		Flags: append([]cli.Flag{
 			&cli.IntFlag{Name: "limit", Value: 64, Usage: "at most this `NUMBER` of rows"},
 			&cli.IntFlag{Name: "columns", Usage: "`NUMBER` of rows side by side", DefaultText: "chosen"},
 			&cli.IntFlag{Name: "width", Usage: "width of one picture in `PIXELS`", DefaultText: "chosen"},
-			&cli.Float64Flag{Name: "opacity", Value: 0.5, Usage: "of labels over images, 0 to 1"},
-			outFlag(), forceFlag(), progressFlag(),
+			&cli.Float64Flag{Name: "opacity", Value: 0.5, Usage: "`OPACITY` of labels over images, 0 to 1"},
+			outFlag(), forceFlag(), progressFlag(), stallFlag(),
 		}, lostFlags()...),
 		Action: action(viewOptionsOf, runView),
 	}

@@ -36,7 +36,7 @@ func weightsCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "weights",
 		Usage:       "list and convert network weights",
-		Description: weights.Sources + "\n\n   pipa weights convert mit_b5.pth -o mit_b5.safetensors",
+		Description: weights.Sources + "\n\n   pipa weights ls mit_b5.pth\n   pipa weights convert mit_b5.pth -o mit_b5.safetensors",
 		Action: func(c *cli.Context) error {
 			if c.NArg() == 0 {
 				return cli.ShowSubcommandHelp(c)
@@ -46,10 +46,11 @@ func weightsCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name:      "ls",
-				Usage:     "names, types and shapes",
+				Usage:     "list names, types and shapes",
 				ArgsUsage: "FILE",
-				Description: "Which network is in a file, a folder or an index of shards, and its tensors.\n" +
-					"What was left out is said on stderr.\n\n   pipa weights ls mit_b5.pth",
+				Description: `Says which network is in a file, a folder or an index of shards, and lists its tensors. What was left out is said on standard error.
+
+   pipa weights ls mit_b5.pth`,
 				Flags:  []cli.Flag{&cli.BoolFlag{Name: "raw", Usage: "the file's own names instead of pipa's"}, teacher, jsonFlag()},
 				Action: action(listWeightsOptionsOf, runListWeights),
 			},
@@ -57,9 +58,9 @@ func weightsCommand() *cli.Command {
 				Name:      "convert",
 				Usage:     "write safetensors under pipa's names",
 				ArgsUsage: "FILE",
-				Description: "Reads .pth files (never executing them) and safetensors of SegFormer, Hugging Face,\n" +
-					"mmsegmentation, timm, segmentation-models-pytorch, DAFormer, HRDA, MIC and PiPa.\n" +
-					"Floats are written as float32.\n\n   pipa weights convert mit_b5.pth -o mit_b5.safetensors",
+				Description: `Reads .pth files (never executing them) and safetensors of SegFormer, Hugging Face, mmsegmentation, timm, segmentation-models-pytorch, DAFormer, HRDA, MIC and PiPa. Floats are written as float32.
+
+   pipa weights convert mit_b5.pth -o mit_b5.safetensors`,
 				Flags:  []cli.Flag{teacher, &cli.StringFlag{Name: "report", Usage: "write to `FILE` what every tensor became, what was left out and what is missing"}, outFlag(), forceFlag()},
 				Action: action(convertWeightsOptionsOf, runConvertWeights),
 			},

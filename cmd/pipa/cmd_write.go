@@ -26,19 +26,21 @@ type writeOptions struct {
 func writeCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "write",
-		Usage:     "stream → sharded dataset",
+		Usage:     "stream → stored dataset",
 		ArgsUsage: "DIR [FILE]",
-		Description: "Writes Arrow IPC files and a manifest. DIR appears when it is whole, and not at all otherwise.\n\n" +
-			"   pipa read cityscapes data/cityscapes --unlabelled | pipa crops | pipa write pairs\n\n" +
-			"With --format parquet the files are Parquet, as Hugging Face datasets, DuckDB and Spark read it: images, labels and\n" +
-			"masks are PNG, and every row is read back and compared. pipa reads both.",
+		Description: `Writes Arrow IPC files and a manifest. DIR appears when it is whole, and not at all otherwise.
+
+With --format parquet the files are Parquet, as Hugging Face datasets, DuckDB and Spark read it: images, labels and masks are PNG, and every row is read back and compared. pipa reads both.
+
+   pipa read cityscapes data/cityscapes --unlabelled |
+     pipa crops --size 96 --base 256 | pipa write pairs`,
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "format", Value: "arrow", Usage: "`FORMAT` of the files: arrow, which the trainer maps into memory; or parquet, for other tools"},
-			&cli.StringFlag{Name: "compression", Usage: "`CODEC` of Parquet's columns other than PNGs: zstd or snappy", DefaultText: "zstd"},
+			&cli.StringFlag{Name: "format", Value: "arrow", Usage: "`arrow|parquet` the files' format: arrow, which the trainer maps into memory; parquet, for other tools"},
+			&cli.StringFlag{Name: "compression", Usage: "`zstd|snappy` how Parquet compresses columns other than PNGs", DefaultText: "zstd"},
 			workersFlag(),
 			&cli.IntFlag{Name: "shard-size", Value: 256, Usage: "begin a new file after this many `MEBIBYTES`"},
 			&cli.IntFlag{Name: "batch", Usage: "regroup the rows into record batches of this `NUMBER`", DefaultText: "as they come"},
-			limitFlag(), forceFlag(), jsonFlag(), progressFlag(),
+			limitFlag(), forceFlag(), jsonFlag(), progressFlag(), stallFlag(),
 		}, lostFlags()...),
 		Action: action(writeOptionsOf, runWrite),
 	}

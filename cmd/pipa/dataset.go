@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/pipa-uda/pipa/formats"
@@ -9,82 +11,66 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-const formatUsage = "FORMAT [DIR]"
+// datasetUsage is the argument of commands that take a dataset. DIR is there for
+// "FORMAT DIR", which is the same as FORMAT:DIR.
+const datasetUsage = "DATASET [DIR]"
 
-// formatHelp says what a command's FORMAT may be.
-func formatHelp() string {
+// datasetHelp says how a dataset is named.
+func datasetHelp() string {
 	names := formats.Names()
-	return "Formats: " + strings.Join(names[:len(names)-1], ", ") + "; or folder:MAP.yaml, a custom dataset by its class map, whose DIR may\n" +
-		"be left out where the map says it (see docs/custom-data.md).\n\n"
+	return "A DATASET is FORMAT:DIR or \"FORMAT DIR\", with " + strings.Join(names[:len(names)-1], ", ") + " for a FORMAT; or DIR alone, which looks like one of them; or MAP.yaml, a custom dataset's class map, with :DIR where the map does not say where the data lie (docs/custom-data.md).\n"
 }
 
 // datasetOptions name a dataset, and what of it is read.
 type datasetOptions struct {
-	format, dir, split string
-	unlabeled          bool
-	maxPixels          int
+	formats.Place
+	split     string
+	unlabeled bool
+	maxPixels int
 }
 
-// datasetOptionsOf reads the arguments FORMAT and DIR, and the flags of a dataset.
-func datasetOptionsOf(c *cli.Context) (datasetOptions, error) {
+// datasetOptionsOf reads the arguments that name a dataset, and the flags of one.
+func datasetOptionsOf(c *cli.Context) (o datasetOptions, err error) {
 	args, err := arguments(c)
 	if err != nil {
-		return datasetOptions{}, err
+		return o, err
 	}
-	dir := ""
-	if len(args) > 1 {
-		dir = args[1]
-	} else if !strings.HasPrefix(args[0], formats.Own) {
-		return datasetOptions{}, usagef("%s takes \"FORMAT DIR\", got %q: only folder:MAP.yaml, whose map says where the data lie, needs no DIR; see: %s --help", c.Command.HelpName, args[0], c.Command.HelpName)
+	var p formats.Place
+	if len(args) == 2 {
+		p.Dir = args[1]
+		p.Layout, err = formats.Named(args[0])
+	} else {
+		p, err = formats.Locate(args[0])
 	}
-	return namedDataset(c, args[0], dir, c.Bool("unlabelled"))
+	if err != nil {
+		return o, err
+	}
+	return placedDataset(c, p, c.Bool("unlabelled"))
 }
 
-// namedDataset is a dataset on this machine or in an object store.
-func namedDataset(c *cli.Context, format, dir string, unlabeled bool) (datasetOptions, error) {
-	o := datasetOptions{format, dir, c.String("split"), unlabeled, c.Int("max-pixels")}
-	if mapFile, ok := strings.CutPrefix(format, formats.Own+":"); ok {
-		if err := onThisMachine("a class map", mapFile, "file"); err != nil {
-			return o, err
-		}
+// placedDataset is a dataset on this machine or in an object store. What a folder
+// looks like is said.
+func placedDataset(c *cli.Context, p formats.Place, unlabeled bool) (datasetOptions, error) {
+	if p.Recognized {
+		slog.Info(fmt.Sprintf("%s is read as %s, which it looks like", p.Dir, p.Layout.Name))
 	}
-	return o, pathOrURL("a dataset", dir)
+	return datasetOptions{p, c.String("split"), unlabeled, c.Int("max-pixels")}, pathOrURL("a dataset", p.Dir)
 }
 
 func (o datasetOptions) open(ctx context.Context) (*formats.Dataset, error) {
-	layout, err := formats.Named(o.format)
-	if err != nil {
-		return nil, otherwise(exitUsage, err)
-	}
-	d, err := precompute.OpenSet(ctx, layout, o.dir, formats.Options{Split: o.split, Unlabeled: o.unlabeled, MaxPixels: o.maxPixels})
+	d, err := precompute.OpenSet(ctx, o.Layout, o.Dir, formats.Options{Split: o.split, Unlabeled: o.unlabeled, MaxPixels: o.maxPixels})
 	return d, otherwise(exitUsage, err)
 }
 
-// splitFormat reads "FORMAT:DIR", or "folder:MAP.yaml" with ":DIR" after it or
-// not; without a known format it is all folder.
-func splitFormat(text string) (format, dir string) {
-	if rest, ok := strings.CutPrefix(text, formats.Own+":"); ok {
-		for _, ext := range []string{".yaml:", ".yml:"} {
-			if at := strings.Index(rest, ext); at >= 0 {
-				end := len(text) - len(rest) + at + len(ext)
-				return text[:end-1], text[end:]
-			}
-		}
-		return text, ""
+// sideOf reads a flag that names a dataset, or a folder alone, which then has no
+// format: the configuration says it. A URL is refused.
+func sideOf(flag, text string) (format, dir string, err error) {
+	p, named, err := formats.Spelled(text)
+	if err == nil && named {
+		format = p.Layout.Spelling()
 	}
-	for _, name := range formats.Names() {
-		if dir, ok := strings.CutPrefix(text, name+":"); ok {
-			return name, dir
-		}
+	if err == nil {
+		err = onThisMachine(flag, p.Dir, "dataset")
 	}
-	return "", text
-}
-
-// localDataset refuses "FORMAT:DIR" with a DIR that is a URL.
-func localDataset(flag, text string) error {
-	format, dir := splitFormat(text)
-	if err := onThisMachine(flag, strings.TrimPrefix(format, formats.Own+":"), "file"); err != nil {
-		return err
-	}
-	return onThisMachine(flag, dir, "dataset")
+	return format, p.Dir, err
 }

@@ -90,7 +90,7 @@ var failing = map[string][]string{
 		"plan pairs --source gta:data/gta -o taken", "precompute --plan plan.json --out foreign", "precompute samples --source gta:data/gta --seed 9 --out half",
 		"precompute mix --source gta:data/gta --target gta:data/gta --crop 32x32 --out half", "precompute pairs --source gta:data/gta --size 32 --base 64 --out half",
 		"cat set -o taken", "view crops.arrow -o taken",
-		"train --config tiny.yaml --source gta:data/gta --target cityscapes:data/cityscapes --out run", "train --config tiny.yaml --source gta:data/gta --target cityscapes:data/cityscapes --out halfrun", "eval run --confusion taken", "predict run data/gta/images -o taken", "report run -o taken", "weights convert weights.bin -o taken", "weights convert weights.bin --report taken -o new",
+		"train --config tiny.yaml --source gta:data/gta --target cityscapes:data/cityscapes --out run", "train --config tiny.yaml --source gta:data/gta --target cityscapes:data/cityscapes --out halfrun", "eval run --confusion taken", "predict run data/gta/images -o taken", "report run -o taken", "weights convert weights.bin -o taken", "weights convert weights.bin --report taken -o new", "man --out pages",
 	},
 	"an input that is not there": {
 		"check gta none", "stats gta none", "read gta none", "augment none", "classmix crops.arrow --target none", "crops none", "write new none",
@@ -128,7 +128,7 @@ var failing = map[string][]string{
 		"WORLD_SIZE=2 RANK=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=1 train --preset fixture-pipa --out new",
 	},
 	"a URL where only this machine's files are taken": {
-		"fixtures s3://bucket/x", "check folder:s3://bucket/x.yaml", "stats folder:s3://bucket/x.yaml", "stats gta data/gta --out s3://bucket/x", "stats gta s3://bucket/x", "read folder:s3://bucket/x.yaml",
+		"fixtures s3://bucket/x", "man --out s3://bucket/x", "check folder:s3://bucket/x.yaml", "stats folder:s3://bucket/x.yaml", "stats gta data/gta --out s3://bucket/x", "stats gta s3://bucket/x", "read folder:s3://bucket/x.yaml",
 		"read gta data/gta --out s3://bucket/x", "read gta data/gta --out new --bad-list s3://bucket/x",
 		"augment crops.arrow --out s3://bucket/x", "classmix crops.arrow --target crops.arrow --out s3://bucket/x", "crops crops.arrow --out s3://bucket/x",
 		"write s3://bucket/x crops.arrow", "write --format parquet s3://bucket/x crops.arrow",
@@ -138,6 +138,7 @@ var failing = map[string][]string{
 		"precompute samples --source gta:data/gta --report s3://bucket/x --out new", "precompute mix --source gta:data/gta --target gta:data/gta --crop 32x32 --report s3://bucket/x --out new",
 		"precompute pairs --source gta:data/gta --report s3://bucket/x --out new", "precompute --plan plan.json --out http://bucket/x",
 		"cat crops.arrow --out s3://bucket/x", "view crops.arrow --out s3://bucket/x",
+		"stats gta data/gta --stats s3://bucket/x", "stats gta data/gta --bad-list s3://bucket/x", "train --preset fixture-pipa --stats s3://bucket/x --out new",
 		"train --preset fixture-pipa --out s3://bucket/x", "train --config s3://bucket/x --out new", "train --preset fixture-pipa --source s3://bucket/x --out new",
 		"train --preset fixture-pipa --target gta:s3://bucket/x --out new", "train --preset fixture-pipa --pairs s3://bucket/x --out new", "train --preset fixture-pipa --set source.dir=s3://bucket/x --out new",
 		"eval s3://bucket/x", "eval run --target s3://bucket/x", "eval run --confusion s3://bucket/x",
@@ -156,6 +157,7 @@ var failing = map[string][]string{
 	"a stream or dataset that is damaged or cut": {
 		"augment cut.arrow", "classmix crops.arrow --target cut.arrow", "crops cut.arrow", "write new cut.arrow", "cat cut.arrow", "cat damaged", "cat damaged --shuffle",
 		"verify damaged", "verify cut", "verify table", "inspect damaged", "inspect cut", "view damaged", "write new table", "predict run cut.arrow",
+		"train --config tiny.yaml --source cut --target cityscapes:data/cityscapes --out new", "train --config tiny.yaml --source damaged --target cityscapes:data/cityscapes --out new", "eval run --target cut",
 	},
 	"an input that changed since it was planned": {"precompute --plan changed.json --out new"},
 	"another file that is damaged": {
@@ -167,6 +169,7 @@ var failing = map[string][]string{
 	"a pipe whose writer failed": {
 		"cut.arrow | augment", "cut.arrow | classmix --target crops.arrow", "cut.arrow | crops", "cut.arrow | write new", "cut.arrow | inspect", "cut.arrow | view",
 		"cut.arrow | cat -", "cut.arrow | predict run", "empty | inspect",
+		"empty | train --config tiny.yaml --source - --target cityscapes:data/cityscapes --out new",
 	},
 	"shards that are missing or damaged, when a plan's dataset is merged": {"merge half", "merge broken"},
 	"a folder in which another process works": {
@@ -188,6 +191,7 @@ var failing = map[string][]string{
 // world makes what the lines of failing name.
 const world = `
 set -euo pipefail
+pipa man --out pages
 pipa fixtures data --width 64 --gta 3 --train 3 --val 2 --domains gta,cityscapes
 pipa read gta data/gta -o gta.arrow
 pipa read cityscapes data/cityscapes --unlabelled -o target.arrow
@@ -345,8 +349,10 @@ func TestExitCodes(t *testing.T) {
 					t.Errorf("%s: pipa %s: left behind: %q, before %q", f.what, line, now, before)
 				}
 			}
-			if err := os.RemoveAll(filepath.Join(dir, "new")); err != nil {
-				t.Fatal(err)
+			for _, made := range []string{"new", "new.misfit.txt"} {
+				if err := os.RemoveAll(filepath.Join(dir, made)); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if err := os.Remove(filepath.Join(dir, "fresh/report.html")); err != nil && !errors.Is(err, os.ErrNotExist) {
 				t.Fatal(err)
@@ -417,7 +423,7 @@ func TestURLsAreTriedEverywhere(t *testing.T) {
 	}
 	placeholder := regexp.MustCompile("`([^`]+)`")
 	for name, c := range known {
-		if words := c.ArgsUsage; regexp.MustCompile("DIR|FILE|RUN").MatchString(words) && !tried[name] {
+		if words := c.ArgsUsage; regexp.MustCompile("DATASET|DIR|FILE|RUN").MatchString(words) && !tried[name] {
 			t.Errorf("%s %s: not tried with a URL", name, words)
 		}
 		for _, f := range c.Flags {
@@ -426,7 +432,7 @@ func TestURLsAreTriedEverywhere(t *testing.T) {
 				continue
 			}
 			m := placeholder.FindStringSubmatch(s.Usage)
-			if m != nil && slices.Contains([]string{"FILE", "DIR", "PATH", "STREAM", "FORMAT:DIR"}, m[1]) && !tried[name+" --"+s.Name] {
+			if m != nil && slices.Contains([]string{"FILE", "DIR", "PATH", "STREAM", "DATASET"}, m[1]) && !tried[name+" --"+s.Name] {
 				t.Errorf("%s --%s %s: not tried with a URL", name, s.Name, m[1])
 			}
 		}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"log/slog"
 	"runtime"
 	"strconv"
 	"strings"
 
+	"github.com/pipa-uda/pipa/internal/wait"
 	"github.com/pipa-uda/pipa/pipeline/raster"
 	"github.com/pipa-uda/pipa/precompute"
 	"github.com/urfave/cli/v2"
@@ -17,7 +19,7 @@ func epochFlag() cli.Flag {
 	return &cli.Uint64Flag{Name: "epoch", Usage: "`NUMBER` of the pass over the data; each draws anew"}
 }
 func workersFlag() cli.Flag {
-	return &cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Value: runtime.GOMAXPROCS(0), Usage: "`NUMBER` of batches or files in work at once; never changes a byte", DefaultText: "one per core"}
+	return &cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Category: groupCommon, Value: runtime.GOMAXPROCS(0), Usage: "`NUMBER` of batches or files in work at once; never changes a byte", DefaultText: "one per core"}
 }
 func limitFlag() cli.Flag {
 	return &cli.IntFlag{Name: "limit", Usage: "stop after this `NUMBER` of rows", DefaultText: "all"}
@@ -28,22 +30,38 @@ func shardFlag() cli.Flag {
 func outFlag() cli.Flag {
 	return &cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output"}
 }
-func forceFlag() cli.Flag { return &cli.BoolFlag{Name: "force", Usage: "replace what is there"} }
-func jsonFlag() cli.Flag  { return &cli.BoolFlag{Name: "json", Usage: "print JSON"} }
+func forceFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "force", Category: groupCommon, Usage: "replace what is there"}
+}
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Category: groupCommon, Usage: "print JSON"}
+}
 func splitFlag() cli.Flag {
-	return &cli.StringFlag{Name: "split", Value: "train", Usage: "`SPLIT`: train, val or test, or one of a class map's"}
+	return &cli.StringFlag{Name: "split", Category: groupInput, Value: "train", Usage: "`SPLIT` to read: train, val or test, or one of a class map's"}
 }
 func unlabeledFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "unlabelled", Usage: "read images alone, as of a target domain"}
+	return &cli.BoolFlag{Name: "unlabelled", Category: groupInput, Usage: "read images alone, as of a target domain"}
 }
 func maxPixelsFlag() cli.Flag {
-	return &cli.IntFlag{Name: "max-pixels", Value: raster.MaxPixels, Usage: "refuse images that declare more pixels than this `NUMBER`"}
+	return &cli.IntFlag{Name: "max-pixels", Category: groupInput, Value: raster.MaxPixels, Usage: "refuse images that declare more pixels than this `NUMBER`"}
 }
 func progressFlag() cli.Flag {
-	return &cli.StringFlag{Name: "progress", Value: "auto", Usage: "a progress bar on standard error, `WHEN`: auto, always or never"}
+	return &cli.StringFlag{Name: "progress", Category: groupCommon, Value: "auto", Usage: "`auto|always|never` when a progress bar is drawn on standard error; auto: on a terminal"}
+}
+func stallFlag() cli.Flag {
+	return &cli.DurationFlag{Name: "stall", Value: wait.DefaultStall, Usage: "ask an object store again once it has been silent for this `TIME`, as in 90s; five times in all"}
+}
+
+// patienceOf reads --stall. What is waited for long is said.
+func patienceOf(c *cli.Context) (wait.Patience, error) {
+	p := wait.Patience{Stall: c.Duration("stall"), Say: func(what string) { slog.Info("waiting for " + what) }}
+	if c.IsSet("stall") && p.Stall <= 0 {
+		return p, usagef("--stall is %v, want a time such as 60s", p.Stall)
+	}
+	return p, nil
 }
 func logFlag() cli.Flag {
-	return &cli.StringFlag{Name: "log", Value: "text", Usage: "messages on standard error as `FORMAT`: text or json"}
+	return &cli.StringFlag{Name: "log", Category: groupCommon, Value: "text", Usage: "`text|json` how messages on standard error are written"}
 }
 
 // repeated is the value of a flag that may be given several times. (The cli
@@ -96,10 +114,15 @@ var leastOf = map[string]int{
 	"limit": 0, "start": 0, "batch": 1, "workers": 1, "max-pixels": 1, "shards": 1, "shard-size": 1, "epochs": 1, "width": 1,
 }
 
-// checkNumbers refuses counts that would select nothing, or mean something else.
-func checkNumbers(c *cli.Context) error {
+// checkValues refuses counts that would select nothing, or mean something else, and
+// values that are empty, as of a shell's variable that is not set: they would mean
+// what the flag means where it is left out.
+func checkValues(c *cli.Context) error {
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
+		if _, ok := f.(*cli.StringFlag); ok && c.IsSet(name) && c.String(name) == "" {
+			return usagef("%s: flag --%s needs a value, and was given an empty one; see: %s --help", c.Command.HelpName, name, c.Command.HelpName)
+		}
 		if least, ok := leastOf[name]; ok && c.IsSet(name) && c.Int(name) < least {
 			return usagef("--%s is %d, want %d or more", name, c.Int(name), least)
 		}

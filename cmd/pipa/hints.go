@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
-	"slices"
 	"syscall"
 
 	"github.com/pipa-uda/pipa/classmix"
@@ -26,6 +25,7 @@ import (
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/feed"
 	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/rundir"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -85,9 +85,12 @@ func report(err, cause error) int {
 // fails while a sample is read says nothing about the sample.
 func codeOf(err error) int {
 	var coded codedError
+	var damaged *feed.DamagedError
 	switch {
 	case passing(err):
 		return exitFailed
+	case errors.As(err, &damaged):
+		return damagedCode(damaged)
 	case errors.As(err, &coded):
 		return coded.code
 	case badData(err):
@@ -98,29 +101,29 @@ func codeOf(err error) int {
 	return exitFailed
 }
 
-// wrongNames are the system's reasons that stay: a name that leads nowhere, or
-// where it may not.
-var wrongNames = []syscall.Errno{
-	syscall.ENOENT, syscall.ENOTDIR, syscall.EISDIR, syscall.EEXIST, syscall.ENOTEMPTY, syscall.EACCES, syscall.EPERM,
-	syscall.EROFS, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EINVAL, syscall.ENXIO, syscall.ENODEV, syscall.EXDEV,
+// damagedCode is the exit code of what a training cannot read, as openInput's is of
+// what other commands cannot.
+func damagedCode(e *feed.DamagedError) int {
+	if e.Piped && (errors.Is(e, io.ErrUnexpectedEOF) || errors.Is(e, pipeline.ErrEmpty)) {
+		return exitFailed
+	}
+	if code := codeOf(e.Err); code != exitFailed {
+		return code
+	}
+	return exitBadData
 }
 
 // passing reports whether an error may be gone the next time.
 func passing(err error) bool {
 	var unfinished *precompute.UnfinishedError
 	var device *torch.OpError // which may be out of memory, or have lost another rank
-	if errors.As(err, &unfinished) || errors.As(err, &device) || errors.Is(err, files.ErrInUse) || errors.Is(err, files.ErrFault) {
+	if errors.As(err, &unfinished) || errors.As(err, &device) || errors.Is(err, files.ErrInUse) {
 		return true
 	}
 	if status := storage.Status(err); status != 0 {
 		return status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout
 	}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return !slices.Contains(wrongNames, errno)
-	}
-	var network net.Error
-	return errors.As(err, &network)
+	return files.Passing(err)
 }
 
 // badData reports whether an error says that data are not what they were, or
@@ -137,14 +140,14 @@ func unmendable(err error) bool {
 	for _, sentinel := range []error{
 		fs.ErrNotExist, fs.ErrExist, fs.ErrPermission,
 		files.ErrIrregular, pipeline.ErrNotArrow, shards.ErrNoManifest, precompute.ErrTaken, torch.ErrNotFound,
-		train.ErrNoDirectory, infer.ErrNoTarget,
+		rundir.ErrNoDirectory, infer.ErrNoTarget,
 	} {
 		if errors.Is(err, sentinel) {
 			return true
 		}
 	}
 	var (
-		errno     syscall.Errno // one of wrongNames, as passing comes first
+		errno     syscall.Errno // one that stays, as passing comes first
 		link      *files.LinkError
 		format    *pipeline.FormatError
 		batch     *pipeline.BatchSizeError
@@ -163,14 +166,17 @@ func unmendable(err error) bool {
 		unlike    *formats.RecognizeError
 		classMap  *classmap.Error
 		stale     *stats.StaleError
+		another   *stats.SplitError
 		value     *config.ValueError
 		unpaired  *config.UnpairedError
 		setup     *train.SetupError
 		varying   *feed.VaryingError
+		seen      *infer.SizeError
+		library   *torch.TrustError
 		column    *pipeline.ColumnError
 		nameless  *pipeline.ClassesLostError
 	)
-	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &value, &unpaired, &setup, &varying, &column, &nameless} {
+	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &another, &value, &unpaired, &setup, &varying, &seen, &library, &column, &nameless} {
 		if errors.As(err, target) {
 			return true
 		}
@@ -193,6 +199,10 @@ func advice(err error) string {
 		unreadable *stats.ReadError
 		stale      *stats.StaleError
 		nameless   *pipeline.ClassesLostError
+		another    *stats.SplitError
+		place      *stats.PlaceError
+		left       *feed.TooManyBadError
+		library    *torch.TrustError
 	)
 	switch {
 	case errors.As(err, &exists) && exists.Folder:
@@ -211,14 +221,20 @@ func advice(err error) string {
 		return "name them with --classes, as in --classes cityscapes"
 	case errors.As(err, &unfinished):
 		return "run them again (pipa precompute --plan)"
-	case errors.As(err, &tooMany):
+	case errors.As(err, &tooMany), errors.As(err, &left):
 		return "find all such samples with \"pipa check\", or leave them out with --max-bad"
 	case errors.As(err, &differing):
-		return "choose another folder with --out, or replace it with --force"
+		return "choose another place with --out or --stats, or replace it with --force"
 	case errors.As(err, &unreadable):
 		return "write them anew with: pipa stats FORMAT DIR --force"
 	case errors.As(err, &stale):
 		return fmt.Sprintf("write them anew with: pipa stats %s %s --force", stale.Layout.Spelling(), stale.Dir)
+	case errors.As(err, &another):
+		return fmt.Sprintf("keep both, each with a file of its own: pipa stats %s %s --split %s --stats FILE", another.Layout.Spelling(), another.Dir, another.Want)
+	case errors.As(err, &place):
+		return "name a file for them where you may write: --stats FILE"
+	case errors.As(err, &library):
+		return fmt.Sprintf("build one of your own with \"make torch\", copy it where only you can write, or, if nobody else has written it: chmod go-w %s", library.Path)
 	}
 	return trainAdvice(err)
 }

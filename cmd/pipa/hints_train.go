@@ -6,8 +6,10 @@ import (
 
 	"github.com/pipa-uda/pipa/train"
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/faults"
 	"github.com/pipa-uda/pipa/train/feed"
 	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/rundir"
 )
 
 // trainAdvice is what the user may do about an error of a training, with the flags
@@ -17,9 +19,10 @@ func trainAdvice(err error) string {
 		value    *config.ValueError
 		unpaired *config.UnpairedError
 		lost     *train.LostRankError
-		device   *train.DeviceError
+		device   *faults.DeviceError
 		varying  *feed.VaryingError
 		large    *infer.MemoryError
+		seen     *infer.SizeError
 		changed  *train.ChangedDataError
 		score    *train.ScoreError
 	)
@@ -37,17 +40,19 @@ func trainAdvice(err error) string {
 		return "choose another with --set eval.split=SPLIT, or train without a score: --set eval.every=-1"
 	case errors.As(err, &unpaired):
 		return "say them with --source FORMAT:DIR and --target FORMAT:DIR"
-	case errors.Is(err, train.ErrNoDirectory):
+	case errors.Is(err, rundir.ErrNoDirectory):
 		return "--out RUN"
-	case errors.Is(err, train.ErrHoldsRun):
+	case errors.Is(err, rundir.ErrHoldsRun):
 		return "continue it with --resume, or choose another --out"
-	case errors.Is(err, train.ErrOccupied):
+	case errors.Is(err, rundir.ErrOccupied):
 		return "choose another --out"
 	case errors.As(err, &lost):
 		return "with --resume"
 	case errors.As(err, &device):
 		return deviceAdvice(device)
-	case errors.As(err, &large):
+	case errors.As(err, &seen) && seen.Windows:
+		return "pass a smaller --resize, or smaller --scales"
+	case errors.As(err, &large), errors.As(err, &seen):
 		return "pass a smaller --resize, or see it in parts with --window HEIGHTxWIDTH"
 	case errors.Is(err, infer.ErrNoTarget):
 		return "give one (--target FORMAT:DIR)"
@@ -58,18 +63,18 @@ func trainAdvice(err error) string {
 }
 
 // deviceAdvice is how a run goes on whose device failed.
-func deviceAdvice(e *train.DeviceError) string {
+func deviceAdvice(e *faults.DeviceError) string {
 	resume, more := "", ""
 	if e.Checkpoint != "" {
 		resume = "pipa train --resume --out " + e.Run
 	}
 	switch e.Fault {
-	case train.OutOfMemory:
+	case faults.OutOfMemory:
 		more = "pipa train --dry-run shows how much a step needs"
 		if resume != "" {
 			resume += " --set network.checkpointing=true"
 		}
-	case train.BadIndex:
+	case faults.BadIndex:
 		more = "pipa check reads every label"
 	}
 	if resume == "" || more == "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 
 	"github.com/pipa-uda/pipa/train/config"
@@ -12,7 +13,7 @@ import (
 )
 
 func deviceFlag() cli.Flag {
-	return &cli.StringFlag{Name: "device", Value: "auto", Usage: "cpu, cuda, cuda:1, …; auto takes a GPU where there is one"}
+	return &cli.StringFlag{Name: "device", Category: groupSight, Value: "auto", Usage: "`DEVICE` to compute on: cpu, cuda, cuda:1, …; auto takes a GPU where there is one"}
 }
 
 // backend loads libtorch and chooses the device. local is this process's rank
@@ -22,7 +23,11 @@ func backend(device string, local int) (*torch.Lib, torch.Device, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	switch n := lib.CUDADevices(); {
+	n := lib.CUDADevices()
+	if err := knownDevice(device, n, lib.Version()); err != nil {
+		return nil, "", err
+	}
+	switch {
 	case device == "cuda" && local > 0, device == "auto" && n > 0:
 		// Slurm may show each process one GPU alone.
 		if n > 1 && local >= n {
@@ -35,17 +40,35 @@ func backend(device string, local int) (*torch.Lib, torch.Device, error) {
 	return lib, torch.CPU, nil
 }
 
+// knownDevice refuses what is not a device here, of which libtorch would say pages.
+func knownDevice(device string, gpus int, version string) error {
+	if device == "auto" || device == "cpu" {
+		return nil
+	}
+	number, named := strings.CutPrefix(device, "cuda:")
+	i, err := strconv.Atoi(number)
+	switch {
+	case device != "cuda" && (!named || err != nil || i < 0):
+		return usagef("--device is %q, want auto, cpu, cuda or cuda:NUMBER", device)
+	case gpus == 0:
+		return usagef("--device is %s, and libtorch %s sees no GPU: leave the flag out to use the CPU, or build the backend with a libtorch for CUDA (\"pipa doctor\" shows what is found)", device, version)
+	case named && i >= gpus:
+		return usagef("--device is %s, and there %s here: cuda:0 is the first", device, map[bool]string{true: "is one GPU", false: fmt.Sprintf("are %d GPUs", gpus)}[gpus == 1])
+	}
+	return nil
+}
+
 // inferenceFlags say which network of a run sees images, and how; inference
 // reads them.
 func inferenceFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "teacher", Usage: "use the teacher instead of the student"},
-		&cli.StringFlag{Name: "resize", Usage: "show images scaled to fit `HEIGHTxWIDTH`, or at their original size (original)", DefaultText: "the run's"},
-		&cli.StringFlag{Name: "window", Usage: "slide a window of `HEIGHTxWIDTH` over that, or show the whole at once (whole)", DefaultText: "the run's"},
-		&cli.StringFlag{Name: "stride", Usage: "the windows lie `HEIGHTxWIDTH` apart", DefaultText: "half of --window"},
-		&cli.IntFlag{Name: "windows", Value: 1, Usage: "`NUMBER` of windows in work at once"},
-		&cli.StringFlag{Name: "scales", Usage: "average over images at these `RATIOS` of their size, as in 0.5,0.75,1,1.25,1.5,1.75"},
-		&cli.BoolFlag{Name: "flip", Usage: "average over the mirrored images too"},
+		&cli.BoolFlag{Name: "teacher", Category: groupSight, Usage: "use the teacher instead of the student"},
+		&cli.StringFlag{Name: "resize", Category: groupSight, Usage: "scale images to fit `HEIGHTxWIDTH`, or leave them as they are: original", DefaultText: "the run's"},
+		&cli.StringFlag{Name: "window", Category: groupSight, Usage: "slide a window of `HEIGHTxWIDTH` over the image, or see it at once: whole", DefaultText: "the run's"},
+		&cli.StringFlag{Name: "stride", Category: groupSight, Usage: "distance of the windows, `HEIGHTxWIDTH`", DefaultText: "half of --window"},
+		&cli.IntFlag{Name: "windows", Category: groupSight, Value: 1, Usage: "`NUMBER` of windows that are computed at once"},
+		&cli.StringFlag{Name: "scales", Category: groupSight, Usage: "average over images at these `RATIOS` of their size, as in 0.5,0.75,1,1.25,1.5,1.75"},
+		&cli.BoolFlag{Name: "flip", Category: groupSight, Usage: "average over the mirrored images too"},
 		deviceFlag(),
 	}
 }

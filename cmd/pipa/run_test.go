@@ -28,7 +28,7 @@ func TestCommandsRunWithoutACommandLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := runRead(ctx, readOptions{
-		dataset: datasetOptions{format: "gta", dir: path("gta")}, share: precompute.Whole, limit: -1, batch: 2, workers: 1,
+		dataset: datasetOptions{Place: formats.Place{Layout: formats.GTA(), Dir: path("gta")}}, share: precompute.Whole, limit: -1, batch: 2, workers: 1,
 		bad: badOptions{share: -1}, output: output{name: path("gta.arrow")}, display: quiet,
 	}); err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ type stageOptions struct {
 }
 
 func stageFlags(own ...cli.Flag) []cli.Flag {
-	own = append(own, seedFlag("`SEED` of the draws instead of the stream's"), epochFlag(), limitFlag(), workersFlag(), outFlag(), forceFlag(), progressFlag())
+	own = append(own, &cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the draws", DefaultText: "the stream's"}, epochFlag(), limitFlag(), workersFlag(), outFlag(), forceFlag(), progressFlag(), stallFlag())
 	return append(own, lostFlags()...)
 }
 
@@ -74,10 +74,10 @@ func (o stageOptions) run(ctx context.Context, what string, build func(seed, epo
 	return o.output.stream(ctx, o.display.bar(what, "rows", -1), out)
 }
 
-func jitterFlags(j augment.ColorJitter) []cli.Flag {
+func jitterFlags(group string, j augment.ColorJitter) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "jitter", Value: fmt.Sprintf("%v,%v,%v,%v", j.Brightness, j.Contrast, j.Saturation, j.Hue), Usage: "torchvision's color jitter by at most `BRIGHTNESS,CONTRAST,SATURATION,HUE`"},
-		&cli.StringFlag{Name: "jitter-chance", Value: fmt.Sprint(j.Chance), Usage: "`PROBABILITY` of the jitter"},
+		&cli.StringFlag{Name: "jitter", Category: group, Value: fmt.Sprintf("%v,%v,%v,%v", j.Brightness, j.Contrast, j.Saturation, j.Hue), Usage: "torchvision's color jitter by at most `BRIGHTNESS,CONTRAST,SATURATION,HUE`"},
+		&cli.StringFlag{Name: "jitter-chance", Category: group, Value: fmt.Sprint(j.Chance), Usage: "`PROBABILITY` of the jitter"},
 	}
 }
 

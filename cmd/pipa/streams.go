@@ -89,13 +89,31 @@ func limited(s pipeline.Stream, limit int) pipeline.Stream {
 	return pipeline.Limit(s, limit)
 }
 
+// someOf is a stream that has a row, or else the usage error of what selected none.
+func someOf(s pipeline.Stream, format string, args ...any) pipeline.Stream {
+	return pipeline.Stream{Header: s.Header, Batches: func(yield func(*pipeline.Batch, error) bool) {
+		rows := 0
+		for b, err := range s.Batches {
+			if err == nil {
+				rows += b.Len()
+			}
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+		if rows == 0 {
+			yield(nil, usagef(format, args...))
+		}
+	}}
+}
+
 // blamed says of a stream's errors whose fault they are.
 func blamed(batches iter.Seq2[*pipeline.Batch, error], piped bool) iter.Seq2[*pipeline.Batch, error] {
 	return func(yield func(*pipeline.Batch, error) bool) {
 		for b, err := range batches {
 			if err != nil && piped && errors.Is(err, io.ErrUnexpectedEOF) {
 				err = codedError{err, exitFailed}
-			} else if err != nil {
+			} else if err != nil && storage.Status(err) == 0 { // a store's refusal says nothing about the data
 				err = codedError{err, exitBadData}
 			}
 			if !yield(b, err) {
@@ -179,7 +197,18 @@ func (o output) write(write func(io.Writer) error) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	return files.Write(o.name, o.force, write)
+	if err := files.Write(o.name, o.force, write); err != nil {
+		return err
+	}
+	o.said("")
+	return nil
+}
+
+// said says what the output has become. what goes before its size.
+func (o output) said(what string) {
+	if info, err := os.Stat(o.name); err == nil {
+		slog.Info(fmt.Sprintf("wrote %s: %s%s", o.name, what, bytesText(info.Size())))
+	}
 }
 
 // stream writes a stream to the output, counting rows.
@@ -188,7 +217,11 @@ func (o output) stream(ctx context.Context, bar *progress, s pipeline.Stream) er
 	if err := o.check(); err != nil {
 		return err
 	}
-	_, err := open.Write(ctx, o.name, bar.counted(s), open.WriteOptions{Form: open.Stream, Force: o.force})
+	w, err := open.Write(ctx, o.name, bar.counted(s), open.WriteOptions{Form: open.Stream, Force: o.force})
+	if err == nil && !o.stdout() {
+		bar.close()
+		o.said(count(w.Rows, "row") + ", ")
+	}
 	return err
 }
 

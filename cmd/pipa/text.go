@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/pipa-uda/pipa/pipeline"
 )
@@ -42,42 +45,60 @@ func (c *columns) line(key, format string, args ...any) {
 	c.WriteString(fmt.Sprintf("%-9s %s\n", key, fmt.Sprintf(format, args...)))
 }
 
-// wrapList lays names out in lines that fit a terminal.
-func wrapList(names []string) string {
-	var lines []string
-	line := ""
-	for _, n := range names {
-		if len(line)+len(n) > 96 {
-			lines = append(lines, strings.TrimSuffix(line, " "))
-			line = ""
-		}
-		line += n + ", "
+// paragraph is a line whose text may be longer than a terminal is wide.
+func (c *columns) paragraph(key, format string, args ...any) {
+	for _, line := range wrapped(fmt.Sprintf(format, args...), 70) {
+		c.line(key, "%s", line)
+		key = ""
 	}
-	return strings.Join(append(lines, strings.TrimSuffix(line, ", ")), "\n")
 }
 
 // printText writes to standard output.
 func printText(text string) error {
-	_, err := os.Stdout.WriteString(text)
+	_, err := os.Stdout.WriteString(printable(text))
 	return pipeline.ClosedPipe(err)
 }
 
 func printJSON(v any) error {
-	e := json.NewEncoder(os.Stdout)
-	e.SetIndent("", "  ")
-	return pipeline.ClosedPipe(e.Encode(v))
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return printText(string(text) + "\n")
 }
 
-// historyWidth is how wide a line of a stream's history gets: a terminal of 100
-// columns.
-const historyWidth = 88
+// password is that of a URL's user. It has no quote, as texts may be JSON.
+var password = regexp.MustCompile(`(://[^/@:\s"]*):[^/\s"]*@`)
+
+// printable is a text as it may be shown: what comes from files holds no sequence that
+// a terminal acts on, nor turns the direction of what follows, and a URL its password.
+// Line ends and tabs stay; the escapes are those of JSON.
+func printable(text string) string {
+	text = password.ReplaceAllString(text, "$1:xxxxx@")
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case r != '\n' && r != '\t' && unicode.IsControl(r), unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp):
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// historyWidth is how wide a line of a stream's history gets: with its key before it,
+// a terminal of 80 columns.
+const historyWidth = 68
 
 // maxPadding is how far text is moved to stand under, or behind, a name of the
 // input, which may have any length.
 const maxPadding = 60
 
-// under is the space that text needs to stand under what goes before it.
-func under(name string) string { return strings.Repeat(" ", min(len(name), maxPadding)) }
+// beneath is the space that text needs to stand under what goes before it.
+func beneath(name string) string { return strings.Repeat(" ", min(len(name), maxPadding)) }
 
 // shortened is a name of the input as it goes before each of many others.
 func shortened(name string) string {
@@ -104,14 +125,14 @@ func linesAt(steps []pipeline.Step, depth int) []string {
 		for _, w := range words {
 			if len(line)+1+len(w) > historyWidth {
 				lines = append(lines, line)
-				line = under(step.Stage)
+				line = beneath(step.Stage)
 			}
 			line += " " + w
 		}
 		lines = append(lines, line)
 		for _, n := range nested {
 			for i, l := range linesAt(n.steps, depth+1) {
-				key := under(n.key)
+				key := beneath(n.key)
 				if i == 0 {
 					key = n.key
 				}

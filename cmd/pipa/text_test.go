@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -41,6 +42,42 @@ func TestLongPrefixesAreShortened(t *testing.T) {
 		text := strings.Join(historyLines([]pipeline.Step{{Stage: "read", Params: []byte(params)}}), "\n")
 		if len(text) > 400_000 || !utf8.ValidString(text) || strings.Contains(text, key) || !strings.Contains(text, "….999=1") {
 			t.Errorf("%s: %d bytes, valid %t", name, len(text), utf8.ValidString(text))
+		}
+	}
+}
+
+// TestPrintable: what comes from files neither moves the cursor nor colors, retitles or
+// turns anything, and no password of a URL is shown.
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"sky → road, 道路\tand\nmore":           "sky → road, 道路\tand\nmore",
+		"\x1b]0;title\x07\x1b[2J\r\x7f":       `\u001b]0;title\u0007\u001b[2J\u000d\u007f`,
+		"\u009b31m, \u202egnp.exe, \u2028":    `\u009b31m, \u202egnp.exe, \u2028`,
+		"caf\xe9 \ufffd":                      `caf\xe9 ` + "\ufffd",
+		"s3://bucket/a https://me@host/x":     "s3://bucket/a https://me@host/x",
+		"gta:https://me:p@ss:word@host:80/x!": "gta:https://me:xxxxx@host:80/x!",
+		`{"a":"x://b:c","d":"e@f"}`:           `{"a":"x://b:c","d":"e@f"}`,
+	} {
+		if got := printable(text); got != want {
+			t.Errorf("%q is shown as %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestHistoryIsPrintable: names and values of a stream's history come from whoever made
+// it.
+func TestHistoryIsPrintable(t *testing.T) {
+	s := pipeline.Summary{
+		Classes: []string{"\x1b[31mroad"}, Pixels: []int64{3}, Datasets: []string{"\x1b]52;c;cHduZWQ=\a"},
+		History: []pipeline.Step{{Stage: "\x1b[2J", Params: []byte("{\"dir\":\"\x1b[31mred\"}")}},
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		text = nil // a history that is not JSON is only shown to people
+	}
+	for _, shown := range []string{printable(describe(s)), printable(string(text))} {
+		if strings.ContainsAny(shown, "\x1b\a") {
+			t.Errorf("%q", shown)
 		}
 	}
 }

@@ -85,23 +85,19 @@ func wrongUsage(c *cli.Context, err error, _ bool) error {
 }
 
 func suggestion(prefix, name string, candidates []string) string {
-	if near := nearest.Word(name, candidates); near != "" {
-		return ": did you mean " + prefix + near + "?"
-	}
-	return ""
+	return nearest.Hint(name, candidates, prefix+"%s")
 }
 
 func unknownCommand(c *cli.Context, commands []*cli.Command) error {
-	var names []string
-	for _, command := range commands {
-		names = append(names, command.Name)
-	}
 	parent := c.Command.HelpName
 	if parent == "" {
 		parent = c.App.Name
 	}
-	name := c.Args().First()
-	return usagef("%s has no command %q%s; see: %s --help", parent, name, suggestion(parent+" ", name, names), parent)
+	return noCommand(parent, c.Args().First(), commands)
+}
+
+func noCommand(parent, name string, commands []*cli.Command) error {
+	return usagef("%s has no command %q%s; see: %s --help", parent, name, suggestion(parent+" ", name, names(commands)), parent)
 }
 
 // firstArgument is the optional file of a command that reads one stream.
@@ -118,7 +114,7 @@ func onlySubcommands(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return unknownCommand(c, c.Command.Subcommands)
 	}
-	return usagef("%s needs one of: samples, mix, pairs; see: %s --help", c.Command.HelpName, c.Command.HelpName)
+	return usagef("%s needs one of: %s; see: %s --help", c.Command.HelpName, strings.Join(names(c.Command.Subcommands), ", "), c.Command.HelpName)
 }
 
 // required is the value of a flag that must be given.

@@ -6,7 +6,7 @@ import (
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
-// archiveLayout is a dataset of three splits, whose labels are train IDs as grey:
+// archiveLayout is a dataset of three splits, whose labels are train IDs as gray:
 //
 //	game/images/NAME.png    game/classes/NAME.png
 //	street/images/NAME.png

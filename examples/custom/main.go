@@ -5,7 +5,7 @@
 //	custom ARCHIVE RUN ITERATIONS
 //
 // ARCHIVE is a folder laid out as layout.go says. It needs libtorch and the backend
-// ("make torch").
+// ("make torch", and PIPA_TORCH=build/libpipatorch.so).
 package main
 
 import (

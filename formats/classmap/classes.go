@@ -38,7 +38,7 @@ func (e *encoding) take(f file) error {
 	case len(f.Classes) > layout.MaxClasses:
 		return fmt.Errorf("classes lists %d, want at most %d", len(f.Classes), layout.MaxClasses)
 	case e.Codec != labels.IDs && e.Codec != labels.Colors:
-		return fmt.Errorf("labels is %q, want %s (grey values or palette indices) or %s (of a palette, or RGB)", f.Labels, labels.IDs, labels.Colors)
+		return fmt.Errorf("labels is %q, want %s (gray values or palette indices) or %s (of a palette, or RGB)", f.Labels, labels.IDs, labels.Colors)
 	case e.Codec == labels.IDs:
 		e.IDs = map[int]raster.TrainID{}
 	default:

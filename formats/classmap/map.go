@@ -1,6 +1,7 @@
 package classmap
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -40,6 +41,9 @@ func Read(path string) (layout.Layout, error) {
 }
 
 func read(path string) (layout.Layout, error) {
+	if strings.Contains(path, "://") {
+		return layout.Layout{}, errors.New("it is a URL, and a class map is a file on this machine")
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return layout.Layout{}, err

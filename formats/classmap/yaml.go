@@ -3,6 +3,7 @@ package classmap
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/pipa-uda/pipa/internal/nearest"
@@ -42,7 +43,7 @@ func decode(text []byte) (f file, err error) {
 	err = yaml.UnmarshalWithOptions(text, &f, yaml.Strict())
 	if unknown := (*yaml.UnknownFieldError)(nil); errors.As(err, &unknown) {
 		key := unknown.Token.Value
-		return f, fmt.Errorf("line %d: unknown key %s: did you mean %s?", unknown.Token.Position.Line, key, nearest.Word(key, keys))
+		return f, fmt.Errorf("line %d: unknown key %s%s (all: %s)", unknown.Token.Position.Line, key, nearest.Hint(key, keys, "%s"), strings.Join(keys, ", "))
 	}
 	return f, err
 }

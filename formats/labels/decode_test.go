@@ -39,11 +39,11 @@ func draw[T any](m interface {
 	return m
 }
 
-func grey(values ...uint8) image.Image {
+func gray(values ...uint8) image.Image {
 	return draw(image.NewGray(size), func(v uint8) color.Color { return color.Gray{Y: v} }, values...)
 }
 
-func grey16(values ...uint16) image.Image {
+func gray16(values ...uint16) image.Image {
 	return draw(image.NewGray16(size), func(v uint16) color.Color { return color.Gray16{Y: v} }, values...)
 }
 
@@ -85,36 +85,36 @@ func TestDecode(t *testing.T) {
 		want  []uint8
 		fails string
 	}{
-		{"bytes: grey", Encoding{Codec: Bytes, IDs: byID}, grey(0, 9, 1, 1, 255, 200, 0, 255), want, ""},
+		{"bytes: gray", Encoding{Codec: Bytes, IDs: byID}, gray(0, 9, 1, 1, 255, 200, 0, 255), want, ""},
 		{"bytes: a palette's indices", Encoding{Codec: Bytes, IDs: map[int]raster.TrainID{0: 0, 1: 1, 2: 255}}, indexed(palette, 0, 0, 1, 1, 2, 2, 0, 1), []uint8{0, 0, 1, 1, 255, 255, 0, 1}, ""},
-		{"bytes: grey of one bit", Encoding{Codec: Bytes, IDs: byID}, indexed(palette[:2], 0, 1, 0, 0, 1), []uint8{0, 1, 0, 0, 1, 0, 0, 0}, ""},
-		{"bytes: an unknown id", Encoding{Codec: Bytes, IDs: byID}, grey(0, 9, 1, 1, 255, 2), nil, "pixel x 1 y 1 has id 2, which is neither a class's nor ignored"},
-		{"bytes: an unknown id among the last", Encoding{Codec: Bytes, IDs: byID}, grey(0, 0, 0, 0, 0, 0, 0, 77), nil, "pixel x 3 y 1 has id 77"},
-		{"bytes: others ignored", Encoding{Codec: Bytes, IDs: byID, OthersIgnored: true}, grey(0, 9, 1, 1, 255, 77, 0, 255), []uint8{0, 0, 1, 1, 255, 255, 0, 255}, ""},
-		{"bytes: grey of 16 bits", Encoding{Codec: Bytes, IDs: byID}, grey16(1), nil, "its pixels are 16-bit grey, labels of this format are palette or 8-bit grey"},
-		{"bytes: RGB", Encoding{Codec: Bytes, IDs: byID}, rgb(lawn), nil, "its pixels are 8-bit RGB, labels of this format are palette or 8-bit grey"},
+		{"bytes: gray of one bit", Encoding{Codec: Bytes, IDs: byID}, indexed(palette[:2], 0, 1, 0, 0, 1), []uint8{0, 1, 0, 0, 1, 0, 0, 0}, ""},
+		{"bytes: an unknown id", Encoding{Codec: Bytes, IDs: byID}, gray(0, 9, 1, 1, 255, 2), nil, "pixel x 1 y 1 has id 2, which is neither a class's nor ignored"},
+		{"bytes: an unknown id among the last", Encoding{Codec: Bytes, IDs: byID}, gray(0, 0, 0, 0, 0, 0, 0, 77), nil, "pixel x 3 y 1 has id 77"},
+		{"bytes: others ignored", Encoding{Codec: Bytes, IDs: byID, OthersIgnored: true}, gray(0, 9, 1, 1, 255, 77, 0, 255), []uint8{0, 0, 1, 1, 255, 255, 0, 255}, ""},
+		{"bytes: gray of 16 bits", Encoding{Codec: Bytes, IDs: byID}, gray16(1), nil, "its pixels are 16-bit gray, labels of this format are palette or 8-bit gray"},
+		{"bytes: RGB", Encoding{Codec: Bytes, IDs: byID}, rgb(lawn), nil, "its pixels are 8-bit RGB, labels of this format are palette or 8-bit gray"},
 
-		{"ids: grey", Encoding{Codec: IDs, IDs: byID}, grey(0, 9, 1, 1, 255, 200, 0, 255), want, ""},
-		{"ids: grey of 16 bits", Encoding{Codec: IDs, IDs: wide}, grey16(0, 9, 300, 300, 255, 65535, 0, 255), want, ""},
+		{"ids: gray", Encoding{Codec: IDs, IDs: byID}, gray(0, 9, 1, 1, 255, 200, 0, 255), want, ""},
+		{"ids: gray of 16 bits", Encoding{Codec: IDs, IDs: wide}, gray16(0, 9, 300, 300, 255, 65535, 0, 255), want, ""},
 		{"ids: a palette's indices", Encoding{Codec: IDs, IDs: byID}, indexed(palette, 0, 0, 1, 1, 1), []uint8{0, 0, 1, 1, 1, 0, 0, 0}, ""},
-		{"ids: an unknown one of 16 bits", Encoding{Codec: IDs, IDs: wide}, grey16(0, 9, 301), nil, "pixel x 2 y 0 has id 301"},
-		{"ids: others of 16 bits ignored", Encoding{Codec: IDs, IDs: wide, OthersIgnored: true}, grey16(0, 9, 301), []uint8{0, 0, 255, 0, 0, 0, 0, 0}, ""},
-		{"ids: RGB", Encoding{Codec: IDs, IDs: byID}, rgb(lawn), nil, "its pixels are 8-bit RGB, labels of this format are palette, or grey of at most 16 bits"},
+		{"ids: an unknown one of 16 bits", Encoding{Codec: IDs, IDs: wide}, gray16(0, 9, 301), nil, "pixel x 2 y 0 has id 301"},
+		{"ids: others of 16 bits ignored", Encoding{Codec: IDs, IDs: wide, OthersIgnored: true}, gray16(0, 9, 301), []uint8{0, 0, 255, 0, 0, 0, 0, 0}, ""},
+		{"ids: RGB", Encoding{Codec: IDs, IDs: byID}, rgb(lawn), nil, "its pixels are 8-bit RGB, labels of this format are palette, or gray of at most 16 bits"},
 
 		{"red: 16 bits", Encoding{Codec: Red16, IDs: byID}, red16(0, 9, 1, 1, 255, 200, 0, 255), want, ""},
 		{"red: an unknown id", Encoding{Codec: Red16, IDs: byID}, red16(0, 9, 2), nil, "pixel x 2 y 0 has id 2,"},
 		{"red: an id beyond a byte", Encoding{Codec: Red16, IDs: byID, OthersIgnored: true}, red16(0, 9, 1, 1, 300), nil, "pixel x 0 y 1 has id 300,"},
 		{"red: 8 bits", Encoding{Codec: Red16, IDs: byID}, rgb(lawn), nil, "its pixels are 8-bit RGB, labels of this format are 16-bit RGB"},
-		{"red: grey", Encoding{Codec: Red16, IDs: byID}, grey16(0), nil, "its pixels are 16-bit grey, labels of this format are 16-bit RGB"},
+		{"red: gray", Encoding{Codec: Red16, IDs: byID}, gray16(0), nil, "its pixels are 16-bit gray, labels of this format are 16-bit RGB"},
 
 		{"colors: RGB", Encoding{Codec: Colors, Colors: byColor}, rgb(lawn, [3]uint8{}, kerb, kerb, white, far, [3]uint8{}, white), want, ""},
 		{"colors: a palette's", Encoding{Codec: Colors, Colors: byColor}, indexed(palette, 2, 2, 1, 1, 0, 3, 2, 0), want, ""},
-		{"colors: grey", Encoding{Codec: Colors, Colors: byColor}, grey(0, 0, 90, 90, 255, 0, 0, 255), []uint8{0, 0, 1, 1, 255, 0, 0, 255}, ""},
+		{"colors: gray", Encoding{Codec: Colors, Colors: byColor}, gray(0, 0, 90, 90, 255, 0, 0, 255), []uint8{0, 0, 1, 1, 255, 0, 0, 255}, ""},
 		{"colors: an unknown one", Encoding{Codec: Colors, Colors: byColor}, rgb(lawn, [3]uint8{10, 200, 21}), nil, "pixel x 1 y 0 has color [10 200 21],"},
 		{"colors: an unknown one of a palette", Encoding{Codec: Colors, Colors: byColor}, indexed(palette, 1, 1, 1, 4), nil, "pixel x 3 y 0 has color [7 7 7],"},
 		{"colors: others ignored", Encoding{Codec: Colors, Colors: byColor, OthersIgnored: true}, rgb(lawn, other), []uint8{0, 255, 0, 0, 0, 0, 0, 0}, ""},
 		{"colors: others of a palette ignored", Encoding{Codec: Colors, Colors: byColor, OthersIgnored: true}, indexed(palette, 2, 4), []uint8{0, 255, 255, 255, 255, 255, 255, 255}, ""},
-		{"colors: 16 bits", Encoding{Codec: Colors, Colors: byColor}, grey16(0), nil, "its pixels are 16-bit grey, labels of this format are colors of at most 8 bits"},
+		{"colors: 16 bits", Encoding{Codec: Colors, Colors: byColor}, gray16(0), nil, "its pixels are 16-bit gray, labels of this format are colors of at most 8 bits"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if err := c.of.Validate(3); err != nil {
@@ -159,7 +159,7 @@ func TestIndexBeyondThePalette(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	d, label := New(Encoding{Codec: Bytes, IDs: byID}), encode(t, grey(0))
+	d, label := New(Encoding{Codec: Bytes, IDs: byID}), encode(t, gray(0))
 	var large *raster.TooLargeError
 	if _, err := d.Decode(new(png.Decoder), nil, label, 7); !errors.As(err, &large) || *large != (raster.TooLargeError{Width: 4, Height: 2, Limit: 7}) {
 		t.Errorf("too large: %v", err)
@@ -204,7 +204,7 @@ func FuzzDecode(f *testing.F) {
 		all = append(all, New(e))
 	}
 	for i := range all {
-		for _, m := range []image.Image{grey(3, 4, 9, 3), grey16(3, 65535), rgb(far, [3]uint8{}), indexed([][3]uint8{far, {}}, 0, 1), red16(1, 2)} {
+		for _, m := range []image.Image{gray(3, 4, 9, 3), gray16(3, 65535), rgb(far, [3]uint8{}), indexed([][3]uint8{far, {}}, 0, 1), red16(1, 2)} {
 			f.Add(byte(i), encode(f, m))
 		}
 	}

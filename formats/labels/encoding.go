@@ -13,9 +13,9 @@ type Codec string
 
 // The codecs. Class maps name IDs and Colors by these words.
 const (
-	Bytes  Codec = "bytes"   // a palette's indices, or grey of at most 8 bits
-	IDs    Codec = "ids"     // these, or grey of 16 bits
-	Colors Codec = "colours" // of a palette, RGB or grey, of at most 8 bits
+	Bytes  Codec = "bytes"   // a palette's indices, or gray of at most 8 bits
+	IDs    Codec = "ids"     // these, or gray of 16 bits
+	Colors Codec = "colours" // of a palette, RGB or gray, of at most 8 bits
 	Red16  Codec = "red16"   // the red channel of RGB of 16 bits
 )
 
@@ -24,9 +24,9 @@ func (c Codec) pixels(h png.Header) (reads bool, want string, largest int) {
 	single := h.Color == png.Gray || h.Color == png.Palette
 	switch c {
 	case Bytes:
-		return single && h.BitDepth <= 8, "palette or 8-bit grey", 1<<8 - 1
+		return single && h.BitDepth <= 8, "palette or 8-bit gray", 1<<8 - 1
 	case IDs:
-		return single, "palette, or grey of at most 16 bits", 1<<16 - 1
+		return single, "palette, or gray of at most 16 bits", 1<<16 - 1
 	case Colors:
 		return h.BitDepth <= 8, "colors of at most 8 bits", -1
 	case Red16:

@@ -2,7 +2,6 @@ package layout
 
 import (
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/pipa-uda/pipa/internal/files"
@@ -33,6 +32,28 @@ func (d Closed) Open(name string) (fs.File, error) {
 	return f, nil
 }
 
+// ReadDir implements fs.ReadDirFS.
+func (d Closed) ReadDir(name string) ([]fs.DirEntry, error) {
+	return retried(func() ([]fs.DirEntry, error) { return fs.ReadDir(opener{d.Open}, name) })
+}
+
+// ReadFile implements fs.ReadFileFS.
+func (d Closed) ReadFile(name string) ([]byte, error) {
+	return retried(func() ([]byte, error) { return fs.ReadFile(opener{d.Open}, name) })
+}
+
+// opener is a file system that can open, alone.
+type opener struct {
+	open func(string) (fs.File, error)
+}
+
+func (o opener) Open(name string) (fs.File, error) { return o.open(name) }
+
+func retried[T any](f func() (T, error)) (v T, err error) {
+	err = files.Retry(func() error { v, err = f(); return err })
+	return v, err
+}
+
 // Linked is a folder on this machine, as an fs.FS that follows links wherever they
 // lead. The empty one has all files, by their paths.
 type Linked string
@@ -49,10 +70,10 @@ func (d Linked) Open(name string) (fs.File, error) {
 }
 
 // ReadDir implements fs.ReadDirFS.
-func (d Linked) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(d.path(name)) }
+func (d Linked) ReadDir(name string) ([]fs.DirEntry, error) { return files.ReadDir(d.path(name)) }
 
 // ReadFile implements fs.ReadFileFS.
 func (d Linked) ReadFile(name string) ([]byte, error) { return files.Read(d.path(name)) }
 
 // Stat implements fs.StatFS.
-func (d Linked) Stat(name string) (fs.FileInfo, error) { return os.Stat(d.path(name)) }
+func (d Linked) Stat(name string) (fs.FileInfo, error) { return files.Stat(d.path(name)) }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"unicode/utf8"
+
+	"github.com/pipa-uda/pipa/internal/files"
 )
 
 // anyFolders is the wildcard that stands for any number of folders.
@@ -85,6 +87,16 @@ func (g *glob) fixed() string {
 	return path.Join(g.segments[:n]...)
 }
 
+// Find lists the files of a folder that a pattern as of [Split.Images] stands for.
+// unnamed are files and folders whose names are not UTF-8.
+func Find(files fs.FS, pattern string) (found, unnamed []string, err error) {
+	g, err := parseGlob(pattern)
+	if err != nil {
+		return nil, nil, err
+	}
+	return g.find(files)
+}
+
 // find lists the files that the glob stands for. Links to folders are followed, but
 // for those of which ** would go round in circles.
 // unnamed are files and folders whose names are not UTF-8, which nothing can name.
@@ -141,7 +153,7 @@ func (w walker) walk(folder string, segments []string, below bool, above []fs.Fi
 		if ok, _ := path.Match(s, name); !ok { // the pattern has nothing but stars
 			continue
 		}
-		if wanted, err := w.wanted(e, full, last, above); err != nil && !(s == anyFolders && isFile(segments, name)) {
+		if wanted, err := w.wanted(e, full, last, above); err != nil && (files.Passing(err) || !(s == anyFolders && isFile(segments, name))) {
 			return err
 		} else if !wanted {
 			continue

@@ -98,7 +98,7 @@ func (e *SplitError) Error() string {
 	if e.Lists != nil {
 		return fmt.Sprintf("%s has no split %s here: there is no %s", e.Layout, e.Split, strings.Join(e.Lists, " or "))
 	}
-	return fmt.Sprintf("%s has no split %q: did you mean %q? (all: %s)", e.Layout, e.Split, nearest.Word(e.Split, e.Splits), strings.Join(e.Splits, ", "))
+	return fmt.Sprintf("%s has no split %q%s (all: %s)", e.Layout, e.Split, nearest.Hint(e.Split, e.Splits, "%q"), strings.Join(e.Splits, ", "))
 }
 
 // Split is a split by its name, or a *SplitError.

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/pipa-uda/pipa/internal/files"
 )
 
 // A Listing is what a split has in a folder. Names are below the folder.
@@ -103,7 +105,9 @@ func (l Layout) List(files fs.FS, split string, unlabeled bool) (Listing, error)
 		}
 		out.Pairs = append(out.Pairs, p)
 	}
-	out.Strays = l.strays(files, s, images, there, owner)
+	if out.Strays, err = l.strays(files, s, images, there, owner); err != nil {
+		return out, err
+	}
 	out.Strays = slices.DeleteFunc(out.Strays, func(s Stray) bool { return s.Sample != s.Label && !chosen(s.Sample) })
 	return out, nil
 }
@@ -176,7 +180,7 @@ func (f labelFiles) best(names []string) (name string, kind int, missing bool) {
 
 // strays are the labels that no image of any split asks for, one for each sample, but
 // for what converters leave beside a label.
-func (l Layout) strays(files fs.FS, s Split, images *glob, there labelFiles, owner map[string]string) []Stray {
+func (l Layout) strays(files fs.FS, s Split, images *glob, there labelFiles, owner map[string]string) ([]Stray, error) {
 	var out []Stray
 	known, elsewhere := map[string]bool{}, map[string]bool(nil)
 	for i, kind := range there {
@@ -186,7 +190,10 @@ func (l Layout) strays(files fs.FS, s Split, images *glob, there labelFiles, own
 			}
 			label := kind.there[key]
 			if elsewhere == nil {
-				elsewhere = l.labelsOfOthers(files, s)
+				var err error
+				if elsewhere, err = l.labelsOfOthers(files, s); err != nil {
+					return nil, err
+				}
 			}
 			if elsewhere[key] || converted(key, kind.there) {
 				continue
@@ -201,12 +208,12 @@ func (l Layout) strays(files fs.FS, s Split, images *glob, there labelFiles, own
 			known[name] = true
 		}
 	}
-	return out
+	return out, nil
 }
 
 // labelsOfOthers are the labels that the images of a layout's other splits ask for: one
-// folder may hold those of several. Splits that cannot be listed ask for none.
-func (l Layout) labelsOfOthers(files fs.FS, s Split) map[string]bool {
+// folder may hold those of several. Splits that are not there ask for none.
+func (l Layout) labelsOfOthers(folder fs.FS, s Split) (map[string]bool, error) {
 	asked := map[string]bool{}
 	for _, other := range l.Splits {
 		if other.Name == s.Name || other.Images == s.Images || !other.Labeled() {
@@ -216,7 +223,10 @@ func (l Layout) labelsOfOthers(files fs.FS, s Split) map[string]bool {
 		if err != nil {
 			continue
 		}
-		found, _, err := images.find(files)
+		found, _, err := images.find(folder)
+		if files.Passing(err) {
+			return nil, fmt.Errorf("images %s: %w", other.Images, err)
+		}
 		if err != nil {
 			continue
 		}
@@ -227,7 +237,7 @@ func (l Layout) labelsOfOthers(files fs.FS, s Split) map[string]bool {
 			}
 		}
 	}
-	return asked
+	return asked, nil
 }
 
 // conversion is what the usual converters add to a label's name for what they make of

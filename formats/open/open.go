@@ -24,6 +24,7 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/formats/parquet"
+	"github.com/pipa-uda/pipa/internal/wait"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/pipa-uda/pipa/pipeline/storage"
@@ -128,8 +129,9 @@ func openOurs(ctx context.Context, name string, o Options) (*Input, error) {
 }
 
 func openFile(ctx context.Context, name string, info fs.FileInfo, o Options) (*Input, error) {
+	opened := wait.Of(ctx).For(name) // a pipe waits for who writes
 	f, err := os.Open(name)
-	if err != nil {
+	if opened(); err != nil {
 		return nil, err
 	}
 	var first [8]byte

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -222,7 +223,7 @@ func TestEveryFieldIsCompared(t *testing.T) {
 		"width":        func(r *row) { r.width = -1 },
 		"target_id":    func(r *row) { r.targetID = "" },
 		"classes":      func(r *row) { r.classes = []uint8{3} },
-		"weight":       func(r *row) { r.weight++ },
+		"weight":       func(r *row) { r.weight /= 2 },
 		"image_a":      func(r *row) { r.a.image.png = r.b.image.png },
 		"image":        func(r *row) { r.image.png = nil },
 		"label":        func(r *row) { r.label.png = r.mask.png },
@@ -255,6 +256,51 @@ func TestEveryFieldIsCompared(t *testing.T) {
 				wantError(t, readTable(data), "row 2 (")
 			})
 		}
+	}
+}
+
+// TestValuesThatTheFormatDoesNotHaveAreRefused: with the right digest, as another
+// program might write them.
+func TestValuesThatTheFormatDoesNotHaveAreRefused(t *testing.T) {
+	c := cases[4]
+	for name, f := range map[string]struct {
+		forge func(r *row)
+		want  string
+	}{
+		"a weight":         {func(r *row) { r.weight = float32(math.NaN()) }, "its weight is NaN, want 0 to 1"},
+		"a mask":           {func(r *row) { r.mask.raster.Pix()[7] = 3 }, "mask: pixel x 1 y 1 is 3, want 0 or 1"},
+		"a label":          {func(r *row) { r.label.raster.Pix()[0] = 19 }, "label: pixel x 0 y 0 is 19, want a train ID below 19, or 255"},
+		"too many classes": {func(r *row) { r.classes = make([]uint8, maxListLen) }, "256 classes, want at most 255"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			w, err := newTableWriter(&out, c.h, Options{}.withDefaults())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for b, err := range stream(c.h, c.row, 1).Batches {
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := rowOf(b, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.forge(r)
+				m := r.mix()
+				r.digest, r.classPixels = m.Digest(), countClasses(nil, r.label.raster, len(c.h.Classes))
+				if err := r.encode(w.columns); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := w.append(r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := w.close(); err != nil {
+				t.Fatal(err)
+			}
+			wantError(t, readTable(out.Bytes()), "row 0 (", f.want)
+		})
 	}
 }
 

@@ -9,7 +9,7 @@
 // Hugging Face's image feature: struct<bytes: binary, path: string>, named in
 // the file's "huggingface" metadata (huggingface/datasets,
 // src/datasets/features/image.py and arrow_writer.py). PNG is lossless: RGB8 for
-// images, 8-bit grey for labels and masks, null where a row has none. The other
+// images, 8-bit gray for labels and masks, null where a row has none. The other
 // columns are plain; class_pixels, which streams do not have, counts a row's
 // label pixels by train ID, so that SQL can choose rows by what they show.
 //

@@ -55,7 +55,7 @@ func openForeign(data []byte) (f *foreign, err error) {
 	if err := checkFooter(data); err != nil {
 		return nil, err
 	}
-	f = &foreign{data: data, pool: sync.Pool{New: func() any { return memory.NewResizableBuffer(memory.DefaultAllocator) }}}
+	f = &foreign{data: data, pool: newPool()}
 	if f.r, err = file.NewParquetReader(bytes.NewReader(data)); err != nil {
 		return nil, err
 	}
@@ -84,6 +84,11 @@ func openForeign(data []byte) (f *foreign, err error) {
 	}
 	f.annotate()
 	return f, nil
+}
+
+// newPool makes a pool of the buffers that Arrow's column readers take.
+func newPool() sync.Pool {
+	return sync.Pool{New: func() any { return memory.NewResizableBuffer(memory.DefaultAllocator) }}
 }
 
 // annotate takes from the schema that Arrow's libraries keep in the metadata what

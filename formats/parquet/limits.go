@@ -8,7 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/compress"
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 	"github.com/klauspost/compress/zstd"
-	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
 // What a file may ask of its reader. Files that are written stay within them.
@@ -20,9 +20,9 @@ const (
 	// minPictureBytes is less than the smallest PNG has: signature, header, and
 	// two chunks without data. Every row has one, so a file's bytes bound its rows.
 	minPictureBytes = 8 + 25 + 12 + 12
-	// maxPageBytes: a page of images is closed when it is larger than 1 MiB;
-	// PNG of noise is a little larger than its pixels.
-	maxPageBytes = pipeline.MaxBatchBytes + 16<<20
+	// maxPageBytes: a page of images is closed when it is larger than 1 MiB, so
+	// that the last is the largest; PNG of noise is a little larger than its pixels.
+	maxPageBytes = 3*raster.MaxPixels + 16<<20
 	// maxPackedBytes is the same for what is compressed: numbers and short texts.
 	maxPackedBytes = 16 << 20
 	// maxRatio is how many times a file's bytes the packed pages of a chunk may

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/andybalholm/brotli"
@@ -32,6 +33,7 @@ type pages struct {
 	codec compress.Compression
 	open  *int64 // bytes of the pages that all columns have unpacked
 	mine  int64
+	keep  bool // what is read outlives data
 	page  file.Page
 	err   error
 }
@@ -133,16 +135,32 @@ func (p *pages) next() (ok bool, err error) {
 		if data, err = unpack(p.codec, slices.Clone(stored[:levels]), stored[levels:], int(h.size)); err != nil {
 			return false, err
 		}
+	} else if p.keep {
+		data = slices.Clone(stored)
 	}
 	if int64(len(data)) != h.size {
 		return false, fmt.Errorf("a page declares %d bytes and has %d", h.size, len(data))
 	}
-	if h.typ == dataPage {
-		if levels, err = p.levels(data); err != nil {
-			return false, err
+	switch h.typ {
+	case dataPage:
+		levels, err = p.levels(data, h.values)
+	case dataPageV2:
+		if err = checkRuns(data[:h.repeatedLen], widthOf(p.descr.MaxRepetitionLevel()), h.values); err == nil {
+			err = checkRuns(data[h.repeatedLen:levels], widthOf(p.descr.MaxDefinitionLevel()), h.values)
 		}
 	}
+	if err != nil {
+		return false, err
+	}
 	switch h.encoding {
+	case plainDictionary, rleDictionary:
+		if body := data[levels:]; h.typ != dictionaryPage && len(body) > 0 {
+			err = checkRuns(body[1:], int(body[0]), h.values)
+		}
+	case runLengths: // of booleans, their length before them
+		if body := data[levels:]; len(body) >= 4 {
+			err = checkRuns(body[4:], 1, h.values)
+		}
 	case deltaBinaryPacked, deltaLengthByteArray:
 		err = checkDelta(data[levels:], h.values)
 	case byteStreamSplit:
@@ -164,8 +182,11 @@ func (p *pages) next() (ok bool, err error) {
 	return true, nil
 }
 
-// The encodings that files of this package do not have (parquet.thrift, Encoding).
+// The encodings of pages (parquet.thrift, Encoding).
 const (
+	plainDictionary      = 2
+	runLengths           = 3
+	rleDictionary        = 8
 	deltaBinaryPacked    = 5
 	deltaLengthByteArray = 6
 	byteStreamSplit      = 9
@@ -175,7 +196,7 @@ const (
 var foreignEncodings = append(slices.Clone(encodings), deltaBinaryPacked, deltaLengthByteArray, byteStreamSplit)
 
 // levels is the length of the levels that a page of version 1 begins with.
-func (p *pages) levels(data []byte) (n int64, err error) {
+func (p *pages) levels(data []byte, values int64) (n int64, err error) {
 	for _, most := range []int16{p.descr.MaxRepetitionLevel(), p.descr.MaxDefinitionLevel()} {
 		if most == 0 {
 			continue
@@ -183,11 +204,42 @@ func (p *pages) levels(data []byte) (n int64, err error) {
 		if int64(len(data)) < n+4 {
 			return 0, fmt.Errorf("a page of %d bytes has no levels", len(data))
 		}
-		if n += 4 + int64(binary.LittleEndian.Uint32(data[n:])); n > int64(len(data)) {
+		from := n + 4
+		if n = from + int64(binary.LittleEndian.Uint32(data[n:])); n > int64(len(data)) {
 			return 0, fmt.Errorf("a page of %d bytes declares %d of levels", len(data), n)
+		}
+		if err := checkRuns(data[from:n], widthOf(most), values); err != nil {
+			return 0, err
 		}
 	}
 	return n, nil
+}
+
+// widthOf is the number of bits of a level.
+func widthOf(most int16) int { return bits.Len16(uint16(most)) }
+
+// checkRuns walks runs of values of width bits (parquet-format, Encodings.md, RLE),
+// up to so many values: of a run of none Arrow's decoder reads on for ever.
+func checkRuns(data []byte, width int, values int64) error {
+	if width > 32 {
+		return fmt.Errorf("a page has indices of %d bits", width)
+	}
+	for seen := int64(0); seen < values && len(data) > 0; {
+		head, n := binary.Uvarint(data)
+		if n <= 0 || head>>1 == 0 || head>>1 > math.MaxInt32 {
+			return fmt.Errorf("a page has a run of %d values", head>>1)
+		}
+		size, run := int64(width+7)/8, int64(head>>1)
+		if head&1 == 1 { // groups of 8, packed
+			size, run = run*int64(width), 8*run
+		}
+		data = data[n:]
+		if size > int64(len(data)) {
+			return fmt.Errorf("a page has a run of %d values in %d bytes", run, len(data))
+		}
+		data, seen = data[size:], seen+run
+	}
+	return nil
 }
 
 // checkDelta checks what a page of deltas begins with, by which Arrow allocates:

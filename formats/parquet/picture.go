@@ -13,7 +13,7 @@ import (
 )
 
 // pngEncoder is the standard library's: it writes opaque RGBA as RGB8 and Gray
-// as 8-bit grey. BestSpeed takes two thirds of the default's time for street scenes
+// as 8-bit gray. BestSpeed takes two thirds of the default's time for street scenes
 // and makes them no larger (BenchmarkEncode).
 var pngEncoder = stdpng.Encoder{CompressionLevel: stdpng.BestSpeed, BufferPool: &encoderBuffers}
 

@@ -233,7 +233,7 @@ func batches(h pipeline.Header, rows iter.Seq2[*row, error]) iter.Seq2[*pipeline
 		for r, err := range rows {
 			if err == nil {
 				size := r.rasterBytes() + rowBytes
-				if out.Len() > 0 && (out.Len() >= batchRows || held+size > pipeline.MaxBatchBytes) && !flush() {
+				if out.Len() > 0 && (out.Len() >= batchRows || held+size > pipeline.BatchBytes) && !flush() {
 					return
 				}
 				held += size

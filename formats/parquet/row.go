@@ -155,13 +155,22 @@ func (r *row) derive(h pipeline.Header) error {
 	switch h.Kind {
 	case pipeline.KindSample:
 		s := r.sample()
+		if err := h.CheckSample(&s); err != nil {
+			return err
+		}
 		r.digest = s.Digest(h.Pseudo)
 	case pipeline.KindMix:
 		m := r.mix()
+		if err := h.CheckMix(&m); err != nil {
+			return err
+		}
 		r.digest = m.Digest()
 	default:
 		p, err := r.pair()
 		if err != nil {
+			return err
+		}
+		if err := h.CheckPair(&p); err != nil {
 			return err
 		}
 		r.digest = p.Digest()

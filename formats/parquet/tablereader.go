@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 	"unsafe"
 
+	"github.com/apache/arrow/go/v15/arrow/memory"
 	arrowparquet "github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/schema"
@@ -98,7 +100,7 @@ var _ iter.Seq2[*row, error] = (*table)(nil).rows
 // group reads a row group column by column.
 func (t *table) group(i int) (rows []*row, err error) {
 	defer recovered(&err)
-	g := &groupReader{g: t.r.RowGroup(i), data: t.data}
+	g := &groupReader{g: t.r.RowGroup(i), schema: t.r.MetaData().Schema, data: t.data, pool: newPool()}
 	rows = make([]*row, g.g.NumRows())
 	for i := range rows {
 		rows[i] = new(row)
@@ -113,9 +115,12 @@ func (t *table) group(i int) (rows []*row, err error) {
 
 // groupReader reads the columns of a row group in order.
 type groupReader struct {
-	g    *file.RowGroupReader
-	data []byte
-	next int // the file's column
+	g      *file.RowGroupReader
+	schema *schema.Schema
+	data   []byte
+	next   int   // the file's column
+	open   int64 // bytes of pages
+	pool   sync.Pool
 }
 
 func (g *groupReader) column(c column, rows []*row) error {
@@ -180,10 +185,13 @@ func values[T any, R batchReader[T]](g *groupReader, most int64) (out []T, defin
 	if err := checkChunk(g.data, chunk, g.g.NumRows(), most); err != nil {
 		return nil, nil, nil, fmt.Errorf("column chunk %d: %w", i, err)
 	}
-	c, err := g.g.Column(i)
+	descr := g.schema.Column(i)
+	p, err := newPages(g.data, descr, chunk, &g.open)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, fmt.Errorf("column chunk %d: %w", i, err)
 	}
+	p.keep = true
+	c := file.NewColumnReader(descr, p, memory.DefaultAllocator, &g.pool)
 	r, ok := c.(R)
 	if !ok {
 		return nil, nil, nil, fmt.Errorf("the file's column is read with %T", c)

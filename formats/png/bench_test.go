@@ -16,7 +16,7 @@ import (
 // and all. The limits they are measured against are image/png, run beside
 // them, and OpenCV (TUNING.md).
 
-// photo is like a camera's picture: smooth, with noise of a grey level or two,
+// photo is like a camera's picture: smooth, with noise of a gray level or two,
 // 2048x1024 RGB, encoded by image/png's defaults.
 func photo(b *testing.B) []byte {
 	r := rand.New(rand.NewPCG(33, 34))

@@ -70,7 +70,7 @@ func readChunk(data []byte, at int) (chunk, error) {
 	size := binary.BigEndian.Uint32(data[at:])
 	c := chunk{name: binary.BigEndian.Uint32(data[at+4:]), at: at}
 	if uint64(size) > uint64(len(data)-at-12) {
-		return chunk{}, c.errorf("declares %d bytes, the file has %d more", size, len(data)-at-12)
+		return chunk{}, c.errorf("the file ends early: %d bytes are declared, and %d are there", size, len(data)-at-12)
 	}
 	end := at + 8 + int(size)
 	c.data = data[at+8 : end : end]

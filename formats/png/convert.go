@@ -34,7 +34,7 @@ func rgbOutput(h Header) output {
 func indexOutput(h Header) (output, error) {
 	o := output{channels: 1}
 	if h.Color.channels() != 1 || h.BitDepth > 8 {
-		return o, fmt.Errorf("its pixels are %v, not indices or grey of at most 8 bits", h)
+		return o, fmt.Errorf("its pixels are %v, not indices or gray of at most 8 bits", h)
 	}
 	if h.BitDepth < 8 {
 		o.convert = unpack
@@ -51,7 +51,7 @@ func channelOutput(h Header, channel int) (output, error) {
 
 func gray16Output(h Header) (output, error) {
 	if h.Color != Gray || h.BitDepth != 16 {
-		return output{}, fmt.Errorf("its pixels are %v, not 16-bit grey", h)
+		return output{}, fmt.Errorf("its pixels are %v, not 16-bit gray", h)
 	}
 	return output{channels: 2}, nil
 }
@@ -66,7 +66,7 @@ func colorToRGB(dst, row []byte, f *parts) {
 	}
 }
 
-// grayToRGB repeats the high byte of grey from pixels of 1, 2 or 4 bytes.
+// grayToRGB repeats the high byte of gray from pixels of 1, 2 or 4 bytes.
 func grayToRGB(dst, row []byte, f *parts) {
 	pixel := f.filterUnit()
 	for len(dst) >= 3 && len(row) >= pixel {
@@ -75,7 +75,7 @@ func grayToRGB(dst, row []byte, f *parts) {
 	}
 }
 
-// lowGrayToRGB scales and repeats grey of 1, 2 or 4 bits.
+// lowGrayToRGB scales and repeats gray of 1, 2 or 4 bits.
 func lowGrayToRGB(dst, row []byte, f *parts) {
 	scale := byte(255 / (1<<f.BitDepth - 1))
 	for x := 0; 3*x+2 < len(dst); x++ {

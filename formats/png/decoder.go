@@ -44,7 +44,7 @@ func (r Rows) span(height int) (first, end int, err error) {
 }
 
 // AppendRGB decodes the wanted rows of a PNG as [rows,W,3] bytes and appends
-// them to dst. Grey is repeated, palette indices are looked up (black where the
+// them to dst. Gray is repeated, palette indices are looked up (black where the
 // palette has no such color), 16-bit samples keep their high byte and samples
 // of less than 8 bits are scaled to 0..255. Alpha and tRNS are dropped; the
 // colors under them are as the file has them. On an error dst is returned as
@@ -53,7 +53,7 @@ func (d *Decoder) AppendRGB(dst []byte, f File, rows Rows) ([]byte, error) {
 	return d.decode(dst, f, rows, func(h Header) (output, error) { return rgbOutput(h), nil })
 }
 
-// AppendIndices decodes the wanted rows of a palette or grey PNG of at most
+// AppendIndices decodes the wanted rows of a palette or gray PNG of at most
 // 8 bits as [rows,W,1] bytes, the samples as the file has them and not scaled,
 // and appends them to dst. Errors are as those of AppendRGB.
 func (d *Decoder) AppendIndices(dst []byte, f File, rows Rows) ([]byte, error) {
@@ -68,7 +68,7 @@ func (d *Decoder) AppendChannel16(dst []byte, f File, channel int, rows Rows) ([
 	return d.decode(dst, f, rows, func(h Header) (output, error) { return channelOutput(h, channel) })
 }
 
-// AppendGray16 decodes the wanted rows of a 16-bit grey PNG as [rows,W,2] bytes,
+// AppendGray16 decodes the wanted rows of a 16-bit gray PNG as [rows,W,2] bytes,
 // big-endian samples as the file has them, and appends them to dst. Errors are
 // as those of AppendRGB.
 func (d *Decoder) AppendGray16(dst []byte, f File, rows Rows) ([]byte, error) {

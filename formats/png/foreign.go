@@ -27,6 +27,7 @@ var kinds = []struct{ magic, name string }{
 	{"\x00\x00\x00\x0cJXL ", "a JPEG XL"},
 	{"8BPS", "a Photoshop document"},
 	{"BM", "a BMP"},
+	{"\x00\x00\x01\x00", "an icon (ICO)"},
 	{"P5", "a PGM"},
 	{"P6", "a PPM"},
 	{"\x76\x2f\x31\x01", "an OpenEXR image"},

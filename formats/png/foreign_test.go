@@ -17,6 +17,7 @@ func TestForeign(t *testing.T) {
 		{"MM\x00*\x00\x00\x00\x08", "a TIFF"},
 		{"GIF89a......", "a GIF"},
 		{"BM\x36\x00", "a BMP"},
+		{"\x00\x00\x01\x00\x03\x00\x10\x10", "an icon"},
 		{"\x00\x00\x00\x20ftypavif\x00\x00\x00\x00", "an AVIF"},
 		{"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00", "a HEIC"},
 		{"<!DOCTYPE html>\n<html>", "HTML"},

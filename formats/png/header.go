@@ -20,13 +20,13 @@ const (
 func (c ColorType) String() string {
 	switch c {
 	case Gray:
-		return "grey"
+		return "gray"
 	case RGB:
 		return "RGB"
 	case Palette:
 		return "palette"
 	case GrayAlpha:
-		return "grey with alpha"
+		return "gray with alpha"
 	case RGBA:
 		return "RGB with alpha"
 	}

@@ -85,7 +85,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// TestGray16: all of 16-bit grey's samples, in whole or in part, and nothing
+// TestGray16: all of 16-bit gray's samples, in whole or in part, and nothing
 // else's.
 func TestGray16(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))

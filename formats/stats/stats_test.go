@@ -31,7 +31,7 @@ func TestRareClassesMatchThePublishedProbabilities(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, File), c.Text("stats_file"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		labels, err := Read(dir)
+		labels, err := In(dir).Read()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,10 +71,10 @@ func TestClassStatsRoundTrip(t *testing.T) {
 		{"labels/00003_labelTrainIds.png", map[raster.TrainID]int64{18: 1}},
 	}
 	dir := t.TempDir()
-	if err := Write(dir, labels, false); err != nil {
+	if err := In(dir).Write(labels, false); err != nil {
 		t.Fatal(err)
 	}
-	back, err := Read(dir)
+	back, err := In(dir).Read()
 	if err != nil || !reflect.DeepEqual(back, labels) {
 		t.Errorf("read back %v, %v", back, err)
 	}
@@ -133,10 +133,10 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		dir := t.TempDir()
-		if err := Write(dir, labels, false); err != nil {
+		if err := In(dir).Write(labels, false); err != nil {
 			t.Fatal(err)
 		}
-		back, err := Read(dir)
+		back, err := In(dir).Read()
 		if err != nil || len(back) != len(labels) {
 			t.Fatalf("%d rows became %d, %v", len(labels), len(back), err)
 		}
@@ -189,7 +189,7 @@ func TestClassStatsOfADataset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	labels, err := Count(context.Background(), d, 2, nil)
+	labels, err := Count(context.Background(), d, 2, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,16 +226,16 @@ func TestClassStatsOfADataset(t *testing.T) {
 func TestErrorsAreTyped(t *testing.T) {
 	dir := t.TempDir()
 	var read *ReadError
-	if _, err := Read(dir); !errors.As(err, &read) || !errors.Is(err, fs.ErrNotExist) || read.File != filepath.Join(dir, File) {
+	if _, err := In(dir).Read(); !errors.As(err, &read) || !errors.Is(err, fs.ErrNotExist) || read.File != filepath.Join(dir, File) {
 		t.Errorf("statistics that are not there: %v", err)
 	}
 	for _, force := range []bool{false, true} {
-		if err := Write(dir, []Label{{"a.png", map[raster.TrainID]int64{0: 3}}}, force); err != nil {
+		if err := In(dir).Write([]Label{{"a.png", map[raster.TrainID]int64{0: 3}}}, force); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var exists *ExistsError
-	if err := Write(dir, []Label{{"a.png", map[raster.TrainID]int64{0: 4}}}, false); !errors.As(err, &exists) || !errors.Is(err, fs.ErrExist) || filepath.Dir(exists.File) != dir {
+	if err := In(dir).Write([]Label{{"a.png", map[raster.TrainID]int64{0: 4}}}, false); !errors.As(err, &exists) || !errors.Is(err, fs.ErrExist) || filepath.Dir(exists.File) != dir {
 		t.Errorf("other statistics in the same folder: %v", err)
 	}
 }

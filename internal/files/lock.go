@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +23,7 @@ func Lock(dir, name string) (unlock func(), err error) {
 	path := filepath.Join(dir, name)
 	for {
 		// Through a link, the owner's name would be written over what it leads to.
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o644)
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o666)
 		if errors.Is(err, unix.ELOOP) {
 			return nil, fmt.Errorf("lock %s: %w", dir, &LinkError{Path: path})
 		}
@@ -31,7 +32,10 @@ func Lock(dir, name string) (unlock func(), err error) {
 		}
 		removed, err := hold(f)
 		if err == nil && !removed {
-			return func() { _ = f.Close() }, nil
+			return func() {
+				_ = f.Truncate(0) // or the next owner would have this one's name, until it writes its own
+				_ = f.Close()
+			}, nil
 		}
 		_ = f.Close()
 		if errors.Is(err, ErrInUse) {
@@ -55,8 +59,7 @@ func hold(f *os.File) (removed bool, err error) {
 		return false, err
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
-		owner, _ := io.ReadAll(io.LimitReader(f, 1000))
-		return false, fmt.Errorf("%w by %s", ErrInUse, strings.TrimSpace(string(owner)))
+		return false, fmt.Errorf("%w by %s", ErrInUse, owner(f))
 	} else if err != nil {
 		return false, err
 	}
@@ -74,4 +77,25 @@ func hold(f *os.File) (removed bool, err error) {
 	}
 	_, err = fmt.Fprintf(f, "process %d on %s\n", os.Getpid(), host)
 	return false, err
+}
+
+// owner is the name in a lock that somebody else holds. Who has just taken it has not
+// written its name yet, or that of a killed owner is still there: what is read twice
+// is right.
+func owner(f io.ReaderAt) string {
+	read := func() string {
+		text := make([]byte, 1000)
+		n, _ := f.ReadAt(text, 0)
+		return strings.TrimSpace(string(text[:n]))
+	}
+	name := read()
+	for range 50 {
+		time.Sleep(20 * time.Millisecond)
+		again := read()
+		if again == name && name != "" {
+			return name
+		}
+		name = again
+	}
+	return "a process that has not said its name"
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,6 +25,34 @@ func TestALockHasOneOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	unlock()
+}
+
+// TestTheOwnerIsNamed: also by who comes when it has the lock and has not written its
+// name yet, whatever a killed owner has left there.
+func TestTheOwnerIsNamed(t *testing.T) {
+	for _, left := range []string{"", "process 1 on another\n"} {
+		dir := t.TempDir()
+		put(t, filepath.Join(dir, ".lock"), left)
+		f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_RDWR, 0)
+		if err == nil {
+			err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		written := make(chan error)
+		go func() {
+			time.Sleep(10 * time.Millisecond)
+			_, err := f.WriteAt([]byte("process 22 on another\n"), 0)
+			written <- err
+		}()
+		if _, err := Lock(dir, ".lock"); !errors.Is(err, ErrInUse) || !strings.HasSuffix(err.Error(), "is in use by process 22 on another") {
+			t.Errorf("after %q: %v", left, err)
+		}
+		if err := errors.Join(<-written, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // An owner may remove the file. Whoever has opened it before, and locks it
@@ -58,7 +87,7 @@ func TestOnlyFilesAreLocks(t *testing.T) {
 		want string
 	}{
 		"a pipe": {func(path string) error { return unix.Mkfifo(path, 0o644) }, "it is not a regular file"},
-		"a link": {func(path string) error { return os.Symlink("other", path) }, ".lock is a link, which is not followed: remove it"},
+		"a link": {func(path string) error { return os.Symlink("other", path) }, ".lock is a link, which is not followed: move it away"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -14,16 +14,20 @@ import (
 
 // OpenIn opens a file or folder by a name that comes from elsewhere, as a
 // manifest's does: relative to dir, and out of which neither ".." nor a symbolic
-// link leads. Links that stay inside are followed.
-func OpenIn(dir, name string) (*os.File, error) { return openIn(dir, name, true) }
+// link leads. Links that stay inside are followed. Like all that opens and reads here
+// it is a [Retry].
+func OpenIn(dir, name string) (f *os.File, err error) {
+	err = Retry(func() error { f, err = openIn(dir, name, true); return err })
+	return f, err
+}
 
 // ReadIn is OpenIn for all that a file holds.
-func ReadIn(dir, name string) ([]byte, error) {
-	f, err := openIn(dir, name, false)
-	if err != nil {
-		return nil, err
-	}
-	return readAll(f)
+func ReadIn(dir, name string) (data []byte, err error) {
+	err = Retry(func() error {
+		data, err = readAll(openIn(dir, name, false))
+		return err
+	})
+	return data, err
 }
 
 func openIn(dir, name string, folders bool) (f *os.File, err error) {
@@ -56,19 +60,39 @@ func IsPlainName(name string) bool {
 
 // Open opens a file that was found in a folder, rather than named by the
 // user, who may mean a pipe.
-func Open(path string) (*os.File, error) { return openFinite(path, false, os.Stat, os.OpenFile) }
+func Open(path string) (f *os.File, err error) {
+	err = Retry(func() error { f, err = openFound(path); return err })
+	return f, err
+}
+
+func openFound(path string) (*os.File, error) { return openFinite(path, false, os.Stat, os.OpenFile) }
 
 // Read is Open for all that the file holds.
-func Read(path string) ([]byte, error) {
-	f, err := Open(path)
+func Read(path string) (data []byte, err error) {
+	err = Retry(func() error {
+		data, err = readAll(openFound(path))
+		return err
+	})
+	return data, err
+}
+
+// ReadDir is os.ReadDir.
+func ReadDir(path string) (entries []os.DirEntry, err error) {
+	err = Retry(func() error { entries, err = os.ReadDir(path); return err })
+	return entries, err
+}
+
+// Stat is os.Stat.
+func Stat(path string) (info os.FileInfo, err error) {
+	err = Retry(func() error { info, err = os.Stat(path); return err })
+	return info, err
+}
+
+// readAll reads a file that was opened, and closes it.
+func readAll(f *os.File, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readAll(f)
-}
-
-// readAll closes the file too.
-func readAll(f *os.File) ([]byte, error) {
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
@@ -120,7 +144,7 @@ func (e *LinkError) Error() string {
 	if e.Out != "" {
 		return fmt.Sprintf("a link leads out of %s, and is not followed: put what it names into the folder", e.Out)
 	}
-	return fmt.Sprintf("%s is a link, which is not followed: remove it", e.Path)
+	return fmt.Sprintf("%s is a link, which is not followed: move it away", e.Path)
 }
 
 // ErrIrregular is wrapped where a file was wanted and something else, a pipe or
@@ -131,7 +155,7 @@ var ErrIrregular = errors.New("it is not a regular file")
 // for without end, and a device such as /dev/zero has none.
 func finite(info fs.FileInfo, path string, folders bool) error {
 	if !info.Mode().IsRegular() && !(folders && info.IsDir()) {
-		return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%w (%v): remove it, or put a file in its place", ErrIrregular, info.Mode())}
+		return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%w (%v): move it away, or put a file in its place", ErrIrregular, info.Mode())}
 	}
 	return nil
 }

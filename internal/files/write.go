@@ -49,7 +49,7 @@ func Write(path string, force bool, write func(io.Writer) error) error {
 }
 
 func writeFile(path string, force bool, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-"+filepath.Base(path)+"-*")
+	f, err := createAside(filepath.Dir(path), ".tmp-"+filepath.Base(path)+"-")
 	if err != nil {
 		return err
 	}
@@ -66,8 +66,10 @@ func writeFile(path string, force bool, write func(io.Writer) error) (err error)
 	if err = buffered.Flush(); err != nil {
 		return err
 	}
-	if err = f.Chmod(0o644); err != nil {
-		return err
+	if force {
+		if err = likeBefore(path, f.Chmod); err != nil {
+			return err
+		}
 	}
 	if err = f.Sync(); err != nil {
 		return err
@@ -126,7 +128,7 @@ func linked(dir string) (string, error) {
 	}
 	to, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return dir, fmt.Errorf("it is a link that leads nowhere: remove it, or make the folder that it names: %w", err)
+		return dir, fmt.Errorf("it is a link that leads nowhere: choose another name, or make the folder that it names: %w", err)
 	}
 	return to, nil
 }
@@ -143,16 +145,18 @@ func writeDir(dir string, force bool, write func(aside string) error) error {
 	if err := MkdirAll(parent); err != nil {
 		return err
 	}
-	aside, err := os.MkdirTemp(parent, "."+filepath.Base(dir)+".tmp-")
+	aside, err := MkdirAside(parent, "."+filepath.Base(dir)+".tmp-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(aside)
-	if err := os.Chmod(aside, 0o755); err != nil {
-		return err
-	}
 	if err := write(aside); err != nil {
 		return err
+	}
+	if force {
+		if err := likeBefore(dir, func(m fs.FileMode) error { return os.Chmod(aside, m) }); err != nil {
+			return err
+		}
 	}
 	if err := syncTree(aside); err != nil {
 		return err
@@ -224,19 +228,21 @@ func syncTree(dir string) error {
 // outlive a power cut: each is synced into the one above.
 func MkdirAll(dir string) error {
 	dir = filepath.Clean(dir)
-	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+	if info, err := Stat(dir); err == nil && info.IsDir() {
 		return nil
+	} else if Passing(err) {
+		return err
 	}
 	parent := filepath.Dir(dir)
 	if parent == dir {
-		return os.Mkdir(dir, 0o755) // fails, and says why
+		return os.Mkdir(dir, 0o777) // fails, and says why
 	}
 	if err := MkdirAll(parent); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := os.Mkdir(dir, 0o777); err != nil {
 		// Another process may have made it in between.
-		if info, statErr := os.Stat(dir); statErr != nil || !info.IsDir() {
+		if info, statErr := Stat(dir); statErr != nil || !info.IsDir() {
 			return err
 		}
 	}

@@ -47,7 +47,11 @@ func PseudoHeader(size raster.Size) pipeline.Header {
 // Mix is mix i of the cases.
 func Mix(i, h, w int) pipeline.Mix {
 	s := Sample(i, h, w, true)
-	return pipeline.Mix{Sample: s, TargetID: fmt.Sprintf("cityscapes/train/%d", i), Mask: pixels(s.ID+"m", h, w, 1), Classes: []raster.TrainID{1, 7, 11}[:i%4%3+1], Weight: 0.25 * float32(i)}
+	mask := pixels(s.ID+"m", h, w, 1)
+	for i := range mask.Pix() {
+		mask.Pix()[i] &= 1
+	}
+	return pipeline.Mix{Sample: s, TargetID: fmt.Sprintf("cityscapes/train/%d", i), Mask: mask, Classes: []raster.TrainID{1, 7, 11}[:i%4%3+1], Weight: 0.25 * float32(i%5)}
 }
 
 // Pair is pair i of the cases, of crops of side×side pixels.

@@ -76,6 +76,12 @@ func (r Raster) Empty() bool { return r.pix == nil }
 // Pix is the whole memory of r, height*width*channels bytes. It is shared.
 func (r Raster) Pix() []byte { return r.pix }
 
+// At is the x and y of the pixel to which byte i of Pix belongs.
+func (r Raster) At(i int) (x, y int) {
+	i /= r.channels
+	return i % r.width, i / r.width
+}
+
 // Row is the memory of row y, width*channels bytes. It is shared.
 func (r Raster) Row(y int) []byte {
 	n := r.width * r.channels

@@ -42,16 +42,18 @@ func Open(dir string) (d *Dataset, err error) {
 		return d, err
 	}
 	row := 0
+	agreed := Agree(d.manifest.Kind)
 	for i, s := range d.manifest.Shards {
 		o, err := mapShard(dir, s)
 		if err != nil {
 			return d, fmt.Errorf("%s: %w", s.File, err)
 		}
 		d.shards = append(d.shards, o)
+		if err := agreed.Check(s, o.Header()); err != nil {
+			return d, fmt.Errorf("%s: %w", s.File, err)
+		}
 		if i == 0 {
 			d.header = o.Header()
-		} else if !d.header.Equal(o.Header()) {
-			return d, fmt.Errorf("%s: its schema differs from that of %s", s.File, d.manifest.Shards[0].File)
 		}
 		start := row
 		for b := range o.Len() {

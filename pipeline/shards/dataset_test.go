@@ -166,12 +166,13 @@ func verifyAll(t *testing.T, dir string) error {
 		return err
 	}
 	var bad []error
+	agreed := Agree(m.Kind)
 	for _, s := range m.Shards {
 		f, err := os.Open(filepath.Join(dir, s.File))
 		if err != nil {
 			return err
 		}
-		if err := s.Verify(t.Context(), f); err != nil {
+		if err := s.Verify(t.Context(), f, agreed); err != nil {
 			bad = append(bad, fmt.Errorf("%s: %w", s.File, err))
 		}
 		f.Close()

@@ -110,12 +110,16 @@ func ParseManifest(text []byte) (Manifest, error) {
 	return m, nil
 }
 
-// Verify re-hashes a shard's file and its rows. Its error names the row.
-func (s Shard) Verify(ctx context.Context, file io.Reader) error {
+// Verify re-hashes a shard's file and its rows, which are to be as the other shards'.
+// Its error names the row.
+func (s Shard) Verify(ctx context.Context, file io.Reader, agreed *Agreement) error {
 	hash := xxh3.New()
 	count := &countingWriter{w: hash}
 	stream, err := pipeline.Read(ctx, io.TeeReader(bufio.NewReaderSize(file, 1<<20), count))
 	if err != nil {
+		return err
+	}
+	if err := agreed.Check(s, stream.Header); err != nil {
 		return err
 	}
 	rows := 0

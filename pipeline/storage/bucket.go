@@ -16,13 +16,15 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/s3utils"
+	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/internal/wait"
 )
 
 // bucket is a prefix of an object store's bucket.
 type bucket struct {
 	ctx    context.Context
-	client *minio.Client
-	upload *minio.Client // tries once: Put tries again itself, from the beginning
+	client *minio.Core // tries once: a bucket tries again itself
 	url    string
 	name   string
 	prefix string // without a slash at its end; may be empty
@@ -33,6 +35,9 @@ func openBucket(ctx context.Context, u *url.URL) (*bucket, error) {
 	if u.Host == "" {
 		return nil, fmt.Errorf("open folder: %s names no bucket: want %s://BUCKET/PREFIX", u, u.Scheme)
 	}
+	if err := s3utils.CheckValidBucketName(u.Host); err != nil {
+		return nil, fmt.Errorf("open folder: %s: %w", u, err)
+	}
 	endpoint, secure := map[string]string{"s3": "s3.amazonaws.com", "gs": "storage.googleapis.com"}[u.Scheme], true
 	if text := os.Getenv("AWS_ENDPOINT_URL"); text != "" {
 		e, err := url.Parse(text)
@@ -41,22 +46,25 @@ func openBucket(ctx context.Context, u *url.URL) (*bucket, error) {
 		}
 		endpoint, secure = e.Host, e.Scheme == "https"
 	}
-	o := minio.Options{
+	transport, err := minio.DefaultTransport(secure)
+	if err != nil {
+		return nil, fmt.Errorf("open folder %s: %w", u, err)
+	}
+	return newBucket(ctx, u, endpoint, secure, transport)
+}
+
+func newBucket(ctx context.Context, u *url.URL, endpoint string, secure bool, transport *http.Transport) (*bucket, error) {
+	transport.ResponseHeaderTimeout = 0 // patient knows better
+	client, err := minio.NewCore(endpoint, &minio.Options{
 		Creds: credentials.NewChainCredentials([]credentials.Provider{
 			&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{Client: &http.Client{Timeout: 10 * time.Second}},
 		}),
-		Secure: secure, Region: os.Getenv("AWS_REGION"),
-	}
-	client, err := minio.New(endpoint, &o)
+		Secure: secure, Region: os.Getenv("AWS_REGION"), Transport: patient{transport, wait.Of(ctx)}, MaxRetries: 1,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open folder %s: %w", u, err)
 	}
-	o.MaxRetries = 1
-	upload, err := minio.New(endpoint, &o)
-	if err != nil {
-		return nil, fmt.Errorf("open folder %s: %w", u, err)
-	}
-	return &bucket{ctx: ctx, client: client, upload: upload, url: strings.TrimSuffix(u.String(), "/"), name: u.Host, prefix: strings.Trim(u.Path, "/")}, nil
+	return &bucket{ctx: ctx, client: client, url: strings.TrimSuffix(u.String(), "/"), name: u.Host, prefix: strings.Trim(u.Path, "/")}, nil
 }
 
 func (b *bucket) String() string { return b.url }
@@ -69,29 +77,69 @@ func (b *bucket) key(op, name string) (string, error) {
 	return path.Join(b.prefix, name), nil
 }
 
-// failed words an error; an object that is not there is fs.ErrNotExist.
+// failed words an error. An object that is not there is fs.ErrNotExist; all else says
+// nothing about the object.
 func (b *bucket) failed(op, name string, err error) error {
 	if code := minio.ToErrorResponse(err).Code; code == minio.NoSuchKey {
 		err = fs.ErrNotExist
+	} else if !errors.Is(err, context.Canceled) {
+		err = &files.PassingError{Err: err}
 	}
 	return &fs.PathError{Op: op, Path: b.url + "/" + name, Err: err}
 }
 
-// Open implements fs.FS. An object is read as the file is.
+// tries is how often a request is made before it has failed.
+const tries = 5
+
+// again makes a request, and makes it again while its error may pass.
+func (b *bucket) again(op, name string, request func() error) error {
+	for try := 1; ; try++ {
+		err := request()
+		if err == nil {
+			return nil
+		}
+		if b.ctx.Err() != nil {
+			return b.failed(op, name, context.Cause(b.ctx))
+		}
+		if try == tries || !passing(err) {
+			return b.failed(op, name, err)
+		}
+		select {
+		case <-time.After(time.Duration(try*try) * 200 * time.Millisecond):
+		case <-b.ctx.Done():
+			return b.failed(op, name, context.Cause(b.ctx))
+		}
+	}
+}
+
+// Open implements fs.FS.
 func (b *bucket) Open(name string) (fs.File, error) {
 	key, err := b.key("open", name)
 	if err != nil {
 		return nil, err
 	}
-	o, err := b.client.GetObject(b.ctx, b.name, key, minio.GetObjectOptions{})
-	if err != nil {
-		return nil, b.failed("open", name, err)
+	o := &object{bucket: b, name: name, key: key}
+	if err := b.again("open", name, o.ask); err != nil {
+		return nil, err
 	}
-	info, err := o.Stat()
+	return o, nil
+}
+
+// Stat implements fs.StatFS.
+func (b *bucket) Stat(name string) (fs.FileInfo, error) {
+	key, err := b.key("stat", name)
 	if err != nil {
-		return nil, errors.Join(b.failed("open", name, err), o.Close())
+		return nil, err
 	}
-	return &object{o, b, name, entry{path.Base(name), info.Size, info.LastModified, false}}, nil
+	var info minio.ObjectInfo
+	err = b.again("stat", name, func() (err error) {
+		info, err = b.client.StatObject(b.ctx, b.name, key, minio.StatObjectOptions{})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entry{path.Base(name), info.Size, info.LastModified, false}, nil
 }
 
 // ReadDir implements fs.ReadDirFS: what lies under a prefix, sorted.
@@ -105,14 +153,21 @@ func (b *bucket) ReadDir(name string) ([]fs.DirEntry, error) {
 		prefix = ""
 	}
 	var out []fs.DirEntry
-	for o := range b.client.ListObjectsIter(b.ctx, b.name, minio.ListObjectsOptions{Prefix: prefix}) {
-		if o.Err != nil {
-			return nil, b.failed("read", name, o.Err)
+	err = b.again("read", name, func() error {
+		out = nil
+		for o := range b.client.ListObjectsIter(b.ctx, b.name, minio.ListObjectsOptions{Prefix: prefix}) {
+			if o.Err != nil {
+				return o.Err
+			}
+			base := strings.TrimPrefix(o.Key, prefix)
+			if folder, isDir := strings.CutSuffix(base, "/"); folder != "" {
+				out = append(out, entry{folder, o.Size, o.LastModified, isDir})
+			}
 		}
-		base := strings.TrimPrefix(o.Key, prefix)
-		if folder, isDir := strings.CutSuffix(base, "/"); folder != "" {
-			out = append(out, entry{folder, o.Size, o.LastModified, isDir})
-		}
+		return b.ctx.Err()
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(out, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	if len(out) == 0 && name != "." {
@@ -128,53 +183,38 @@ func (b *bucket) Put(name string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp("", "pipa-upload-*")
+	f, size, err := aside(write)
 	if err != nil {
 		return fmt.Errorf("write %s/%s: %w", b.url, name, err)
 	}
-	defer os.Remove(f.Name())
 	defer f.Close()
-	if err := write(f); err != nil {
-		return fmt.Errorf("write %s/%s: %w", b.url, name, err)
-	}
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("write %s/%s: %w", b.url, name, err)
-	}
-	for try := 1; ; try++ {
-		if err = b.send(f.Name(), key); err == nil {
-			return nil
-		}
-		if try == uploads || !passing(err) {
-			return b.failed("write", name, err)
-		}
-		select {
-		case <-time.After(time.Duration(try*try) * 200 * time.Millisecond):
-		case <-b.ctx.Done():
-			return b.failed("write", name, context.Cause(b.ctx))
-		}
-	}
+	return b.again("write", name, func() error {
+		// A reader of its own for each try: a connection that was given up may still be
+		// reading the one before.
+		_, err := b.client.Client.PutObject(b.ctx, b.name, key, io.NewSectionReader(f, 0, size), size, minio.PutObjectOptions{
+			ContentType: "application/octet-stream", SendContentMd5: true,
+			DisableContentSha256: true, // the MD5 guards the bytes; framing them once more is not every server's strength
+		})
+		return err
+	})
 }
 
-// uploads is how often an upload is tried.
-const uploads = 5
-
-// send uploads a file. It is opened anew each time: a connection that was given
-// up may still be reading the old one.
-func (b *bucket) send(file, key string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
+// aside is a file without a name that holds what write writes: whatever ends the
+// process, the system removes it.
+func aside(write func(io.Writer) error) (f *os.File, size int64, err error) {
+	if f, err = os.CreateTemp("", "pipa-upload-*"); err != nil {
+		return nil, 0, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
+	if err = os.Remove(f.Name()); err == nil {
+		err = write(f)
 	}
-	_, err = b.upload.PutObject(b.ctx, b.name, key, f, info.Size(), minio.PutObjectOptions{
-		ContentType: "application/octet-stream", SendContentMd5: true,
-		DisableContentSha256: true, // the MD5 guards the bytes; framing them once more is not every server's strength
-	})
-	return err
+	if err == nil {
+		size, err = f.Seek(0, io.SeekEnd)
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, size, nil
 }
 
 // Status is the HTTP status with which an object store refused a request, 0 where
@@ -190,10 +230,10 @@ func Status(err error) int {
 // passing reports whether an error may be gone the next time: the server's, or the
 // network's.
 func passing(err error) bool {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, fs.ErrNotExist) {
+	if l := (lasting{}); errors.As(err, &l) || errors.Is(err, context.Canceled) || errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
-	code := minio.ToErrorResponse(err).StatusCode
+	code := Status(err)
 	return code == 0 || code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout
 }
 
@@ -202,32 +242,16 @@ func (b *bucket) Remove(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := b.client.RemoveObject(b.ctx, b.name, key, minio.RemoveObjectOptions{}); err != nil && !errors.Is(b.failed("remove", name, err), fs.ErrNotExist) {
-		return b.failed("remove", name, err)
+	err = b.again("remove", name, func() error {
+		return b.client.RemoveObject(b.ctx, b.name, key, minio.RemoveObjectOptions{})
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 func (b *bucket) Lock(string) (func(), error) { return func() {}, nil }
-
-// object is an open one.
-type object struct {
-	*minio.Object
-	bucket *bucket
-	name   string
-	entry  entry
-}
-
-func (o *object) Stat() (fs.FileInfo, error) { return o.entry, nil }
-
-// Read implements io.Reader, naming the object where it fails.
-func (o *object) Read(p []byte) (int, error) {
-	n, err := o.Object.Read(p)
-	if err != nil && err != io.EOF {
-		err = o.bucket.failed("read", o.name, err)
-	}
-	return n, err
-}
 
 // entry is what a listing or a header says of an object.
 type entry struct {

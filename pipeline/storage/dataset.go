@@ -40,6 +40,7 @@ func Stream(ctx context.Context, f Folder) (s pipeline.Stream, m shards.Manifest
 		defer func() { file = nil }()
 		return file.Close()
 	}
+	agreed := shards.Agree(m.Kind)
 	open := func(shard shards.Shard) (pipeline.Stream, error) {
 		if err := close(); err != nil {
 			return pipeline.Stream{}, err
@@ -49,6 +50,9 @@ func Stream(ctx context.Context, f Folder) (s pipeline.Stream, m shards.Manifest
 			return pipeline.Stream{}, err
 		}
 		s, err := pipeline.Read(ctx, file)
+		if err == nil {
+			err = agreed.Check(shard, s.Header)
+		}
 		if err != nil {
 			return s, fmt.Errorf("%s/%s: %w", f, shard.File, err)
 		}
@@ -80,8 +84,8 @@ func Stream(ctx context.Context, f Folder) (s pipeline.Stream, m shards.Manifest
 	}}, m, close, nil
 }
 
-// Verify re-hashes every shard and row of the dataset in a folder. Its error
-// joins one for each damaged shard.
+// Verify re-hashes every shard and row of the dataset in a folder, and refuses
+// whatever its readers would. Its error joins one for each damaged shard.
 func Verify(ctx context.Context, f Folder, progress func(rows int)) error {
 	m, err := Manifest(f)
 	if err != nil {
@@ -89,8 +93,9 @@ func Verify(ctx context.Context, f Folder, progress func(rows int)) error {
 	}
 	var bad []error
 	rows := 0
+	agreed := shards.Agree(m.Kind)
 	for _, shard := range m.Shards {
-		bad = append(bad, VerifyShard(ctx, f, shard))
+		bad = append(bad, VerifyShard(ctx, f, shard, agreed))
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -98,17 +103,41 @@ func Verify(ctx context.Context, f Folder, progress func(rows int)) error {
 			progress(rows)
 		}
 	}
-	return errors.Join(bad...)
+	if err := errors.Join(bad...); err != nil {
+		return err
+	}
+	if dir, ok := Local(f); ok {
+		return verifyMapped(ctx, dir)
+	}
+	return nil
 }
 
-// VerifyShard re-hashes one shard and its rows. Its error names file and row.
-func VerifyShard(ctx context.Context, f Folder, shard shards.Shard) error {
+// verifyMapped reads all batches as who maps the files does: by the footers, which
+// streams do not have.
+func verifyMapped(ctx context.Context, dir string) (err error) {
+	d, err := shards.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	for b, err := range d.Stream(ctx).Batches {
+		if err != nil {
+			return err
+		}
+		b.Release()
+	}
+	return nil
+}
+
+// VerifyShard re-hashes one shard and its rows, which are to be as those of the shards
+// that were asked about before. Its error names file and row.
+func VerifyShard(ctx context.Context, f Folder, shard shards.Shard, agreed *shards.Agreement) error {
 	file, err := f.Open(shard.File)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if err := shard.Verify(ctx, file); err != nil {
+	if err := shard.Verify(ctx, file, agreed); err != nil {
 		return fmt.Errorf("%s/%s: %w", f, shard.File, err)
 	}
 	return nil

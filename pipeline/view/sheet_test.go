@@ -18,7 +18,7 @@ const classCount = 3
 
 var testClasses = []string{"road", "sky", "a class of one's own"}
 
-// Pictures of the test rows: a grey image, and a label of one class.
+// Pictures of the test rows: a gray image, and a label of one class.
 func testImage(h, w int) raster.Raster {
 	r := raster.New(h, w, 3)
 	for i := range r.Pix() {

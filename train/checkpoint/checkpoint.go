@@ -61,6 +61,36 @@ func (s State) Palette() [][3]uint8 {
 	return pipeline.Header{Classes: s.Classes, Colors: s.Colors}.Palette()
 }
 
+// maxIteration and maxLosses are far beyond those of any run: a checkpoint may come
+// from elsewhere.
+const (
+	maxIteration = 1 << 40
+	maxLosses    = 1 << 10
+)
+
+// validate checks what a state can get wrong by itself.
+func (s State) validate() error {
+	w := s.Window
+	switch {
+	case s.Iteration < 0 || s.Iteration > maxIteration:
+		return fmt.Errorf("%d steps done", s.Iteration)
+	case w.Steps < 0 || w.Steps > s.Iteration || w.Skipped < 0 || w.Skipped > s.Iteration:
+		return fmt.Errorf("%d steps since the last line of metrics and %d skipped, of %d done", w.Steps, w.Skipped, s.Iteration)
+	case len(w.Losses) > maxLosses || len(w.Norms) > maxLosses:
+		return fmt.Errorf("%d losses and %d norms", len(w.Losses), len(w.Norms))
+	}
+	return pipeline.Header{Classes: s.Classes, Colors: s.Colors}.Validate()
+}
+
+// An EditedError says that a run's configuration is not the one that its
+// checkpoint was made with.
+type EditedError struct{ Run, Checkpoint string }
+
+func (e *EditedError) Error() string {
+	return fmt.Sprintf("%s: its configuration is not the one that %s was made with: it was edited. A run is what it was begun as: undo that, or begin a new run, which network.init can start from this one",
+		e.Run, filepath.Base(e.Checkpoint))
+}
+
 // A Change says that a run went on from an iteration with other data, as it was
 // told to.
 type Change struct {
@@ -108,14 +138,11 @@ func Save(run string, state State, contents map[string]func(path string) error, 
 	if err := files.MkdirAll(dir); err != nil {
 		return err
 	}
-	aside, err := os.MkdirTemp(dir, ".tmp-")
+	aside, err := files.MkdirAside(dir, ".tmp-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(aside)
-	if err := os.Chmod(aside, 0o755); err != nil {
-		return err
-	}
 	state.Version = Version
 	state.Files = map[string]Seal{}
 	for file, write := range contents {
@@ -228,7 +255,7 @@ func Read(dir string) (State, error) {
 	if state.Version != Version {
 		return state, fmt.Errorf("checkpoint %s has version %d, this pipa reads version %d", dir, state.Version, Version)
 	}
-	if err := (pipeline.Header{Classes: state.Classes, Colors: state.Colors}).Validate(); err != nil {
+	if err := state.validate(); err != nil {
 		return state, fmt.Errorf("checkpoint %s: %s: %w", dir, StateFile, err)
 	}
 	for file, want := range state.Files {

@@ -42,9 +42,12 @@ type Config struct {
 // Data says which samples one side of the adaptation sees, and how they are cut
 // (docs/method.md, Resizing and cropping).
 type Data struct {
-	Format      string  `yaml:"format"` // a layout that ships, such as gta, or folder:MAP.yaml for a custom dataset by its class map
-	Dir         string  `yaml:"dir"`    // dataset root, which a class map may say instead; or a stream: "-" or a precomputed dataset
-	Split       string  `yaml:"split"`
+	Format string `yaml:"format"` // a layout that ships, such as gta, or folder:MAP.yaml for a custom dataset by its class map
+	Dir    string `yaml:"dir"`    // dataset root, which a class map may say instead; or a stream: "-" or a precomputed dataset
+	Split  string `yaml:"split"`
+	// Stats is the file of the source's class statistics, where they do not lie in
+	// its folder; empty is there, or beside the run where that cannot be written.
+	Stats       string  `yaml:"stats,omitempty"`
 	Batch       int     `yaml:"batch"`
 	Resize      [2]int  `yaml:"resize,flow"` // the image is scaled, keeping its ratio, to fit this; [0, 0] keeps the size
 	Crop        [2]int  `yaml:"crop,flow"`
@@ -56,7 +59,8 @@ type Data struct {
 }
 
 // RareClasses is DAFormer's rare class sampling of the source (docs/method.md,
-// Rare class sampling): it needs the class statistics in the source's folder.
+// Rare class sampling): it needs the source's class statistics, which a
+// run counts where there are none.
 // Temperature 0 switches it off.
 type RareClasses struct {
 	Temperature  float64 `yaml:"temperature"`

@@ -33,7 +33,7 @@ func (c *Config) Absolute() error {
 		}
 		return abs, nil
 	}
-	for _, p := range []*string{&c.Source.Dir, &c.Target.Dir, &c.Patch.Pairs, &c.Network.Weights, &c.Network.Init} {
+	for _, p := range []*string{&c.Source.Dir, &c.Target.Dir, &c.Source.Stats, &c.Patch.Pairs, &c.Network.Weights, &c.Network.Init} {
 		if *p == "" || *p == "-" || strings.HasPrefix(*p, "/dev/") {
 			continue
 		}

@@ -57,7 +57,7 @@ func diffDocuments(prefix string, a, b document, out *[]string) {
 // digest is compared instead), and so is what only decides how often state is
 // written, or where it is kept in between.
 func (c Config) Hash() (string, error) {
-	c.Source.Dir, c.Target.Dir, c.Patch.Pairs, c.Network.Weights, c.Network.Init = "", "", "", "", ""
+	c.Source.Dir, c.Target.Dir, c.Source.Stats, c.Patch.Pairs, c.Network.Weights, c.Network.Init = "", "", "", "", "", ""
 	for _, d := range []*Data{&c.Source, &c.Target} {
 		if _, mapped := d.ClassMap(); mapped {
 			d.Format = custom // what the map means is in the data's digest

@@ -122,7 +122,7 @@ func (e *UnpairedError) Error() string {
 
 func unknownPreset(name string) error {
 	all := append(Names(), Recipes()...)
-	return fmt.Errorf("no preset %q: did you mean %q? (all: %s)", name, nearest.Word(name, all), strings.Join(all, ", "))
+	return fmt.Errorf("no preset %q%s (all: %s)", name, nearest.Hint(name, all, "%q"), strings.Join(all, ", "))
 }
 
 // extend lays a recipe of an embedded folder, and before it the one that it

@@ -205,7 +205,11 @@ func unknownKey(prefix string, doc, known document) error {
 	for k, v := range doc {
 		under, ok := known[k]
 		if !ok {
-			errs = append(errs, fmt.Errorf("configuration: unknown key %s%s: did you mean %s%s?", prefix, k, prefix, nearest.Word(k, names)))
+			hint := nearest.Hint(k, names, prefix+"%s")
+			if hint == "" {
+				hint = " (all: " + prefix + strings.Join(names, ", "+prefix) + ")"
+			}
+			errs = append(errs, fmt.Errorf("configuration: unknown key %s%s%s", prefix, k, hint))
 			continue
 		}
 		section, isSection := under.(document)

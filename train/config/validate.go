@@ -38,13 +38,37 @@ func (k *checker) natural(field string, v float64) {
 	k.that(v >= 0 && !math.IsInf(v, 0), field, v, "0 or more")
 }
 
-// Counts.
-func (k *checker) least(field string, v, least int) {
+// The most that counts and sizes may be, far beyond what is trained: a configuration
+// may come from elsewhere, and is checked before anything is allocated by it.
+const (
+	mostCount  = 1 << 30 // of iterations, samples and the like
+	mostSide   = 1 << 16 // of an image, in pixels
+	mostPixels = 100_000_000
+	mostWide   = 1 << 14 // channels
+	mostDeep   = 1 << 9  // blocks of a stage
+	mostBatch  = 1 << 12
+	mostThread = 1 << 10
+)
+
+// least checks a count.
+func (k *checker) least(field string, v, least int) { k.within(field, v, least, mostCount) }
+
+// within checks a number that has a most of its own.
+func (k *checker) within(field string, v, least, most int) {
 	want := fmt.Sprintf("at least %d", least)
 	if least == 0 {
 		want = "0 or more"
 	}
-	k.that(v >= least, field, v, want)
+	if v > most {
+		want = fmt.Sprintf("at most %d", most)
+	}
+	k.that(v >= least && v <= most, field, v, want)
+}
+
+// size checks the height and the width of images, which may be zeros.
+func (k *checker) size(field string, v [2]int) {
+	sides := v[0] >= 0 && v[1] >= 0 && v[0] <= mostSide && v[1] <= mostSide
+	k.that(sides && v[0]*v[1] <= mostPixels, field, v, fmt.Sprintf("a height and a width of at most %d, and %d pixels", mostSide, mostPixels))
 }
 
 func (k *checker) result() error {
@@ -63,7 +87,7 @@ func (c *Config) Validate() error {
 	k.least("panels_every", c.PanelsEvery, 0)
 	k.least("probe_every", c.ProbeEvery, 0)
 	k.that(slices.Contains([]string{"stop", "skip"}, c.OnBadLoss), "on_bad_loss", c.OnBadLoss, "stop or skip")
-	k.least("threads", c.Threads, 0)
+	k.within("threads", c.Threads, 0, mostThread)
 	c.Network.check(k)
 	c.Optimizer.check(k)
 	c.RareClasses.check(k)
@@ -75,16 +99,17 @@ func (c *Config) Validate() error {
 	c.Eval.check(k)
 	k.least("checkpoint.every", c.Checkpoint.Every, 1)
 	k.least("checkpoint.keep", c.Checkpoint.Keep, 1)
-	c.together(k)
 	c.Source.check(k, "source")
 	if c.Adapt.Enabled {
 		c.Target.check(k, "target")
 	}
+	c.together(k)
 	return k.result()
 }
 
 // together checks what sections ask of each other.
 func (c *Config) together(k *checker) {
+	k.that(c.Target.Stats == "", "target.stats", c.Target.Stats, "empty: classes are drawn in the source alone")
 	k.that(c.RareClasses.Temperature == 0 || !c.Source.Streamed(), "rare_classes.temperature", c.RareClasses.Temperature, "0 where the source is a stream: its order is given")
 	k.that(c.FeatureDistance.Weight == 0 || c.Network.Weights != "", "feature_distance.weight", c.FeatureDistance.Weight,
 		"network.weights set, or 0: the distance is to the features of ImageNet weights")
@@ -101,7 +126,9 @@ func (c *Config) together(k *checker) {
 
 func (c Data) check(k *checker, side string) {
 	k.that(c.Given(), side+".dir", c.Dir, "the dataset's folder")
-	k.least(side+".batch", c.Batch, 1)
+	k.within(side+".batch", c.Batch, 1, mostBatch)
+	k.size(side+".resize", c.Resize)
+	k.size(side+".crop", c.Crop)
 	k.that(c.Crop[0] > 0 && c.Crop[1] > 0, side+".crop", c.Crop, "a height and a width")
 	k.unit(side+".flip", c.Flip)
 	k.that(c.Order == "permutation" || c.Order == "window", side+".order", c.Order, "permutation or window")
@@ -116,10 +143,17 @@ func (c RareClasses) check(k *checker) {
 
 func (c Network) check(k *checker) {
 	k.that(slices.Contains([]string{"float32", "bfloat16"}, c.Precision), "network.precision", c.Precision, "float32 or bfloat16")
-	k.least("network.channels", c.Channels, 1)
+	k.within("network.channels", c.Channels, 1, mostWide)
+	for _, v := range c.Dims {
+		k.within("network.dims", v, 1, mostWide)
+	}
+	for _, v := range c.Depths {
+		k.within("network.depths", v, 1, mostDeep)
+	}
 	k.unit("network.dropout", c.Dropout)
 	k.unit("network.drop_path", c.DropPath)
 	h := c.HRDA
+	k.size("network.hrda.crop", h.Crop)
 	k.that(h.Crop[0] >= 0 && h.Crop[1] >= 0 && (h.Crop[0] > 0) == (h.Crop[1] > 0), "network.hrda.crop", h.Crop, "a height and a width, or zeros")
 	k.unit("network.hrda.detail_weight", h.DetailWeight)
 }
@@ -168,9 +202,9 @@ func (c Pixel) check(k *checker) {
 	k.mode("pixel.mode", c.Mode)
 	k.positive("pixel.temperature", c.Temperature)
 	k.positive("pixel.base_temperature", c.BaseTemperature)
-	k.least("pixel.max_samples", c.MaxSamples, 1)
-	k.least("pixel.max_views", c.MaxViews, 1)
-	k.least("pixel.dim", c.Dim, 1)
+	k.within("pixel.max_samples", c.MaxSamples, 1, 1<<20)
+	k.within("pixel.max_views", c.MaxViews, 1, 1<<20)
+	k.within("pixel.dim", c.Dim, 1, mostWide)
 }
 
 func (c Patch) check(k *checker) {
@@ -182,28 +216,31 @@ func (c Patch) check(k *checker) {
 	k.mode("patch.mode", c.Mode)
 	k.that(slices.Contains([]string{"target", "mixed"}, c.Image), "patch.image", c.Image, "target or mixed")
 	k.that(c.Pairs == "" || c.Image == "target", "patch.image", c.Image, "target where patch.pairs says where the pairs come from")
-	k.least("patch.batch", c.Batch, 1)
-	k.least("patch.crop", c.Crop, 1)
+	k.within("patch.batch", c.Batch, 1, mostBatch)
+	k.within("patch.crop", c.Crop, 1, mostSide/8)
+	k.within("patch.base", c.Base, 1, mostSide)
 	for _, v := range append(c.Scale[:], c.IoU[:]...) {
 		k.that(!math.IsNaN(v) && !math.IsInf(v, 0), "patch.scale and patch.iou", [2][2]float64{c.Scale, c.IoU}, "finite numbers")
 	}
 	k.positive("patch.temperature", c.Temperature)
 	k.unit("patch.threshold", c.Threshold)
-	k.least("patch.negatives", c.Negatives, 1)
-	k.least("patch.steps", c.Steps, 1)
-	k.least("patch.dim", c.Dim, 1)
+	k.within("patch.negatives", c.Negatives, 1, 1<<20)
+	k.within("patch.steps", c.Steps, 1, 1<<16)
+	k.within("patch.dim", c.Dim, 1, mostWide)
 }
 
 func (c Masked) check(k *checker) {
 	k.natural("masked.weight", c.Weight)
 	k.unit("masked.ratio", c.Ratio)
 	if c.Weight > 0 {
-		k.least("masked.block", c.Block, 1)
+		k.within("masked.block", c.Block, 1, mostSide)
 	}
 }
 
 func (c Eval) check(k *checker) {
 	k.that(c.Every >= -1, "eval.every", c.Every, "0 or more, or -1 for no score")
+	k.size("eval.resize", c.Resize)
+	k.size("eval.window", c.Window)
 	k.that(c.Inference().Validate() == nil, "eval.resize, eval.window and eval.stride", [3][2]int{c.Resize, c.Window, c.Stride},
 		"sizes of at least 1, the stride no larger than the window; or a zero resize, or a zero window")
 }

@@ -96,6 +96,29 @@ func TestNumbersAreFinite(t *testing.T) {
 	}
 }
 
+// TestNumbersAreBounded: a configuration from elsewhere is refused before anything is
+// allocated by it.
+func TestNumbersAreBounded(t *testing.T) {
+	for _, set := range []string{
+		"iterations=4611686018427387904", "threads=2000000", "source.batch=2000000000", "source.crop=[3200000, 3200000]", "source.resize=[2000000, 2000000]",
+		"target.crop=[60000, 60000]", "network.channels=200000", "network.depths=[1, 1, 100000000, 1]", "network.depths=[-1, 0, 0, 0]", "network.dims=[-16, 32, 80, 128]",
+		"network.dims=[0, 0, 0, 0]", "network.hrda.crop=[1000000, 1000000]", "pixel.dim=2000000000", "pixel.max_samples=2000000000", "patch.dim=2000000000",
+		"patch.batch=2000000000", "patch.crop=2000000000", "patch.base=2000000000", "patch.negatives=2000000000", "patch.steps=2000000000",
+		"eval.resize=[60000, 60000]", "eval.window=[60000, 60000]",
+	} {
+		cfg, err := Resolve("fixture-pipa", "", []string{set})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Source.Dir, cfg.Target.Dir = "a", "b"
+		key, _, _ := strings.Cut(set, "=")
+		wrong := (*ValueError)(nil)
+		if err := cfg.Validate(); !errors.As(err, &wrong) || wrong.Field != key {
+			t.Errorf("%s: %v", set, err)
+		}
+	}
+}
+
 // TestFitsAsksForWhatANetworkIs: sizes are checked against the geometry that is
 // given, whatever it is.
 func TestFitsAsksForWhatANetworkIs(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/formats/open"
-	"github.com/pipa-uda/pipa/formats/stats"
 	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
@@ -28,6 +27,8 @@ type Options struct {
 	MaxPixels   int       // what an image of a folder may declare; 0 means raster.MaxPixels
 	Rank, Ranks int       // this process's place among those that share each batch; Ranks 0 is one alone
 	Stdin       io.Reader // the source stream where the source's dir is "-"; nil is standard input
+	Bad         *Bad      // the samples that may be left out; nil is none
+	Statistics  string    // the spare file of [Statistics]
 	// The layouts that a program brings; nil is that which the configuration names.
 	SourceLayout, TargetLayout *formats.Layout
 }
@@ -72,7 +73,7 @@ func sourceFeed(ctx context.Context, cfg config.Config, o Options, closers *[]fu
 	if cfg.Source.Streamed() {
 		return streamFeed(ctx, "source", cfg.Source, o, closers)
 	}
-	side, err := openNamed("source", cfg.Source, o.SourceLayout, false, o, closers)
+	side, err := openNamed("source", cfg.Source, o.SourceLayout, false, cfg.Seed, o, closers)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func sourceFeed(ctx context.Context, cfg config.Config, o Options, closers *[]fu
 		}
 		return drawnFeed("source", rows, cfg.Source, cfg.Seed, o, side)
 	}
-	rare, err := openRareClasses(cfg, side)
+	rare, err := openRareClasses(cfg, side, o.Statistics)
 	if err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
@@ -103,32 +104,13 @@ func sourceFeed(ctx context.Context, cfg config.Config, o Options, closers *[]fu
 	return drawn, nil
 }
 
-// openRareClasses reads the source's class statistics.
-func openRareClasses(cfg config.Config, side *Side) (*stats.RareClasses, error) {
-	if side.set == nil {
-		return nil, fmt.Errorf("rare class sampling needs a dataset's folder with its statistics, and %s is precomputed: set rare_classes.temperature=0", cfg.Source.Dir)
-	}
-	labels, err := stats.Read(side.set.Dir())
-	if err != nil {
-		return nil, err
-	}
-	if labels, err = stats.Align(side.set, labels); err != nil {
-		return nil, err
-	}
-	rare, err := stats.NewRareClasses(labels, cfg.RareClasses.Temperature, cfg.RareClasses.MinPixels)
-	if err != nil {
-		return nil, err
-	}
-	return rare, rare.Validate(cfg.RareClasses.MinPixels)
-}
-
 // targetFeed opens the unlabeled side. With margins its label column says
 // which pixels lie in them: 255 there, 0 elsewhere.
 func targetFeed(ctx context.Context, cfg config.Config, o Options, closers *[]func() error) (Feed, error) {
 	if cfg.Target.Streamed() {
 		return streamFeed(ctx, "target", cfg.Target, o, closers)
 	}
-	side, err := openNamed("target", cfg.Target, o.TargetLayout, true, o, closers)
+	side, err := openNamed("target", cfg.Target, o.TargetLayout, true, cfg.Seed, o, closers)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +134,7 @@ func streamFeed(ctx context.Context, name string, c config.Data, o Options, clos
 	}
 	s, close, err := openStream(ctx, c.Dir, o)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, &DamagedError{err, piped(c.Dir, o.Stdin)})
 	}
 	*closers = append(*closers, close)
 	if s.Header.Kind != pipeline.KindSample {
@@ -160,6 +142,17 @@ func streamFeed(ctx context.Context, name string, c config.Data, o Options, clos
 	}
 	if z := (raster.Size{Height: c.Crop[0], Width: c.Crop[1]}); s.Header.Size != z {
 		return nil, fmt.Errorf("%s: the stream's images are %dx%d, the configuration's crop is %dx%d", name, s.Header.Size.Width, s.Header.Size.Height, z.Width, z.Height)
+	}
+	batches := s.Batches
+	s.Batches = func(yield func(*pipeline.Batch, error) bool) {
+		for b, err := range batches {
+			if err != nil {
+				err = &DamagedError{err, piped(c.Dir, o.Stdin)}
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
 	}
 	return NewStreamed(name, s, c.Batch)
 }

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/pipa-uda/pipa/crops"
@@ -38,14 +39,18 @@ func pairFeed(cfg config.Config, o Options, closers *[]func() error) (drawn *Dra
 func precomputedPairs(cfg config.Config, closers *[]func() error) (*loader.Rows, error) {
 	d, err := shards.Open(cfg.Patch.Pairs)
 	if err != nil {
-		return nil, err
+		return nil, damaged(err)
 	}
 	*closers = append(*closers, d.Close)
 	h := d.Header()
 	if h.Kind != pipeline.KindPair || h.Size.Height != cfg.Patch.Crop {
 		return nil, fmt.Errorf("%s holds %s of %dx%d, want pairs of side %d (patch.crop)", cfg.Patch.Pairs, h.Kind.Plural(), h.Size.Width, h.Size.Height, cfg.Patch.Crop)
 	}
-	return loader.Precomputed(d), nil
+	rows := loader.Precomputed(d)
+	rows.Append = func(_ context.Context, out *pipeline.Builder, item int, _ uint64) error {
+		return damaged(d.AppendRow(out, item))
+	}
+	return rows, nil
 }
 
 func cutPairs(cfg config.Config, o Options, closers *[]func() error) (*loader.Rows, error) {
@@ -58,6 +63,9 @@ func cutPairs(cfg config.Config, o Options, closers *[]func() error) (*loader.Ro
 			return loader.Side{}, err
 		}
 		*closers = append(*closers, s.Close)
+		if o.Bad != nil {
+			s.Images = spared{s.Images, o.Bad, cfg.Seed}
+		}
 		return loader.Side{Images: s, Options: augmentation(c)}, nil
 	}
 	target, err := open("target", cfg.Target, o.TargetLayout, true)

@@ -18,6 +18,7 @@ import (
 // A Side is a dataset's folder, precomputed or in its official layout.
 type Side struct {
 	loader.Images
+	Bad    *Bad             // what may be left out of a folder; nil is nothing
 	set    *formats.Dataset // nil where it is precomputed
 	shards *shards.Dataset  // nil where it is not
 	Close  func() error
@@ -50,13 +51,13 @@ func OpenSide(c config.Data, custom *formats.Layout, unlabeled bool, maxPixels i
 	if precomputed(c) {
 		d, err := shards.Open(c.Dir)
 		if err != nil {
-			return nil, err
+			return nil, damaged(err)
 		}
 		images, err := loader.Stored(d)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", c.Dir, err), d.Close())
 		}
-		return &Side{images, nil, d, d.Close}, nil
+		return &Side{Images: atRest{images}, shards: d, Close: d.Close}, nil
 	}
 	l, err := layoutOf(c, custom)
 	if err != nil {
@@ -70,7 +71,7 @@ func OpenSide(c config.Data, custom *formats.Layout, unlabeled bool, maxPixels i
 	if err != nil {
 		return nil, err
 	}
-	return &Side{images, set, nil, func() error { return nil }}, nil
+	return &Side{Images: images, set: set, Close: func() error { return nil }}, nil
 }
 
 // Describe is a side's classes, and whether the samples of a split have labels,
@@ -80,7 +81,7 @@ func Describe(c config.Data, custom *formats.Layout, split string) (classes []st
 	if precomputed(c) {
 		d, err := shards.Open(c.Dir)
 		if err != nil {
-			return nil, false, err
+			return nil, false, damaged(err)
 		}
 		return d.Header().Classes, d.Header().Labeled, d.Close()
 	}
@@ -121,11 +122,15 @@ func augmentation(c config.Data) augment.Options {
 }
 
 // openNamed opens a side for a feed of this name.
-func openNamed(name string, c config.Data, custom *formats.Layout, unlabeled bool, o Options, closers *[]func() error) (*Side, error) {
+func openNamed(name string, c config.Data, custom *formats.Layout, unlabeled bool, seed uint64, o Options, closers *[]func() error) (*Side, error) {
 	side, err := OpenSide(c, custom, unlabeled, o.MaxPixels)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	*closers = append(*closers, side.Close)
+	if o.Bad != nil {
+		o.Bad.expect(side.Len())
+		side.Images = spared{side.Images, o.Bad, seed}
+	}
 	return side, nil
 }

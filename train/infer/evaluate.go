@@ -61,7 +61,7 @@ func Evaluate(ctx context.Context, lib *torch.Lib, t Trained, o EvalOptions) (*R
 			return err
 		}
 		defer set.Close()
-		r, err = Predictor{net, o.Inference}.Score(ctx, s, nil, set, o.Progress)
+		r, err = Predictor{Net: net, How: o.Inference}.Score(ctx, s, nil, set, o.Progress)
 		return err
 	})
 	if err != nil {
@@ -97,12 +97,18 @@ func OpenLabeled(target config.Data, layout *formats.Layout, classes []string, m
 }
 
 // Score scores on labeled images, which the ranks of group share; nil is this
-// process alone. Where ctx ends on one of them it fails on all, with
+// process alone. Those that the set's Bad leaves out do not count. Where ctx ends on one of them it fails on all, with
 // context.Canceled on the others.
 func (p Predictor) Score(ctx context.Context, root *torch.Scope, group *torch.Group, set *feed.Side, progress func(done, total int)) (*Result, error) {
-	confusion := eval.NewConfusion(len(set.Header().Classes))
+	confusion, leftOut := eval.NewConfusion(len(set.Header().Classes)), 0.0
 	for i := group.Rank(); i < set.Len() && ctx.Err() == nil; i += group.Size() {
 		sample, err := loader.Read(ctx, set, i)
+		if err != nil && ctx.Err() == nil {
+			if err = set.Bad.Skip(err); err == nil {
+				leftOut++
+				continue
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -128,13 +134,21 @@ func (p Predictor) Score(ctx context.Context, root *torch.Scope, group *torch.Gr
 	if err := confusion.Total(root, group); err != nil {
 		return nil, err
 	}
-	return newResult(set.Len(), set.Header(), confusion), nil
+	out, err := group.Total(root, []float64{leftOut})
+	if err != nil {
+		return nil, err
+	}
+	return newResult(set.Len()-int(out[0]), set.Header(), confusion), nil
 }
 
 // count adds what is predicted of a sample to a confusion.
 func (p Predictor) count(root *torch.Scope, confusion *eval.Confusion, sample pipeline.Sample) error {
+	w := sample.Label.Width()
 	return root.NoGrad(func(s *torch.Scope) error {
-		label := s.Wrap(sample.Label.Pix(), 1, sample.Label.Height(), sample.Label.Width()).ToDevice(s.Device()).To(torch.Int64)
-		return confusion.Add(p.scores(s, sample.Image).Argmax(1, false), label)
+		return p.visit(s, sample.Image, func(s *torch.Scope, y int, scores *torch.Tensor) error {
+			n := scores.Dim(2)
+			label := s.Wrap(sample.Label.Pix()[y*w:(y+n)*w], 1, n, w).ToDevice(s.Device()).To(torch.Int64)
+			return confusion.Add(scores.Argmax(1, false), label)
+		})
 	})
 }

@@ -24,7 +24,7 @@ import (
 // name.
 const (
 	LabelFiles   = "labels"  // palette PNG: the index is the train ID, 255 ignored
-	IDFiles      = "ids"     // grey PNG of Cityscapes ids, 0 for ignored, as the benchmark's server wants them
+	IDFiles      = "ids"     // gray PNG of Cityscapes ids, 0 for ignored, as the benchmark's server wants them
 	ColorFiles   = "colour"  // RGB PNG
 	OverlayFiles = "overlay" // RGB PNG: the colors over the image
 	ScoreFiles   = "scores"  // safetensors: tensor "scores", F16 [C,H,W], the classes' probabilities

@@ -56,7 +56,7 @@ func Predict(ctx context.Context, lib *torch.Lib, t Trained, o PredictOptions, s
 				if err != nil {
 					return err
 				}
-				p := Predictor{net, o.Inference}
+				p := Predictor{Net: net, How: o.Inference}
 				for sample, err := range samples {
 					if err != nil {
 						return err
@@ -66,8 +66,8 @@ func Predict(ctx context.Context, lib *torch.Lib, t Trained, o PredictOptions, s
 					}
 					var out Prediction
 					if err := root.NoGrad(func(s *torch.Scope) error {
-						out = p.predict(s, sample, o)
-						return nil
+						out, err = p.predict(s, sample, o)
+						return err
 					}); err != nil {
 						return fmt.Errorf("predict %s: %w", sample.ID, tooLarge(sample.Image, err))
 					}
@@ -85,20 +85,33 @@ func Predict(ctx context.Context, lib *torch.Lib, t Trained, o PredictOptions, s
 }
 
 // predict labels one sample.
-func (p Predictor) predict(s *torch.Scope, sample pipeline.Sample, o PredictOptions) Prediction {
+func (p Predictor) predict(s *torch.Scope, sample pipeline.Sample, o PredictOptions) (Prediction, error) {
+	h, w := sample.Image.Height(), sample.Image.Width()
 	out := Prediction{Sample: sample}
-	scores := p.scores(s, sample.Image)
-	probability, class := scores.MaxDim(1, false)
-	confident := probability.Ge(o.Threshold)
-	if o.IgnoreUncertain {
-		class = class.MaskedFill(confident.LogicalNot(), float64(raster.Ignore))
-	}
-	out.Label = network.Raster(class.Select(0, 0))
-	out.Confidence = float32(confident.To(torch.Float32).Mean().Item())
-	if o.Scores {
-		out.Scores = scores.Select(0, 0).To(torch.Float16).Contiguous().Bytes()
-	}
-	return out
+	out.Label = raster.New(h, w, 1)
+	confident := 0.0
+	err := p.visit(s, sample.Image, func(s *torch.Scope, y int, scores *torch.Tensor) error {
+		probability, class := scores.MaxDim(1, false)
+		sure := probability.Ge(o.Threshold)
+		confident += sure.Sum().Item()
+		if o.IgnoreUncertain {
+			class = class.MaskedFill(sure.LogicalNot(), float64(raster.Ignore))
+		}
+		copy(out.Label.Pix()[y*w:], network.Raster(class.Select(0, 0)).Pix())
+		if o.Scores {
+			n := scores.Dim(2) * w * 2 // bytes of a class
+			if out.Scores == nil {
+				out.Scores = make([]byte, scores.Dim(1)*h*w*2)
+			}
+			band := scores.Select(0, 0).To(torch.Float16).Contiguous().Bytes()
+			for c := range scores.Dim(1) {
+				copy(out.Scores[(c*h+y)*w*2:], band[c*n:(c+1)*n])
+			}
+		}
+		return nil
+	})
+	out.Confidence = float32(confident) / float32(h*w)
+	return out, err
 }
 
 // Header is that of a stream of predictions made of samples with the header in.

@@ -31,6 +31,24 @@ func size(i config.Inference, h, w int, scale float64) (fh, fw int) {
 type Predictor struct {
 	Net *network.Network
 	How config.Inference
+
+	piece int // pixels in one piece; 0 means the constant
+}
+
+// scales are the ratios at which an image is seen.
+func (p Predictor) scales() []float64 {
+	if len(p.How.Scales) == 0 {
+		return []float64{1}
+	}
+	return p.How.Scales
+}
+
+// sides are those from which an image is seen: false is as it is, true mirrored.
+func (p Predictor) sides() []bool {
+	if p.How.Flip {
+		return []bool{false, true}
+	}
+	return []bool{false}
 }
 
 // scores are the probabilities of the classes in an image, [1,C,H,W] float32 at
@@ -43,13 +61,7 @@ type Predictor struct {
 // gradients.
 func (p Predictor) scores(s *torch.Scope, image raster.Raster) *torch.Tensor {
 	h, w := image.Height(), image.Width()
-	scales, sides := p.How.Scales, []bool{false}
-	if len(scales) == 0 {
-		scales = []float64{1}
-	}
-	if p.How.Flip {
-		sides = []bool{false, true}
-	}
+	scales, sides := p.scales(), p.sides()
 	var sum *torch.Tensor
 	for _, scale := range scales {
 		seen := image
@@ -74,10 +86,7 @@ func (p Predictor) scores(s *torch.Scope, image raster.Raster) *torch.Tensor {
 
 // pass is the probabilities of one look at an image, at h×w.
 func (p Predictor) pass(s *torch.Scope, image raster.Raster, mirrored bool, h, w int) *torch.Tensor {
-	x := network.Normalize(s.Wrap(image.Pix(), 1, image.Height(), image.Width(), 3))
-	if mirrored {
-		x = x.Flip(3)
-	}
+	x := normalized(s, image, 0, image.Height(), mirrored)
 	logits := func(x *torch.Tensor) *torch.Tensor { return p.Net.Predict(x, nn.Scoring) }
 	var y *torch.Tensor
 	if p.How.Window[0] > 0 {

@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -79,7 +80,9 @@ func TestPredictorLaws(t *testing.T) {
 				net := untrained(t, s, set...)
 				if err := s.NoGrad(func(s *torch.Scope) error {
 					image := noise(67, 130)
-					of := func(i config.Inference, r raster.Raster) *torch.Tensor { return Predictor{net, i}.scores(s, r) }
+					of := func(i config.Inference, r raster.Raster) *torch.Tensor {
+						return Predictor{Net: net, How: i}.scores(s, r)
+					}
 					whole := of(config.Inference{}, image)
 
 					near(t, "a window of the image's size", of(config.Inference{Window: [2]int{67, 130}, Stride: [2]int{32, 32}}, image), whole)
@@ -127,7 +130,7 @@ func TestAnySizeIsPredicted(t *testing.T) {
 				for _, size := range [][2]int{{1, 1}, {1, 200}, {7, 31}, {33, 65}, {95, 47}, {61, 103}} {
 					for _, how := range []config.Inference{{}, {Resize: [2]int{40, 80}}, {Window: [2]int{50, 70}, Stride: [2]int{21, 33}, Batch: 2}, {Scales: []float64{0.3, 1.7}, Flip: true}} {
 						err := s.NoGrad(func(s *torch.Scope) error {
-							p := Predictor{net, how}.scores(s, noise(size[0], size[1]))
+							p := Predictor{Net: net, How: how}.scores(s, noise(size[0], size[1]))
 							if want := []int64{1, 5, int64(size[0]), int64(size[1])}; !slices.Equal(p.Shape(), want) {
 								t.Errorf("%v, %+v: shape %v", size, how, p.Shape())
 							}
@@ -151,7 +154,7 @@ func TestTwoScalesOfAnotherStride(t *testing.T) {
 	torchtest.Run(t, func(s *torch.Scope) {
 		net := untrained(t, s, "network.encoder=resnet50", "network.decoder=deeplabv2", "network.hrda={crop: [64, 64], detail_weight: 0.1}", "patch.weight=0")
 		if err := s.NoGrad(func(s *torch.Scope) error {
-			if p := (Predictor{net, config.Inference{}}).scores(s, noise(45, 73)); !slices.Equal(p.Shape(), []int64{1, 5, 45, 73}) {
+			if p := (Predictor{Net: net, How: config.Inference{}}).scores(s, noise(45, 73)); !slices.Equal(p.Shape(), []int64{1, 5, 45, 73}) {
 				t.Errorf("shape %v", p.Shape())
 			}
 			return nil
@@ -211,7 +214,7 @@ func TestWindowsAreFreedAsTheyGo(t *testing.T) {
 			net := untrained(t, s)
 			return lib.CountMemory(func(peak func() int64) error {
 				return s.NoGrad(func(s *torch.Scope) error {
-					Predictor{net, config.Inference{Window: [2]int{64, 64}, Stride: [2]int{stride, stride}}}.scores(s, noise(128, 256))
+					Predictor{Net: net, How: config.Inference{Window: [2]int{64, 64}, Stride: [2]int{stride, stride}}}.scores(s, noise(128, 256))
 					bytes = peak()
 					return nil
 				})
@@ -223,5 +226,86 @@ func TestWindowsAreFreedAsTheyGo(t *testing.T) {
 	}
 	if few, many := peak(64), peak(16); many > few+few/10 {
 		t.Errorf("8 windows hold up to %d bytes, 65 hold %d", few, many)
+	}
+}
+
+// TestLargeImagesAreSeenInBands: an image that is larger than a piece has the
+// probabilities that it has in one piece, band for band, however it is looked at.
+func TestLargeImagesAreSeenInBands(t *testing.T) {
+	for name, how := range map[string]config.Inference{
+		"whole":            {},
+		"smaller":          {Resize: [2]int{40, 80}},
+		"larger":           {Resize: [2]int{150, 300}},
+		"windows":          {Window: [2]int{48, 64}, Stride: [2]int{24, 40}, Batch: 2},
+		"windows, smaller": {Resize: [2]int{60, 100}, Window: [2]int{32, 32}, Stride: [2]int{20, 30}},
+		"augmented":        {Scales: []float64{0.5, 1, 1.7}, Flip: true, Window: [2]int{40, 60}, Stride: [2]int{40, 30}},
+		"augmented, whole": {Scales: []float64{0.5, 1.3}, Flip: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			torchtest.Run(t, func(s *torch.Scope) {
+				net, image := untrained(t, s), noise(95, 131)
+				if err := s.NoGrad(func(s *torch.Scope) error {
+					want := Predictor{Net: net, How: how}.scores(s, image)
+					at, bands := 0, 0
+					err := Predictor{Net: net, How: how, piece: 8 * 1310}.visit(s, image, func(s *torch.Scope, y int, got *torch.Tensor) error {
+						if y != at {
+							t.Errorf("a band begins at %d, want %d", y, at)
+						}
+						near(t, fmt.Sprint("rows from ", y), got, want.In(s).Narrow(2, y, got.Dim(2)))
+						at, bands = y+got.Dim(2), bands+1
+						return nil
+					})
+					if at != 95 || bands < 8 {
+						t.Errorf("%d bands end at %d", bands, at)
+					}
+					return err
+				}); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
+}
+
+// TestMemoryOfAPhotoIsBounded: what an image in windows takes grows with its width and
+// the window's height, and not with its own.
+func TestMemoryOfAPhotoIsBounded(t *testing.T) {
+	lib := traintest.Lib(t)
+	peak := func(height int) (bytes int64) {
+		if err := lib.Run(torch.CPU, func(s *torch.Scope) error {
+			net := untrained(t, s)
+			return lib.CountMemory(func(peak func() int64) error {
+				return s.NoGrad(func(s *torch.Scope) error {
+					p := Predictor{Net: net, How: config.Inference{Window: [2]int{64, 64}, Stride: [2]int{64, 64}}, piece: 1 << 13}
+					_, err := p.predict(s, pipeline.Sample{Image: noise(height, 128)}, PredictOptions{})
+					bytes = peak()
+					return err
+				})
+			})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return bytes
+	}
+	if low, high := peak(256), peak(1024); high > low+low/10 {
+		t.Errorf("an image of 256 rows takes up to %d bytes, one of 1024 rows %d", low, high)
+	}
+}
+
+// TestTooLargeIsSaidBeforeItIsSeen: a network is not shown more pixels than it may see.
+func TestTooLargeIsSaidBeforeItIsSeen(t *testing.T) {
+	image := raster.New(10, 20, 3)
+	for want, how := range map[string]config.Inference{
+		"as 12000x6000, 72 megapixels, as a whole, and may see 16":     {Resize: [2]int{6000, 12000}},
+		"as 60000x30000, 1800 megapixels, in windows, and may see 100": {Resize: [2]int{60000, 60000}, Window: [2]int{64, 64}, Stride: [2]int{32, 32}},
+		"as 6400x3200, 20 megapixels, as a whole":                      {Resize: [2]int{400, 800}, Scales: []float64{1, 8}},
+	} {
+		var large *SizeError
+		if err := (Predictor{How: how}).check(image); !errors.As(err, &large) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: error %v, want one with %q", how, err, want)
+		}
+	}
+	if err := (Predictor{How: config.Inference{Resize: [2]int{4096, 4096}}}).check(image); err != nil {
+		t.Error(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/pipa-uda/pipa/pipeline"
+	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/eval"
 )
 
@@ -24,6 +25,10 @@ type Result struct {
 	MIoU16    Fraction   `json:"miou16"` // over SYNTHIA's classes, for the 19 of Cityscapes
 	MIoU13    Fraction   `json:"miou13"`
 	Confusion []int64    `json:"confusion"` // pixels by label (rows) and prediction (columns)
+	// Changes are what became of a run's data while it lasted, and LeftOut the samples
+	// that could not be read, in the result that it ends with.
+	Changes []checkpoint.Change `json:"data_changes,omitempty"`
+	LeftOut int                 `json:"left_out,omitempty"`
 }
 
 // Fraction is a float64 whose NaN is JSON's null.

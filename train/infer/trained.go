@@ -57,10 +57,11 @@ func Open(path string) (t Trained, err error) {
 	t.Name = filepath.Base(abs)
 	if single {
 		t.Dir = path
-		if t.State, err = checkpoint.Read(path); err == nil {
-			t.Name += fmt.Sprintf("@%d", t.State.Iteration)
+		if t.State, err = checkpoint.Read(path); err != nil {
+			return t, err
 		}
-		return t, err
+		t.Name += fmt.Sprintf("@%d", t.State.Iteration)
+		return t, t.check(run)
 	}
 	if t.Dir, t.State, t.Warnings, err = checkpoint.Latest(run); err != nil {
 		return t, err
@@ -68,7 +69,26 @@ func Open(path string) (t Trained, err error) {
 	if t.Dir == "" {
 		return t, fmt.Errorf("open %s: it has no checkpoint yet", path)
 	}
-	return t, nil
+	return t, t.check(run)
+}
+
+// check fails where a run's configuration and its checkpoint cannot be one's: the
+// network is made by the one and has the other's values.
+func (t Trained) check(run string) error {
+	if err := t.Config.Validate(); err != nil {
+		return fmt.Errorf("open %s: %w", run, err)
+	}
+	hash, err := t.Config.Hash()
+	if err != nil {
+		return err
+	}
+	if t.State.Config != hash {
+		return fmt.Errorf("open %w", &checkpoint.EditedError{Run: run, Checkpoint: t.Dir})
+	}
+	if len(t.State.Classes) == 0 {
+		return fmt.Errorf("open %s: it names no classes", t.Dir)
+	}
+	return nil
 }
 
 // studentOrTeacher is a network's name and its file in a checkpoint.

@@ -175,10 +175,7 @@ func checkDerivativeHeld(t *testing.T, s *torch.Scope, shape []int, f func(x, he
 // names the operation and the shapes, or the documented zero; the process goes
 // on.
 func TestBadInputIsAnError(t *testing.T) {
-	lib, err := torch.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lib := torchtest.Load(t)
 	pixel := PixelContrast{Temperature: 0.1, BaseTemperature: 0.07, MaxSamples: 8, MaxViews: 4}
 	for name, c := range map[string]struct {
 		f    func(s *torch.Scope)

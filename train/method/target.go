@@ -57,12 +57,12 @@ func (st *Step) masked(c *torch.Scope) ([]loss.Term, error) {
 // its pseudo-label, the teacher's confidence in it, and the mixture.
 func panel(in Inputs, pseudo uda.PseudoLabels, mixed uda.Mixed) (rows []pipeline.Sample) {
 	for i := range in.Target.Dim(0) {
-		grey := pseudo.Probability.Select(0, i).Mul(255).To(torch.Uint8).Unsqueeze(2).Repeat(1, 1, 3)
+		gray := pseudo.Probability.Select(0, i).Mul(255).To(torch.Uint8).Unsqueeze(2).Repeat(1, 1, 3)
 		label := network.Raster(pseudo.Label.Select(0, i))
 		rows = append(rows,
 			pipeline.Sample{ID: "source", Image: network.Picture(in.Source.Image, i), Label: network.Raster(in.Source.Label.Select(0, i))},
 			pipeline.Sample{ID: "target, pseudo-label", Image: network.Picture(in.Target, i), Label: label},
-			pipeline.Sample{ID: "confidence, pseudo-label", Image: network.Raster(grey), Label: label},
+			pipeline.Sample{ID: "confidence, pseudo-label", Image: network.Raster(gray), Label: label},
 			pipeline.Sample{ID: "mixed", Image: network.Picture(mixed.Image, i), Label: network.Raster(mixed.Label.Select(0, i))},
 		)
 	}

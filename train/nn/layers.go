@@ -24,6 +24,10 @@ func KaimingFanOut(kernel, out, groups int) Init {
 	return Normal(math.Sqrt(2 / float64(kernel*kernel*out/groups)))
 }
 
+// DefaultConv is PyTorch's default for the weight of a square convolution,
+// U(±1/√fan-in) of in channels.
+func DefaultConv(in, kernel int) Init { return Uniform(1 / math.Sqrt(float64(in*kernel*kernel))) }
+
 // Linear is a fully connected layer over the last dimension.
 type Linear struct{ Weight, Bias *torch.Tensor }
 
@@ -60,7 +64,7 @@ func NewConv2d(p Path, in, out int, c Conv) *Conv2d {
 	c.Stride, c.Dilation, c.Groups = max(c.Stride, 1), max(c.Dilation, 1), max(c.Groups, 1)
 	weight, bias := c.Init, Constant(0)
 	if weight == nil {
-		weight = Uniform(1 / math.Sqrt(float64(in/c.Groups*c.Kernel*c.Kernel)))
+		weight = DefaultConv(in/c.Groups, c.Kernel)
 		bias = weight
 	}
 	l := &Conv2d{Weight: p.Param("weight", weight, out, in/c.Groups, c.Kernel, c.Kernel), conv: c}

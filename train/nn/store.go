@@ -134,6 +134,12 @@ func (s *Store) Tensors() ([]safetensors.Tensor, error) {
 // nothing is changed then.
 func (s *Store) Load(f *safetensors.File) error { return s.LoadPart("", f) }
 
+// floating reports whether a tensor has a floating type: the values of one of
+// integers would be taken for others.
+func floating(t *torch.Tensor) bool {
+	return slices.Contains([]torch.DType{torch.Float16, torch.BFloat16, torch.Float32, torch.Float64}, t.DType())
+}
+
 // LoadPart is Load for the tensors whose names begin with prefix; in f they are
 // named without it.
 func (s *Store) LoadPart(prefix string, f *safetensors.File) error {
@@ -152,6 +158,9 @@ func (s *Store) LoadPart(prefix string, f *safetensors.File) error {
 		}
 		if want := shapeOf(e.Tensor); !slices.Equal(t.Shape, want) {
 			problems = append(problems, fmt.Errorf("%s is %v, want %v", bare, t.Shape, want))
+		}
+		if floating(e.Tensor) != slices.Contains([]string{"F16", "BF16", "F32", "F64"}, t.DType) {
+			problems = append(problems, fmt.Errorf("%s is %s, want the type of %v", bare, t.DType, e.Tensor))
 		}
 	}
 	for _, name := range f.Names() {

@@ -130,3 +130,26 @@ func TestSchedule(t *testing.T) {
 		}
 	}
 }
+
+func TestLinearScheduleMatchesThePublishedOne(t *testing.T) {
+	for _, path := range golden.Files(t, "vfm_schedule") {
+		c := golden.Load(t, path)
+		for name, p := range golden.Param[map[string]struct {
+			Warmup     int     `json:"warmup_iters"`
+			Iterations int     `json:"max_steps"`
+			Start      float64 `json:"start_factor"`
+			Final      float64 `json:"final_factor"`
+		}](c, "schedules") {
+			if p.Final != 0 {
+				t.Errorf("%s ends at %v, want 0", name, p.Final)
+			}
+			schedule := LinearSchedule{Iterations: p.Iterations, Warmup: p.Warmup, Start: p.Start}
+			want := c.Floats("factor." + name)
+			for i, iteration := range c.Ints("iters." + name) {
+				if got := schedule.Factor(int(iteration)); math.Abs(got-float64(want[i])) > 1e-7 {
+					t.Errorf("%s at %d: %v, want %v", name, iteration, got, want[i])
+				}
+			}
+		}
+	}
+}

@@ -12,10 +12,12 @@ import (
 	"strings"
 
 	"github.com/pipa-uda/pipa/internal/files"
-	"github.com/pipa-uda/pipa/train"
+	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/eval"
+	"github.com/pipa-uda/pipa/train/feed"
 	"github.com/pipa-uda/pipa/train/infer"
+	"github.com/pipa-uda/pipa/train/logs"
 )
 
 //go:embed page.html
@@ -37,6 +39,8 @@ type page struct {
 	Panels    []panel
 	Config    string
 	Digests   []digest
+	Changes   []checkpoint.Change // of the data
+	LeftOut   []feed.LeftOut
 }
 
 // maxCurves is far beyond the losses that there are.
@@ -80,14 +84,14 @@ func load(dir string) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := train.ReadMetrics(dir)
+	metrics, err := logs.ReadMetrics(dir)
 	if err != nil {
 		return nil, err
 	}
-	if n := len(keys(metrics, func(m train.Metrics) map[string]float64 { return m.Losses })) + len(keys(metrics, func(m train.Metrics) map[string]float64 { return m.Norms })); n > maxCurves {
+	if n := len(keys(metrics, func(m logs.Metrics) map[string]float64 { return m.Losses })) + len(keys(metrics, func(m logs.Metrics) map[string]float64 { return m.Norms })); n > maxCurves {
 		return nil, fmt.Errorf("its metrics name %d losses and gradients, a run has at most %d", n, maxCurves)
 	}
-	scores, err := train.ReadScores(dir)
+	scores, err := logs.ReadScores(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -110,13 +114,14 @@ func load(dir string) (*page, error) {
 	if p.Panels, err = panels(dir); err != nil {
 		return nil, err
 	}
-	digests, err := train.ReadDigests(dir)
+	inputs, err := logs.ReadInputs(dir)
 	if err != nil {
 		return nil, err
 	}
-	for name, value := range digests {
+	for name, value := range inputs.Digests {
 		p.Digests = append(p.Digests, digest{name, value})
 	}
+	p.Changes, p.LeftOut = inputs.Changes, inputs.LeftOut
 	slices.SortFunc(p.Digests, func(a, b digest) int { return strings.Compare(a.Name, b.Name) })
 	return p, nil
 }
@@ -130,7 +135,7 @@ func percent(f infer.Fraction) string {
 }
 
 // tiles are the run's headline numbers.
-func tiles(metrics []train.Metrics, final *infer.Result) []tile {
+func tiles(metrics []logs.Metrics, final *infer.Result) []tile {
 	var t []tile
 	if final != nil {
 		t = append(t, tile{"mIoU, " + fmt.Sprint(len(final.Classes)) + " classes", percent(final.MIoU) + " %"})
@@ -159,7 +164,7 @@ func tiles(metrics []train.Metrics, final *infer.Result) []tile {
 
 // charts are one small line chart for each quantity; quantities of different
 // scale share no axis.
-func charts(metrics []train.Metrics, scores []infer.Result) []chart {
+func charts(metrics []logs.Metrics, scores []infer.Result) []chart {
 	var out []chart
 	add := func(title, note string, s series) {
 		if len(s) > 1 {
@@ -173,7 +178,7 @@ func charts(metrics []train.Metrics, scores []infer.Result) []chart {
 		}
 	}
 	add("mIoU on the target", "%", miou)
-	of := func(value func(train.Metrics) (float64, bool)) (s series) {
+	of := func(value func(logs.Metrics) (float64, bool)) (s series) {
 		for _, m := range metrics {
 			if v, ok := value(m); ok {
 				s = append(s, point{m.Iteration, v})
@@ -181,22 +186,22 @@ func charts(metrics []train.Metrics, scores []infer.Result) []chart {
 		}
 		return s
 	}
-	for _, name := range keys(metrics, func(m train.Metrics) map[string]float64 { return m.Losses }) {
-		add("loss: "+label(name), "weighted, nats", of(func(m train.Metrics) (float64, bool) { v, ok := m.Losses[name]; return v, ok }))
+	for _, name := range keys(metrics, func(m logs.Metrics) map[string]float64 { return m.Losses }) {
+		add("loss: "+label(name), "weighted, nats", of(func(m logs.Metrics) (float64, bool) { v, ok := m.Losses[name]; return v, ok }))
 	}
-	add("confident target pixels", "%", of(func(m train.Metrics) (float64, bool) { return 100 * m.Confident, true }))
-	for _, name := range keys(metrics, func(m train.Metrics) map[string]float64 { return m.Norms }) {
-		add("gradient: "+label(name), "norm in the encoder", of(func(m train.Metrics) (float64, bool) { v, ok := m.Norms[name]; return v, ok }))
+	add("confident target pixels", "%", of(func(m logs.Metrics) (float64, bool) { return 100 * m.Confident, true }))
+	for _, name := range keys(metrics, func(m logs.Metrics) map[string]float64 { return m.Norms }) {
+		add("gradient: "+label(name), "norm in the encoder", of(func(m logs.Metrics) (float64, bool) { v, ok := m.Norms[name]; return v, ok }))
 	}
-	add("learning rate", "encoder", of(func(m train.Metrics) (float64, bool) { return m.LR, true }))
-	add("throughput", "samples/s", of(func(m train.Metrics) (float64, bool) { return m.SamplesPerSecond, true }))
+	add("learning rate", "encoder", of(func(m logs.Metrics) (float64, bool) { return m.LR, true }))
+	add("throughput", "samples/s", of(func(m logs.Metrics) (float64, bool) { return m.SamplesPerSecond, true }))
 	return out
 }
 
 func label(name string) string { return strings.ReplaceAll(name, "_", " ") }
 
 // keys are those of all lines, sorted.
-func keys(metrics []train.Metrics, of func(train.Metrics) map[string]float64) []string {
+func keys(metrics []logs.Metrics, of func(logs.Metrics) map[string]float64) []string {
 	seen := map[string]bool{}
 	var out []string
 	for _, m := range metrics {

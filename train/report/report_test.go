@@ -16,17 +16,15 @@ import (
 	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/train"
 	"github.com/pipa-uda/pipa/train/config"
+	"github.com/pipa-uda/pipa/train/logs"
 	"github.com/pipa-uda/pipa/train/report"
-	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/torch/torchtest"
 )
 
 // run trains a few steps and returns the run's directory.
 func run(t *testing.T) string {
 	t.Helper()
-	lib, err := torch.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lib := torchtest.Load(t)
 	data, err := shared.Data(fixtures.Options{Seed: 1, Width: 128, GTA: 4, Train: 4, Val: 2, Domains: []fixtures.Domain{fixtures.GTA, fixtures.Cityscapes}})
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +108,7 @@ func refusesOthers(t *testing.T, run string) {
 }
 
 func keepsAbsentClasses(t *testing.T, dir string) {
-	scores, err := train.ReadScores(dir)
+	scores, err := logs.ReadScores(dir)
 	if err != nil || len(scores) != 3 {
 		t.Fatalf("%d scores, %v", len(scores), err)
 	}

@@ -48,9 +48,9 @@ func Open(dir string, now time.Time) (*Log, error) {
 			name = named(earlier + 1)
 		}
 	}
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o644)
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o666)
 	if errors.Is(err, unix.ELOOP) {
-		return nil, fmt.Errorf("open TensorBoard events: %s is a link, which is not followed: remove it", filepath.Join(dir, name))
+		return nil, fmt.Errorf("open TensorBoard events: %s is a link, which is not followed: move it away", filepath.Join(dir, name))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open TensorBoard events: %w", err)

@@ -124,7 +124,7 @@ func TestEventsAreNotWrittenThroughALink(t *testing.T) {
 	if err := os.Symlink("precious", path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, now); err == nil || !strings.Contains(err.Error(), path+" is a link, which is not followed: remove it") {
+	if _, err := Open(dir, now); err == nil || !strings.Contains(err.Error(), path+" is a link, which is not followed: move it away") {
 		t.Errorf("a link: %v", err)
 	}
 	if after, err := os.ReadFile(precious); err != nil || string(after) != string(before) {

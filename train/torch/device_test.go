@@ -57,11 +57,8 @@ func TestTheRandomStateRepeatsDraws(t *testing.T) {
 }
 
 func TestTooMuchMemoryIsAnError(t *testing.T) {
-	lib, err := torch.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = lib.Run(torchtest.Device(), func(s *torch.Scope) error {
+	lib := torchtest.Load(t)
+	err := lib.Run(torchtest.Device(), func(s *torch.Scope) error {
 		s.Call("repeat", s.Zeros(torch.Float32, 2, 2), []int{1 << 20, 1 << 24})
 		return nil
 	})
@@ -88,11 +85,8 @@ func TestABadClassIsAnError(t *testing.T) {
 		}
 		return
 	}
-	lib, err := torch.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = lib.Run(torchtest.Device(), func(s *torch.Scope) error {
+	lib := torchtest.Load(t)
+	err := lib.Run(torchtest.Device(), func(s *torch.Scope) error {
 		images, labels := s.FromFloat32(make([]float32, 19*64), 1, 19, 8, 8), s.FromUint8(bytes.Repeat([]byte{30}, 64), 1, 8, 8)
 		images.LogSoftmax(1).NLLPixels(labels.To(torch.Int64), 255).Mean().Item()
 		return nil

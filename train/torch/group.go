@@ -50,6 +50,9 @@ func (l *Lib) Join(launch Launch, device Device, timeout time.Duration) (*Group,
 	if strings.HasPrefix(string(device), "cuda") {
 		backend = nccl
 	}
+	if err := launch.listening(timeout); err != nil {
+		return nil, fmt.Errorf("rank %d of %d: meet the others at %s: %w", launch.Rank, launch.Ranks, launch.Address(), err)
+	}
 	e, host, attempt := &errorText{}, cString(launch.Host), cString(launch.Attempt)
 	h := l.invoke(l.fn.groupJoin, uintptr(unsafe.Pointer(&host[0])), uintptr(launch.Port), boolWord(launch.Serve), uintptr(unsafe.Pointer(&attempt[0])),
 		uintptr(launch.Rank), uintptr(launch.Ranks), uintptr(backend), uintptr(timeout.Milliseconds()), uintptr(unsafe.Pointer(e)), e.length())

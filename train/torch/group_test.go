@@ -2,7 +2,12 @@ package torch_test
 
 import (
 	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -113,10 +118,7 @@ func TestAFailedSumNamesTheOperation(t *testing.T) {
 }
 
 func TestAProcessAloneIsItsWholeGroup(t *testing.T) {
-	lib, err := torch.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lib := torchtest.Load(t)
 	g, err := lib.Join(torch.Launch{}, torch.CPU, time.Second)
 	if g != nil || err != nil || g.Size() != 1 || g.Rank() != 0 {
 		t.Fatalf("%v, %v", g, err)
@@ -134,11 +136,57 @@ func TestAProcessAloneIsItsWholeGroup(t *testing.T) {
 }
 
 func TestJoiningAloneEndsInTime(t *testing.T) {
-	lib, err := torch.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := lib.Join(torch.Launch{Rank: 1, Ranks: 2, Host: "127.0.0.1", Port: 1}, torch.CPU, time.Second); err == nil || !strings.Contains(err.Error(), "rank 1 of 2: meet the others at 127.0.0.1:1") {
+	lib := torchtest.Load(t)
+	if _, err := lib.Join(torch.Launch{Rank: 1, Ranks: 2, Host: "127.0.0.1", Port: 1}, torch.CPU, time.Second); err == nil || !strings.Contains(err.Error(), "rank 1 of 2: meet the others at 127.0.0.1:1: rank 0 has not come in 1s: dial tcp 127.0.0.1:1") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestJoiningAnotherProgramEnds: one that takes connections and is silent, speaks
+// first, or resets them. A thread of libtorch's own may meet its answer, and end the
+// process, so each is tried by one.
+func TestJoiningAnotherProgramEnds(t *testing.T) {
+	if port, err := strconv.Atoi(os.Getenv("JOIN_PORT")); err == nil {
+		lib, err := torch.Load("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = lib.Join(torch.Launch{Rank: 1, Ranks: 2, Host: "127.0.0.1", Port: port}, torch.CPU, 2*time.Second); err == nil {
+			t.Fatal("joined")
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	for name, answer := range map[string]func(*net.TCPConn) error{
+		"silent": func(*net.TCPConn) error { return nil },
+		"speaks": func(c *net.TCPConn) error {
+			_, err := c.Write([]byte("SSH-2.0-OpenSSH_9.2p1\r\n"))
+			return err
+		},
+		"resets": func(c *net.TCPConn) error { return errors.Join(c.SetLinger(0), c.Close()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			other, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Close()
+			go func() {
+				for {
+					c, err := other.AcceptTCP()
+					if err != nil {
+						return
+					}
+					defer c.Close()
+					_ = answer(c) // the joining side may have gone
+				}
+			}()
+			join := exec.Command(os.Args[0], "-test.run=^TestJoiningAnotherProgramEnds$")
+			join.Env = append(os.Environ(), "JOIN_PORT="+strconv.Itoa(other.Addr().(*net.TCPAddr).Port))
+			said, err := join.CombinedOutput()
+			if join.ProcessState.ExitCode() != 1 || !strings.Contains(string(said), "rank 1 of 2: meet the others at 127.0.0.1:") {
+				t.Errorf("%v: %s", err, said)
+			}
+		})
 	}
 }

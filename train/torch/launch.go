@@ -1,6 +1,7 @@
 package torch
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strconv"
@@ -27,7 +28,7 @@ type Launch struct {
 // LaunchFrom reads the environment variables that torchrun, Kubeflow's training
 // operator and Slurm's srun set: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and
 // MASTER_PORT (https://pytorch.org/docs/stable/elastic/run.html), or SLURM_PROCID,
-// SLURM_NTASKS and SLURM_LOCALID (https://slurm.schedmd.com/srun.html), where
+// SLURM_STEP_NUM_TASKS and SLURM_LOCALID (https://slurm.schedmd.com/srun.html), where
 // the address is that of the step's first host, and the port made of the job's
 // number, unless MASTER_ADDR and MASTER_PORT say otherwise. Without any of them
 // the process is alone.
@@ -35,9 +36,15 @@ func LaunchFrom(getenv func(string) string) (Launch, error) {
 	names := [3]string{"RANK", "WORLD_SIZE", "LOCAL_RANK"}
 	host, port := getenv("MASTER_ADDR"), getenv("MASTER_PORT")
 	if getenv("RANK") == "" && getenv("WORLD_SIZE") == "" {
-		names = [3]string{"SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"}
-		if n := getenv("SLURM_NTASKS"); n == "" || n == "1" || getenv("SLURM_PROCID") == "" {
+		names = [3]string{"SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID"}
+		if getenv(names[1]) == "" { // as of an old srun, or of a batch script's shell
+			names[1] = "SLURM_NTASKS"
+		}
+		if n := getenv(names[1]); n == "" || n == "1" || getenv("SLURM_PROCID") == "" {
 			return Launch{}, nil
+		}
+		if names[1] == "SLURM_NTASKS" && getenv("SLURM_STEP_ID") == "" && getenv("SLURM_STEP_NODELIST") == "" {
+			return Launch{}, fmt.Errorf("environment: SLURM_NTASKS is %s, but srun has not started this process, and nobody starts the other ranks: start it with srun, or alone with SLURM_NTASKS=1", getenv("SLURM_NTASKS"))
 		}
 		if host == "" {
 			host = firstHost(getenv("SLURM_STEP_NODELIST"))
@@ -104,3 +111,30 @@ func (l Launch) Alone() bool { return l.Ranks <= 1 }
 
 // Address is where the ranks meet.
 func (l Launch) Address() string { return net.JoinHostPort(l.Host, strconv.Itoa(l.Port)) }
+
+// listening returns once something listens where the ranks meet, or an error after
+// timeout: rank 0 may start minutes later, and its host may have no name before.
+func (l Launch) listening(timeout time.Duration) (err error) {
+	if l.Serve {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	for {
+		connection, failed := new(net.Dialer).DialContext(ctx, "tcp", l.Address())
+		if failed == nil {
+			return connection.Close()
+		}
+		if ctx.Err() == nil {
+			err = failed
+		}
+		select {
+		case <-ctx.Done():
+			if err == nil {
+				err = ctx.Err()
+			}
+			return fmt.Errorf("rank 0 has not come in %v: %w", timeout, err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}

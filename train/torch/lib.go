@@ -3,8 +3,7 @@ package torch
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -15,9 +14,6 @@ import (
 
 // abi is the version of adapter/pipatorch.h this package speaks.
 const abi = 6
-
-// libraryName is the adapter's file name.
-const libraryName = "libpipatorch.so"
 
 // A Lib is the loaded backend. It is safe for concurrent use and lives as long
 // as the process: libtorch cannot be unloaded.
@@ -40,26 +36,22 @@ type functions struct {
 	reducerNew, reducerFree, reducerArm, reducerFinish                                        uintptr
 }
 
-// ErrNotFound is wrapped by Load's error where no backend library was found.
-var ErrNotFound = errors.New("libtorch backend not found")
-
-// Load opens the adapter library at path. With an empty path it looks at
-// $PIPA_TORCH, beside the executable, in ../lib and ../build from there, and in
-// build/ of the working directory and the folders above it.
+// Load opens the adapter library at path, or, where that is empty, at the first of
+// [Places] that has one. A library that others can write is refused with a
+// [TrustError].
 func Load(path string) (*Lib, error) {
-	candidates := []string{path}
 	if path == "" {
-		candidates = searchPath()
-	}
-	var found string
-	for _, c := range candidates {
-		if info, err := os.Stat(c); err == nil && !info.IsDir() {
-			found = c
-			break
+		var err error
+		if path, err = find(); err != nil {
+			return nil, err
 		}
 	}
-	if found == "" {
-		return nil, fmt.Errorf("%w (looked at %q): build it with \"make torch\" (needs libtorch: Debian's libtorch-dev, or PyTorch for Python 3), or point PIPA_TORCH at %s", ErrNotFound, candidates, libraryName)
+	found, err := trusted(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	handle, err := purego.Dlopen(found, purego.RTLD_NOW|purego.RTLD_GLOBAL)
 	if err != nil {
@@ -94,30 +86,6 @@ func Load(path string) (*Lib, error) {
 		return nil, fmt.Errorf("load %s: %w", found, err)
 	}
 	return l, nil
-}
-
-func searchPath() []string {
-	var paths []string
-	if p := os.Getenv("PIPA_TORCH"); p != "" {
-		return []string{p}
-	}
-	if exe, err := os.Executable(); err == nil {
-		dir := filepath.Dir(exe)
-		for _, sub := range []string{".", "../lib", "../build"} {
-			paths = append(paths, filepath.Join(dir, sub, libraryName))
-		}
-	}
-	if dir, err := os.Getwd(); err == nil {
-		for {
-			paths = append(paths, filepath.Join(dir, "build", libraryName))
-			up := filepath.Dir(dir)
-			if up == dir {
-				break
-			}
-			dir = up
-		}
-	}
-	return paths
 }
 
 // Path is the file the backend was loaded from.

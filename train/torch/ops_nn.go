@@ -14,6 +14,12 @@ func (t *Tensor) Conv2d(weight, bias *Tensor, stride, padding, dilation, groups 
 	return t.one("conv2d", t, weight, bias, []int{stride, stride}, []int{padding, padding}, []int{dilation, dilation}, groups)
 }
 
+// ConvTranspose2d is the transposed convolution of [N,C,H,W] without padding or
+// bias; weight is [C,out,k,k].
+func (t *Tensor) ConvTranspose2d(weight *Tensor, stride int) *Tensor {
+	return t.one("conv_transpose2d.input", t, weight, nil, []int{stride, stride})
+}
+
 // BatchNorm normalizes each channel by the batch's statistics (training,
 // updating the running ones) or by the running ones.
 func (t *Tensor) BatchNorm(weight, bias, mean, variance *Tensor, training bool, momentum, eps float64) *Tensor {
@@ -26,6 +32,7 @@ func (t *Tensor) LayerNorm(n int, weight, bias *Tensor, eps float64) *Tensor {
 }
 
 func (t *Tensor) Relu() *Tensor    { return t.one("relu", t) }
+func (t *Tensor) Silu() *Tensor    { return t.one("silu", t) }
 func (t *Tensor) Sigmoid() *Tensor { return t.one("sigmoid", t) }
 
 // Gelu is exact, by the error function.
@@ -71,6 +78,19 @@ func (t *Tensor) UpsampleBilinear(h, w int, alignCorners bool) *Tensor {
 // new size is rounded down.
 func (t *Tensor) UpsampleBilinearBy(factor float64) *Tensor {
 	return t.one("upsample_bilinear2d.vec", t, nil, false, []float64{factor, factor})
+}
+
+// UpsampleBicubicBy resizes [N,C,H,W] to h×w with coordinates by factors of their
+// own, corners not aligned, a = -0.75 (torch.nn.functional.interpolate, given
+// scale factors).
+func (t *Tensor) UpsampleBicubicBy(h, w int, down, across float64) *Tensor {
+	return t.one("upsample_bicubic2d", t, []int{h, w}, false, down, across)
+}
+
+// UpsampleBicubicAntialiased resizes [N,C,H,W], corners not aligned, a = -0.5,
+// with a kernel that is as wide as an output cell where it shrinks.
+func (t *Tensor) UpsampleBicubicAntialiased(h, w int) *Tensor {
+	return t.one("_upsample_bicubic2d_aa", t, []int{h, w}, false)
 }
 
 // UpsampleNearest resizes [N,C,H,W], taking floor(i*in/out).

@@ -11,6 +11,7 @@ import (
 	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/torch"
+	"github.com/pipa-uda/pipa/train/torch/torchtest"
 )
 
 var data = sync.OnceValues(func() (string, error) {
@@ -31,11 +32,7 @@ func Data(t testing.TB) string {
 // Lib loads the tensor library.
 func Lib(t testing.TB) *torch.Lib {
 	t.Helper()
-	lib, err := torch.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return lib
+	return torchtest.Load(t)
 }
 
 // Config is fixture-pipa on Data, smaller and shorter still.

@@ -2,6 +2,7 @@ package uda
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -74,46 +75,97 @@ func TestPseudoLabels(t *testing.T) {
 	})
 }
 
-func TestClassMix(t *testing.T) {
-	torchtest.Golden(t, "class_mix", func(t *testing.T, s *torch.Scope, c *golden.Case) {
-		golden.Fixed(c, "source_weight_valid", 1)
-		golden.Fixed(c, "source_weight_ignored", 1)
-		label := torchtest.Tensor(s, c, "label").Squeeze(1)
-		var classes [][]raster.TrainID
-		for i := range golden.Param[int](c, "batch") {
-			var chosen []raster.TrainID
-			for _, v := range c.Ints(fmt.Sprintf("chosen%d", i)) {
-				chosen = append(chosen, raster.TrainID(v))
-			}
-			classes = append(classes, chosen)
+func TestPseudoLabelsOfMirroredImages(t *testing.T) {
+	torchtest.Golden(t, "vfm_pseudo", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+		valid := torchtest.Tensor(s, c, "margin_mask").Ne(golden.Param[int](c, "margin_value")).To(torch.Float32)
+		threshold := golden.Param[float64](c, "pseudo_threshold")
+		p := LabelMirrored(torchtest.Tensor(s, c, "logits_image"), torchtest.Tensor(s, c, "logits_mirrored"), valid, threshold, nil)
+		if !slices.Equal(p.Label.Int64s(), c.Ints("pseudo_label")) {
+			t.Error("the labels differ")
 		}
-		pseudo := PseudoLabels{Label: torchtest.Tensor(s, c, "pseudo_label"), Weight: torchtest.Tensor(s, c, "pseudo_weight")}
-		m := Mix(torchtest.Tensor(s, c, "image"), label, torchtest.Tensor(s, c, "target_image"), pseudo, classes)
-		for i := range classes {
-			name := func(s string) string { return fmt.Sprintf("%s%d", s, i) }
-			if !slices.Equal(m.Mask.Select(0, i).Int64s(), c.Ints(name("mask"))) {
-				t.Errorf("mask %d differs", i)
-			}
-			if !slices.Equal(m.Label.Select(0, i).Int64s(), c.Ints(name("mixed_label"))) {
-				t.Errorf("label %d differs", i)
-			}
-			golden.Near(t, name("image"), m.Image.Select(0, i).Float32s(), c.Floats(name("mixed_image")), 0)
-			golden.Near(t, name("weight"), m.Weight.Select(0, i).Float32s(), c.Floats(name("mixed_weight")), 0)
-		}
-
-		present := bytesOf(c.Ints("label"))
-		want := golden.Param[int](c, "chosen_per_image")
-		for i, chosen := range ChooseClasses(present, 3, rand.New(rand.NewPCG(1, 2))) {
-			if len(chosen) != want || len(slices.Compact(slices.Clone(chosen))) != want {
-				t.Errorf("image %d pastes %v, want %d different classes", i, chosen, want)
-			}
-			for _, class := range chosen {
-				if !slices.Contains(present, byte(class)) {
-					t.Errorf("image %d pastes class %d, which the batch lacks", i, class)
-				}
-			}
+		golden.Near(t, "probability", p.Probability.Float32s(), c.Floats("pseudo_prob"), 3e-6)
+		golden.Near(t, "weight", p.Weight.Float32s(), c.Floats("pseudo_weight"), 3e-7)
+		if got, want := p.Confident.Item()*float64(p.Label.Numel()), float64(c.Ints("confident_count")[0]); math.Abs(got-want) > 0.01 {
+			t.Errorf("%v pixels are confident, want %v", got, want)
 		}
 	})
+}
+
+// TestClassMix: the two recipes differ in the weight of pasted pixels without a
+// class, for which no loss is computed.
+func TestClassMix(t *testing.T) {
+	torchtest.Golden(t, "class_mix", checkClassMix)
+	torchtest.Golden(t, "vfm_mix", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+		golden.Fixed(c, "source_weight_valid", 1)
+		golden.Fixed(c, "source_weight_ignored", 0)
+		golden.Fixed(c, "ignore_index", int(raster.Ignore))
+		label := torchtest.Tensor(s, c, "label")
+		pseudo := PseudoLabels{Label: torchtest.Tensor(s, c, "pseudo_label"), Weight: torchtest.Tensor(s, c, "pseudo_weight")}
+		m := Mix(torchtest.Tensor(s, c, "image"), label, torchtest.Tensor(s, c, "target_image"), pseudo, chosen(c))
+		if !slices.Equal(m.Mask.Int64s(), c.Ints("mask")) {
+			t.Error("the mask differs")
+		}
+		if !slices.Equal(m.Label.Int64s(), c.Ints("mixed_label")) {
+			t.Error("the label differs")
+		}
+		golden.Near(t, "image", m.Image.Float32s(), c.Floats("mixed_image"), 0)
+		weight := m.Weight.MaskedFill(m.Mask.LogicalAnd(label.Eq(int(raster.Ignore))), 0)
+		golden.Near(t, "weight", weight.Float32s(), c.Floats("mixed_weight"), 0)
+		var candidates []int64
+		for v := range 256 {
+			if slices.Contains(c.Ints("label"), int64(v)) {
+				candidates = append(candidates, int64(v))
+			}
+		}
+		if !slices.Equal(candidates, c.Ints("classes_in_batch")) {
+			t.Errorf("candidates are %v, want %v", candidates, c.Ints("classes_in_batch"))
+		}
+	})
+}
+
+// chosen is what a case's images paste.
+func chosen(c *golden.Case) (classes [][]raster.TrainID) {
+	for i := range golden.Param[int](c, "batch") {
+		var ids []raster.TrainID
+		for _, v := range c.Ints(fmt.Sprintf("chosen%d", i)) {
+			ids = append(ids, raster.TrainID(v))
+		}
+		classes = append(classes, ids)
+	}
+	return classes
+}
+
+func checkClassMix(t *testing.T, s *torch.Scope, c *golden.Case) {
+	golden.Fixed(c, "source_weight_valid", 1)
+	golden.Fixed(c, "source_weight_ignored", 1)
+	label := torchtest.Tensor(s, c, "label").Squeeze(1)
+	classes := chosen(c)
+	pseudo := PseudoLabels{Label: torchtest.Tensor(s, c, "pseudo_label"), Weight: torchtest.Tensor(s, c, "pseudo_weight")}
+	m := Mix(torchtest.Tensor(s, c, "image"), label, torchtest.Tensor(s, c, "target_image"), pseudo, classes)
+	for i := range classes {
+		name := func(s string) string { return fmt.Sprintf("%s%d", s, i) }
+		if !slices.Equal(m.Mask.Select(0, i).Int64s(), c.Ints(name("mask"))) {
+			t.Errorf("mask %d differs", i)
+		}
+		if !slices.Equal(m.Label.Select(0, i).Int64s(), c.Ints(name("mixed_label"))) {
+			t.Errorf("label %d differs", i)
+		}
+		golden.Near(t, name("image"), m.Image.Select(0, i).Float32s(), c.Floats(name("mixed_image")), 0)
+		golden.Near(t, name("weight"), m.Weight.Select(0, i).Float32s(), c.Floats(name("mixed_weight")), 0)
+	}
+
+	present := bytesOf(c.Ints("label"))
+	want := golden.Param[int](c, "chosen_per_image")
+	for i, chosen := range ChooseClasses(present, 3, rand.New(rand.NewPCG(1, 2))) {
+		if len(chosen) != want || len(slices.Compact(slices.Clone(chosen))) != want {
+			t.Errorf("image %d pastes %v, want %d different classes", i, chosen, want)
+		}
+		for _, class := range chosen {
+			if !slices.Contains(present, byte(class)) {
+				t.Errorf("image %d pastes class %d, which the batch lacks", i, class)
+			}
+		}
+	}
 }
 
 func bytesOf(v []int64) []uint8 {
@@ -135,6 +187,37 @@ func TestStrongAugmentation(t *testing.T) {
 		}
 		golden.Near(t, "blurred", Blur(image, golden.Param[float64](c, "sigma")).Float32s(), c.Floats("blurred"), 7e-6)
 		golden.Near(t, "jittered", Jitter(image, golden.Param[[4]float64](c, "factors"), golden.Param[[4]int](c, "order")).Float32s(), c.Floats("jittered"), 3e-5)
+	})
+}
+
+// TestWeakAndStrongJitterOfVFM: torchvision's jitter, and the blur after it; each
+// image has its own draws.
+func TestWeakAndStrongJitterOfVFM(t *testing.T) {
+	torchtest.Golden(t, "vfm_aug", func(t *testing.T, s *torch.Scope, c *golden.Case) {
+		images := torchtest.Tensor(s, c, "image")
+		type draw struct {
+			Order   [4]int     `json:"order"`
+			Factors [4]float64 `json:"factors"`
+			Sigma   float64    `json:"sigma"`
+		}
+		all := golden.Param[map[string][]draw](c, "draws")
+		kernel := golden.Param[struct {
+			Size [2]int `json:"kernel_size"`
+		}](c, "strong").Size
+		if ky, kx := KernelSize(images.Dim(2)), KernelSize(images.Dim(3)); ky != kernel[0] || kx != kernel[1] {
+			t.Errorf("kernel of %dx%d, want %v", ky, kx, kernel)
+		}
+		for name, tolerance := range map[string]float64{"weak": 7e-6, "strong": 3e-6} {
+			var out []*torch.Tensor
+			for i, d := range all[name] {
+				x := ColorJitter(images.Narrow(0, i, 1), d.Factors, d.Order)
+				if d.Sigma > 0 {
+					x = Blur(x, d.Sigma)
+				}
+				out = append(out, x)
+			}
+			golden.Near(t, name, torch.Cat(0, out...).Float32s(), c.Floats(name), tolerance)
+		}
 	})
 }
 

@@ -22,14 +22,32 @@ func (p PseudoLabels) In(s *torch.Scope) PseudoLabels {
 // (lhoyer/DAFormer mmseg/models/uda/dacs.py). The ranks of group share the
 // batch, in equal parts; nil is this process alone.
 func Label(logits *torch.Tensor, threshold float64, top, bottom int, group *torch.Group) PseudoLabels {
-	probability, label := logits.Softmax(1).MaxDim(1, false)
-	confident := group.Sum(probability.Ge(threshold).To(torch.Float32).Mean().Div(float64(group.Size())))
-	weight := probability.OnesLike().Mul(confident)
+	p := judge(logits.Softmax(1), threshold, group)
 	if top > 0 {
-		weight.Narrow(1, 0, top).ZeroInPlace()
+		p.Weight.Narrow(1, 0, top).ZeroInPlace()
 	}
 	if bottom > 0 {
-		weight.Narrow(1, weight.Dim(1)-bottom, bottom).ZeroInPlace()
+		p.Weight.Narrow(1, p.Weight.Dim(1)-bottom, bottom).ZeroInPlace()
 	}
-	return PseudoLabels{label, probability, confident, weight}
+	return p
+}
+
+// LabelMirrored takes the teacher's logits of the images and, in mirrored
+// coordinates, of the mirrored images, both [N,C,H,W] at image size: the
+// probabilities are averaged. valid [N,H,W] is 0 in the margins, whose weight is
+// 0, and 1 elsewhere; nil has no margins (tue-mps/vfm-uda training/uda_vit/
+// uda_vit_generic.py, get_pseudo_label_and_weight).
+func LabelMirrored(logits, mirrored, valid *torch.Tensor, threshold float64, group *torch.Group) PseudoLabels {
+	p := judge(logits.Softmax(1).Add(mirrored.Softmax(1).Flip(-1)).Div(2), threshold, group)
+	if valid != nil {
+		p.Weight = p.Weight.Mul(valid)
+	}
+	return p
+}
+
+// judge labels by class probabilities [N,C,H,W], with one weight for the batch.
+func judge(probabilities *torch.Tensor, threshold float64, group *torch.Group) PseudoLabels {
+	probability, label := probabilities.MaxDim(1, false)
+	confident := group.Sum(probability.Ge(threshold).To(torch.Float32).Mean().Div(float64(group.Size())))
+	return PseudoLabels{label, probability, confident, probability.OnesLike().Mul(confident)}
 }

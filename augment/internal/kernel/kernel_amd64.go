@@ -23,10 +23,10 @@ func bilinearBlendAVX2(dst *byte, upper, lower *int16, w0, w1 int32, blocks int)
 func nearestRowAVX2(dst, src *byte, start *int32, masks *byte, groups, span int)
 
 //go:noescape
-func bicubicRowAVX2(dst, src *byte, at *int32, packed *int16, groups, pairs int)
+func resampleRowAVX2(dst, src *byte, at *int32, packed *int16, groups, pairs int)
 
 //go:noescape
-func bicubicColumnAVX2(dst, base *byte, offsets *int, packed *int16, pairs, blocks int)
+func resampleColumnAVX2(dst, base *byte, offsets *int, packed *int16, pairs, blocks int)
 
 //go:noescape
 func blurRowsAVX2(dst *uint16, r0, r1, r2, r3, r4 *byte, blocks int)
@@ -88,17 +88,17 @@ func nearestRowFast(dst, src []byte, t *NearestTaps) int {
 	return 16 * groups
 }
 
-func bicubicRowFast(dst, src []byte, t *BicubicTaps, from, to int) int {
+func resampleRowFast(dst, src []byte, t *ResampleTaps, from, to int) int {
 	if !fast || t.pairs == 0 || t.reach > len(src) || from >= to {
 		return from
 	}
 	first, last := from/4, (to+3)/4 // groups
 	_ = dst[12*last+1]              // the last store's end
-	bicubicRowAVX2(&dst[12*first], &src[0], &t.at[4*first], &t.packed[first*t.chunks()*32], last-first, t.pairs)
+	resampleRowAVX2(&dst[12*first], &src[0], &t.at[4*first], &t.packed[first*t.chunks()*32], last-first, t.pairs)
 	return to
 }
 
-func bicubicColumnFast(dst, base []byte, offsets []int, weights []int32, s *ColumnScratch) int {
+func resampleColumnFast(dst, base []byte, offsets []int, weights []int32, s *ColumnScratch) int {
 	n := len(dst)
 	if !fast || n < 16 || len(weights) == 0 {
 		return 0
@@ -113,9 +113,9 @@ func bicubicColumnFast(dst, base []byte, offsets []int, weights []int32, s *Colu
 		s.offsets[k] = offsets[k]
 		_ = base[offsets[k]:][:n]
 	}
-	bicubicColumnAVX2(&dst[0], &base[0], &s.offsets[0], &s.packed[0], pairs, n/16)
+	resampleColumnAVX2(&dst[0], &base[0], &s.offsets[0], &s.packed[0], pairs, n/16)
 	if n%16 > 0 {
-		bicubicColumnAVX2(&dst[n-16], &base[n-16], &s.offsets[0], &s.packed[0], pairs, 1)
+		resampleColumnAVX2(&dst[n-16], &base[n-16], &s.offsets[0], &s.packed[0], pairs, 1)
 	}
 	return n
 }

@@ -98,7 +98,7 @@ func TestNearestEqualsPlain(t *testing.T) {
 	for range 3000 {
 		in, out, c := side(rng), side(rng), []int{1, 3}[rng.IntN(2)]
 		from, to := window(rng, out)
-		taps.Set(in, out, from, to, rng.IntN(2) == 0)
+		taps.Set([]NearestRule{OpenCVNearest, PillowNearest}[rng.IntN(2)], in, out, from, to, rng.IntN(2) == 0)
 		src := noise(rng, in*c+rng.IntN(20))
 		got, _, check := guard[byte]((to-from)*c, 0)
 		want := make([]byte, len(got))
@@ -110,26 +110,27 @@ func TestNearestEqualsPlain(t *testing.T) {
 	}
 }
 
-func TestBicubicEqualsPlain(t *testing.T) {
+func TestResampleEqualsPlain(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 1))
-	var taps BicubicTaps
-	var axis BicubicAxis
+	var taps ResampleTaps
+	var axis ResampleAxis
 	var s ColumnScratch
 	for range 2000 {
 		in, out := side(rng), side(rng)
 		from, to := window(rng, out)
-		taps.Set(in, out, from, to, rng.IntN(2) == 0)
+		filter := []Filter{Bicubic, Bilinear}[rng.IntN(2)]
+		taps.Set(filter, in, out, from, to, rng.IntN(2) == 0)
 		src := noise(rng, 3*in+rng.IntN(20))
 		n := 3 * (to - from)
 		got, whole, check := guard[byte](n, Slack)
 		want := make([]byte, n)
-		BicubicRow(got[:cap(got)], src, &taps)
-		bicubicRowPlain(want, src, &taps, 0, taps.axis.N)
+		ResampleRow(got[:cap(got)], src, &taps)
+		resampleRowPlain(want, src, &taps, 0, taps.axis.N)
 		if !bytes.Equal(whole[:n], want) || !check() {
 			t.Fatalf("row %d to %d, %d..%d: %v, want %v", in, out, from, to, whole[:n], want)
 		}
 
-		axis.Set(in, out, from, to)
+		axis.Set(filter, in, out, from, to)
 		i := rng.IntN(axis.N)
 		weights := axis.Weights[i*axis.Taps:][:axis.Count[i]]
 		width := side(rng)
@@ -140,8 +141,8 @@ func TestBicubicEqualsPlain(t *testing.T) {
 		}
 		column, _, check := guard[byte](width, 0)
 		wantColumn := make([]byte, width)
-		BicubicColumn(column, base, offsets, weights, &s)
-		bicubicColumnPlain(wantColumn, base, offsets, weights, &s, 0)
+		ResampleColumn(column, base, offsets, weights, &s)
+		resampleColumnPlain(wantColumn, base, offsets, weights, &s, 0)
 		if !bytes.Equal(column, wantColumn) || !check() {
 			t.Fatalf("column of %d by %v: %v, want %v", width, weights, column, wantColumn)
 		}

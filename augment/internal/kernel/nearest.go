@@ -1,6 +1,9 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // maxSpan bounds how many 16-byte pieces of the source a group of 16 labels
 // may be picked from by shuffles; beyond, single loads are as fast.
@@ -24,17 +27,42 @@ func NearestIndex(in, out, d int) int {
 	return min(int(math.Floor(float64(d)*step)), in-1)
 }
 
-// Set makes t the taps of positions from to to of a width scaled from in to
-// out, mirrored where flip is set.
-func (t *NearestTaps) Set(in, out, from, to int, flip bool) {
-	n := to - from
-	t.index = grow(t.index, n)
-	for i := range t.index {
-		d := from + i
-		if flip {
-			d = to - 1 - i
+// A NearestRule gives the source indices of positions from to to of an axis scaled
+// from in to out, in dst's memory where it is large enough. They never fall.
+type NearestRule func(dst []int32, in, out, from, to int) []int32
+
+// OpenCVNearest is the rule of [NearestIndex].
+func OpenCVNearest(dst []int32, in, out, from, to int) []int32 {
+	dst = grow(dst, to-from)
+	for i := range dst {
+		dst[i] = int32(NearestIndex(in, out, from+i))
+	}
+	return dst
+}
+
+// PillowNearest is Pillow's rule: the middle of each position, by a sum that runs
+// over all positions before it and is off by a pixel where doubles add up to just
+// below a whole number (Pillow 9.4 src/libImaging/Geometry.c, ImagingScaleAffine).
+func PillowNearest(dst []int32, in, out, from, to int) []int32 {
+	dst = grow(dst, to-from)
+	scale := float64(in) / float64(out)
+	at := 0.5 * scale
+	for d := range to {
+		if d >= from {
+			dst[d-from] = int32(min(int(at), in-1))
 		}
-		t.index[i] = int32(NearestIndex(in, out, d))
+		at += scale
+	}
+	return dst
+}
+
+// Set makes t the taps of positions from to to of a width scaled from in to out by
+// a rule, mirrored where flip is set.
+func (t *NearestTaps) Set(rule NearestRule, in, out, from, to int, flip bool) {
+	n := to - from
+	t.index = rule(t.index, in, out, from, to)
+	if flip {
+		slices.Reverse(t.index)
 	}
 	groups := n / 16
 	t.span, t.reach, t.start = 0, 0, grow(t.start, groups)

@@ -229,8 +229,8 @@ func slice(data []byte, most int64) (m message, rest []byte, err error) {
 	if err != nil {
 		return m, nil, err
 	}
-	if h.bodyLength < 0 || h.bodyLength > most {
-		return m, nil, fmt.Errorf("a body of %d bytes declared", h.bodyLength)
+	if err := h.checkBody(most); err != nil {
+		return m, nil, fmt.Errorf("a message %w", err)
 	}
 	if m.body = take(h.bodyLength); m.body == nil {
 		return m, nil, io.ErrUnexpectedEOF

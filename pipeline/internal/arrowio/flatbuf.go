@@ -71,6 +71,21 @@ func parseMessage(meta []byte) (h header, err error) {
 	return h, nil
 }
 
+// checkBody refuses a body of a length that no message has, before it is read: of
+// more than most bytes, unless it is of one row.
+func (h header) checkBody(most int64) (err error) {
+	defer guard(&err)
+	if h.kind == headerRecordBatch {
+		if at := field(&h.table, 0); at != 0 && h.table.GetInt64(at) == 1 {
+			most = max(most, maxRowBody)
+		}
+	}
+	if h.bodyLength < 0 || h.bodyLength > most {
+		return fmt.Errorf("declares a body of %d bytes", h.bodyLength)
+	}
+	return nil
+}
+
 // node is a column's FieldNode, span a Buffer inside the body.
 type (
 	node struct{ length, nulls int64 }

@@ -10,10 +10,12 @@ import (
 	"sync"
 )
 
-// The bounds of one message. A record batch of this module holds at most
-// maxBody bytes.
+// The bounds of one message.
 const (
-	maxBody     = 96 << 20
+	maxBody = 96 << 20 // of a record batch of several rows, or a dictionary
+	// maxRowBody is that of one row. The largest is a pair of crops of
+	// raster.MaxPixels: 8 bytes a pixel.
+	maxRowBody  = 800_000_000 + 1<<20
 	maxMetadata = 4 << 20
 )
 
@@ -114,7 +116,10 @@ func (s *scanner) next() (message, error) {
 	if err != nil {
 		return m, fmt.Errorf("message at byte %d: %w", s.where-8-int64(n), err)
 	}
-	if h.bodyLength < 0 || h.bodyLength > s.most || h.bodyLength%8 != 0 {
+	if err := h.checkBody(s.most); err != nil {
+		return m, fmt.Errorf("message at byte %d %w", s.where-8-int64(n), err)
+	}
+	if h.bodyLength%8 != 0 {
 		return m, fmt.Errorf("message at byte %d declares a body of %d bytes", s.where-8-int64(n), h.bodyLength)
 	}
 	if m.body = s.spare.take(int(h.bodyLength)); m.body != nil {
@@ -161,6 +166,9 @@ func (s *scanner) sniff() error {
 	head, err := s.r.Peek(8)
 	if len(head) == 0 && errors.Is(err, io.EOF) {
 		return ErrEmpty
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read its first bytes: %w", err)
 	}
 	if bytes.HasPrefix(head, fileMagic) && len(head) == 8 {
 		if head[6] != 0 || head[7] != 0 {

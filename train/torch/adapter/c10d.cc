@@ -30,7 +30,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <future>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -54,6 +57,10 @@ using Backend = c10d::ProcessGroup;
 // How long a collective may take. A rank may be slow, writing a checkpoint;
 // that one is dead is found out by other means, which call abort.
 constexpr milliseconds collective_timeout = std::chrono::minutes(30);
+
+// How long what listens at rank 0's address may take to answer. Rank 0 does so at
+// once, by a thread of its own, whatever else it does.
+constexpr milliseconds answer_timeout = std::chrono::seconds(20);
 
 class Group {
  public:
@@ -326,6 +333,55 @@ Reducer& reducer_at(int64_t handle) {
   return **reinterpret_cast<std::shared_ptr<Reducer>*>(handle);
 }
 
+// While ranks meet, an exception in a thread of libtorch's own is another program's
+// answer: its store reads by one (1.13), where nothing catches it. It ends the
+// process as a failure, with words, and not as a crash.
+class Meeting {
+ public:
+  explicit Meeting(const std::string& what) : before_(std::set_terminate(end)) {
+    std::snprintf(text_, sizeof text_, "%s", what.c_str());
+  }
+  ~Meeting() { std::set_terminate(before_); }
+
+ private:
+  [[noreturn]] static void end() {
+    try {
+      if (const auto thrown = std::current_exception()) std::rethrow_exception(thrown);
+    } catch (const std::exception& e) {
+      std::fprintf(stderr, "pipa: %s: what listens there does not answer as rank 0 does: %s\n", text_, e.what());
+      std::_Exit(1);
+    } catch (...) {
+    }
+    std::abort();
+  }
+
+  static char text_[256];
+  const std::terminate_handler before_;
+};
+
+char Meeting::text_[256];
+
+// The store that connect reaches, once it has answered: libtorch waits without end
+// for another program that takes connections and says nothing. The thread is left
+// to that wait.
+template <class Connect>
+c10::intrusive_ptr<c10d::Store> answering(const Connect& connect, milliseconds timeout) {
+  const auto promise = std::make_shared<std::promise<c10::intrusive_ptr<c10d::Store>>>();
+  auto answer = promise->get_future();
+  std::thread([promise, connect] {
+    try {
+      c10::intrusive_ptr<c10d::Store> store = connect();
+      store->add("answers", 1);
+      promise->set_value(std::move(store));
+    } catch (...) {
+      promise->set_exception(std::current_exception());
+    }
+  }).detach();
+  if (answer.wait_for(timeout) != std::future_status::ready)
+    throw std::runtime_error("what listens there does not answer as rank 0 does: it is another program, or a rank 0 that has stopped");
+  return answer.get();
+}
+
 }  // namespace
 
 void settle_collectives() {
@@ -359,15 +415,18 @@ pt_group pt_group_join(const char* host, int32_t port, int32_t serve, const char
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
     options.useLibUV = false;  // the default from here on, and missing in Debian's
 #endif
-    const auto connect = [&] { return c10::make_intrusive<c10d::PrefixStore>(prefix, c10::make_intrusive<c10d::TCPStore>(host, options)); };
-    const c10::intrusive_ptr<c10d::Store> store = connect();
+    const auto connect = [host = std::string(host), prefix = std::string(prefix)](const c10d::TCPStoreOptions& o) -> c10::intrusive_ptr<c10d::Store> {
+      return c10::make_intrusive<c10d::PrefixStore>(prefix, c10::make_intrusive<c10d::TCPStore>(host, o));
+    };
+    const Meeting meeting("rank " + std::to_string(rank) + " of " + std::to_string(size) + ": meet the others at " + host + ":" + std::to_string(port));
+    const c10::intrusive_ptr<c10d::Store> store = serve != 0 ? connect(options) : answering([connect, options] { return connect(options); }, std::min(answer_timeout, options.timeout));
     // Gloo's start waits for all, NCCL's for none.
     std::vector<std::string> ranks;
     for (int32_t r = 0; r < size; r++) ranks.push_back("here " + std::to_string(r));
     store->set(ranks[static_cast<size_t>(rank)], std::vector<uint8_t>{1});
     store->wait(ranks, options.timeout);
     options.isServer = false;
-    auto group = std::make_unique<Group>(backend == PT_GLOO, connect(), make_backend(c10::make_intrusive<c10d::PrefixStore>("group", store), rank, size, backend));
+    auto group = std::make_unique<Group>(backend == PT_GLOO, connect(options), make_backend(c10::make_intrusive<c10d::PrefixStore>("group", store), rank, size, backend));
     return reinterpret_cast<pt_group>(group.release());
   });
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pipa-uda/pipa/fixtures/golden"
+	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -22,14 +23,25 @@ func Device() torch.Device {
 	return torch.CPU
 }
 
-// Run gives f a scope. A machine without the backend fails the test: "make
-// torch" builds it. Tensors left over after f fail it too.
-func Run(t testing.TB, f func(s *torch.Scope)) {
+// Load loads the backend. A machine without it fails the test: "make torch" builds
+// it.
+func Load(t testing.TB) *torch.Lib {
 	t.Helper()
-	lib, err := torch.Load("")
+	path, err := shared.Backend()
 	if err != nil {
 		t.Fatal(err)
 	}
+	lib, err := torch.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lib
+}
+
+// Run gives f a scope. Tensors left over after f fail the test.
+func Run(t testing.TB, f func(s *torch.Scope)) {
+	t.Helper()
+	lib := Load(t)
 	if err := lib.Exact(true); err != nil {
 		t.Fatal(err)
 	}
@@ -56,10 +68,7 @@ func Golden(t *testing.T, kind string, f func(t *testing.T, s *torch.Scope, c *g
 func Together(t *testing.T, n int, f func(s *torch.Scope, g *torch.Group) error) {
 	t.Helper()
 	t.Setenv("GLOO_SOCKET_IFNAME", "lo")
-	lib, err := torch.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lib := Load(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -190,7 +190,7 @@ func (f *File) Has(name string) bool { _, ok := f.tensors[name]; return ok }
 func (f *File) Tensor(name string) (Tensor, error) {
 	t, ok := f.tensors[name]
 	if !ok {
-		return t, fmt.Errorf("no tensor %q; nearest is %q", name, nearest.Word(name, f.names))
+		return t, fmt.Errorf("no tensor %q%s", name, nearest.Hint(name, f.names, "%q"))
 	}
 	return t, nil
 }

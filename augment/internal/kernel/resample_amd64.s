@@ -1,0 +1,200 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// Four RGB taps in a lane to pairs of words of taps 0 and 1, and of 2 and 3.
+DATA resamplePick<>+0(SB)/8, $0x8004800180038000
+DATA resamplePick<>+8(SB)/8, $0x8080808080058002
+DATA resamplePick<>+16(SB)/8, $0x8004800180038000
+DATA resamplePick<>+24(SB)/8, $0x8080808080058002
+DATA resamplePick<>+32(SB)/8, $0x800A800780098006
+DATA resamplePick<>+40(SB)/8, $0x80808080800B8008
+DATA resamplePick<>+48(SB)/8, $0x800A800780098006
+DATA resamplePick<>+56(SB)/8, $0x80808080800B8008
+GLOBL resamplePick<>(SB), RODATA|NOPTR, $64
+
+// [r g b .] [r g b .] to r g b r g b.
+DATA resampleClose<>+0(SB)/8, $0x8080060504020100
+DATA resampleClose<>+8(SB)/8, $0x8080808080808080
+DATA resampleClose<>+16(SB)/8, $0x8080060504020100
+DATA resampleClose<>+24(SB)/8, $0x8080808080808080
+GLOBL resampleClose<>(SB), RODATA|NOPTR, $32
+
+DATA resampleHalf<>+0(SB)/4, $0x200000 // 1/2 in 1/2^22
+GLOBL resampleHalf<>(SB), RODATA|NOPTR, $4
+
+// func resampleRowAVX2(dst, src *byte, at *int32, packed *int16, groups, pairs int)
+//
+// A group is 4 pixels, of which 0 and 2 share a register's lanes, and 1 and 3.
+// The weights' low and high 12 bits are summed apart, as products of 16 bits.
+TEXT ·resampleRowAVX2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ at+16(FP), R8
+	MOVQ packed+24(FP), R9
+	MOVQ groups+32(FP), CX
+	MOVQ pairs+40(FP), R11
+	MOVQ R11, R12
+	ANDQ $1, R12          // a last chunk of two taps
+	SHRQ $1, R11          // chunks of four taps
+	VMOVDQU resamplePick<>+0(SB), Y13
+	VMOVDQU resamplePick<>+32(SB), Y14
+	VMOVDQU resampleClose<>(SB), Y12
+	VPBROADCASTD resampleHalf<>(SB), Y11
+
+group:
+	MOVL 0(R8), AX
+	MOVL 4(R8), BX
+	MOVL 8(R8), DX
+	MOVL 12(R8), R10
+	ADDQ SI, AX
+	ADDQ SI, BX
+	ADDQ SI, DX
+	ADDQ SI, R10
+	VMOVDQA Y11, Y0     // low sums of pixels 0 and 2
+	VPXOR Y1, Y1, Y1    // high sums
+	VMOVDQA Y11, Y2     // low sums of pixels 1 and 3
+	VPXOR Y3, Y3, Y3
+	MOVQ R11, R13
+
+chunk:
+	VMOVDQU (AX), X4
+	VINSERTI128 $1, (DX), Y4, Y4
+	VMOVDQU (BX), X5
+	VINSERTI128 $1, (R10), Y5, Y5
+	VMOVDQU (R9), Y6
+	VMOVDQU 32(R9), Y7
+	VPSHUFB Y13, Y4, Y8
+	VPSHUFB Y14, Y4, Y4
+	VPSHUFB Y13, Y5, Y9
+	VPSHUFB Y14, Y5, Y5
+	VPSHUFD $0x00, Y6, Y10
+	VPMADDWD Y10, Y8, Y10
+	VPADDD Y10, Y0, Y0
+	VPSHUFD $0x55, Y6, Y10
+	VPMADDWD Y10, Y8, Y10
+	VPADDD Y10, Y1, Y1
+	VPSHUFD $0xAA, Y6, Y10
+	VPMADDWD Y10, Y4, Y10
+	VPADDD Y10, Y0, Y0
+	VPSHUFD $0xFF, Y6, Y10
+	VPMADDWD Y10, Y4, Y10
+	VPADDD Y10, Y1, Y1
+	VPSHUFD $0x00, Y7, Y10
+	VPMADDWD Y10, Y9, Y10
+	VPADDD Y10, Y2, Y2
+	VPSHUFD $0x55, Y7, Y10
+	VPMADDWD Y10, Y9, Y10
+	VPADDD Y10, Y3, Y3
+	VPSHUFD $0xAA, Y7, Y10
+	VPMADDWD Y10, Y5, Y10
+	VPADDD Y10, Y2, Y2
+	VPSHUFD $0xFF, Y7, Y10
+	VPMADDWD Y10, Y5, Y10
+	VPADDD Y10, Y3, Y3
+	ADDQ $12, AX
+	ADDQ $12, BX
+	ADDQ $12, DX
+	ADDQ $12, R10
+	ADDQ $64, R9
+	DECQ R13
+	JNZ chunk
+	TESTQ R12, R12
+	JZ round
+	VMOVDQU (AX), X4
+	VINSERTI128 $1, (DX), Y4, Y4
+	VMOVDQU (BX), X5
+	VINSERTI128 $1, (R10), Y5, Y5
+	VMOVDQU (R9), Y6
+	VMOVDQU 32(R9), Y7
+	VPSHUFB Y13, Y4, Y8
+	VPSHUFB Y13, Y5, Y9
+	VPSHUFD $0x00, Y6, Y10
+	VPMADDWD Y10, Y8, Y10
+	VPADDD Y10, Y0, Y0
+	VPSHUFD $0x55, Y6, Y10
+	VPMADDWD Y10, Y8, Y10
+	VPADDD Y10, Y1, Y1
+	VPSHUFD $0x00, Y7, Y10
+	VPMADDWD Y10, Y9, Y10
+	VPADDD Y10, Y2, Y2
+	VPSHUFD $0x55, Y7, Y10
+	VPMADDWD Y10, Y9, Y10
+	VPADDD Y10, Y3, Y3
+	ADDQ $64, R9
+
+round:
+	VPSLLD $12, Y1, Y1
+	VPSLLD $12, Y3, Y3
+	VPADDD Y1, Y0, Y0
+	VPADDD Y3, Y2, Y2
+	VPSRAD $22, Y0, Y0
+	VPSRAD $22, Y2, Y2
+	VPACKSSDW Y2, Y0, Y0
+	VPACKUSWB Y0, Y0, Y0
+	VPSHUFB Y12, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VMOVQ X0, (DI)
+	VMOVQ X1, 6(DI)
+	ADDQ $16, R8
+	ADDQ $12, DI
+	DECQ CX
+	JNZ group
+	VZEROUPPER
+	RET
+
+// func resampleColumnAVX2(dst, base *byte, offsets *int, packed *int16, pairs, blocks int)
+//
+// A block is 16 bytes of a row.
+TEXT ·resampleColumnAVX2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ base+8(FP), SI
+	MOVQ blocks+40(FP), CX
+	VPBROADCASTD resampleHalf<>(SB), Y11
+
+block:
+	MOVQ offsets+16(FP), R8
+	MOVQ packed+24(FP), R9
+	MOVQ pairs+32(FP), R11
+	VMOVDQA Y11, Y0
+	VMOVDQA Y11, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+
+pair:
+	MOVQ (R8), AX
+	MOVQ 8(R8), BX
+	VPMOVZXBW (SI)(AX*1), Y4
+	VPMOVZXBW (SI)(BX*1), Y5
+	VPBROADCASTD (R9), Y8
+	VPBROADCASTD 4(R9), Y9
+	VPUNPCKLWD Y5, Y4, Y6
+	VPUNPCKHWD Y5, Y4, Y7
+	VPMADDWD Y8, Y6, Y10
+	VPADDD Y10, Y0, Y0
+	VPMADDWD Y8, Y7, Y10
+	VPADDD Y10, Y1, Y1
+	VPMADDWD Y9, Y6, Y10
+	VPADDD Y10, Y2, Y2
+	VPMADDWD Y9, Y7, Y10
+	VPADDD Y10, Y3, Y3
+	ADDQ $16, R8
+	ADDQ $8, R9
+	DECQ R11
+	JNZ pair
+	VPSLLD $12, Y2, Y2
+	VPSLLD $12, Y3, Y3
+	VPADDD Y2, Y0, Y0
+	VPADDD Y3, Y1, Y1
+	VPSRAD $22, Y0, Y0
+	VPSRAD $22, Y1, Y1
+	VPACKSSDW Y1, Y0, Y0
+	VPACKUSWB Y0, Y0, Y0
+	VPERMQ $0x08, Y0, Y0
+	VMOVDQU X0, (DI)
+	ADDQ $16, SI
+	ADDQ $16, DI
+	DECQ CX
+	JNZ block
+	VZEROUPPER
+	RET

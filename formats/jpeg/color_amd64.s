@@ -1,0 +1,138 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// The constants of yccToRGBPlain, less what fits no 16 bits: 91881 = 65536 + 26345,
+// 116130 = 131072 - 14942, 46802 = 65536 - 18734.
+DATA redOfCr<>+0(SB)/8, $0x66e966e966e966e9
+DATA redOfCr<>+8(SB)/8, $0x66e966e966e966e9
+DATA redOfCr<>+16(SB)/8, $0x66e966e966e966e9
+DATA redOfCr<>+24(SB)/8, $0x66e966e966e966e9
+GLOBL redOfCr<>(SB), RODATA|NOPTR, $32
+
+DATA blueOfCb<>+0(SB)/8, $0xc5a2c5a2c5a2c5a2
+DATA blueOfCb<>+8(SB)/8, $0xc5a2c5a2c5a2c5a2
+DATA blueOfCb<>+16(SB)/8, $0xc5a2c5a2c5a2c5a2
+DATA blueOfCb<>+24(SB)/8, $0xc5a2c5a2c5a2c5a2
+GLOBL blueOfCb<>(SB), RODATA|NOPTR, $32
+
+DATA greenOfBoth<>+0(SB)/8, $0x492ea7e6492ea7e6
+DATA greenOfBoth<>+8(SB)/8, $0x492ea7e6492ea7e6
+DATA greenOfBoth<>+16(SB)/8, $0x492ea7e6492ea7e6
+DATA greenOfBoth<>+24(SB)/8, $0x492ea7e6492ea7e6
+GLOBL greenOfBoth<>(SB), RODATA|NOPTR, $32
+
+DATA half<>+0(SB)/8, $0x0000800000008000
+DATA half<>+8(SB)/8, $0x0000800000008000
+DATA half<>+16(SB)/8, $0x0000800000008000
+DATA half<>+24(SB)/8, $0x0000800000008000
+GLOBL half<>(SB), RODATA|NOPTR, $32
+
+DATA one<>+0(SB)/8, $0x0001000100010001
+DATA one<>+8(SB)/8, $0x0001000100010001
+DATA one<>+16(SB)/8, $0x0001000100010001
+DATA one<>+24(SB)/8, $0x0001000100010001
+GLOBL one<>(SB), RODATA|NOPTR, $32
+
+DATA middle<>+0(SB)/8, $0x0080008000800080
+DATA middle<>+8(SB)/8, $0x0080008000800080
+DATA middle<>+16(SB)/8, $0x0080008000800080
+DATA middle<>+24(SB)/8, $0x0080008000800080
+GLOBL middle<>(SB), RODATA|NOPTR, $32
+
+// Where a lane of 8 red and 8 green bytes, and one of 8 blue, go in 24 bytes of pixels.
+DATA redGreenLow<>+0(SB)/8, $0x0a02800901800800
+DATA redGreenLow<>+8(SB)/8, $0x05800c04800b0380
+DATA redGreenLow<>+16(SB)/8, $0x0a02800901800800
+DATA redGreenLow<>+24(SB)/8, $0x05800c04800b0380
+GLOBL redGreenLow<>(SB), RODATA|NOPTR, $32
+
+DATA redGreenHigh<>+0(SB)/8, $0x800f07800e06800d
+DATA redGreenHigh<>+8(SB)/8, $0x8080808080808080
+DATA redGreenHigh<>+16(SB)/8, $0x800f07800e06800d
+DATA redGreenHigh<>+24(SB)/8, $0x8080808080808080
+GLOBL redGreenHigh<>(SB), RODATA|NOPTR, $32
+
+DATA blueLow<>+0(SB)/8, $0x8080018080008080
+DATA blueLow<>+8(SB)/8, $0x8004808003808002
+DATA blueLow<>+16(SB)/8, $0x8080018080008080
+DATA blueLow<>+24(SB)/8, $0x8004808003808002
+GLOBL blueLow<>(SB), RODATA|NOPTR, $32
+
+DATA blueHigh<>+0(SB)/8, $0x0780800680800580
+DATA blueHigh<>+8(SB)/8, $0x8080808080808080
+DATA blueHigh<>+16(SB)/8, $0x0780800680800580
+DATA blueHigh<>+24(SB)/8, $0x8080808080808080
+GLOBL blueHigh<>(SB), RODATA|NOPTR, $32
+
+// func yccToRGBAVX2(dst, y, cb, cr *byte, groups int)
+TEXT ·yccToRGBAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ y+8(FP), SI
+	MOVQ cb+16(FP), DX
+	MOVQ cr+24(FP), BX
+	MOVQ groups+32(FP), CX
+	VMOVDQU redOfCr<>(SB), Y8
+	VMOVDQU blueOfCb<>(SB), Y9
+	VMOVDQU greenOfBoth<>(SB), Y10
+	VMOVDQU half<>(SB), Y11
+	VMOVDQU one<>(SB), Y12
+	VMOVDQU middle<>(SB), Y13
+	VMOVDQU redGreenLow<>(SB), Y14
+	VMOVDQU blueLow<>(SB), Y15
+
+group:
+	VPMOVZXBW (SI), Y0
+	VPMOVZXBW (DX), Y1
+	VPMOVZXBW (BX), Y2
+	VPSUBW Y13, Y1, Y1
+	VPSUBW Y13, Y2, Y2
+
+	// (a x + half) >> 16 is ((a 2x >> 16) + 1) >> 1.
+	VPADDW Y2, Y2, Y3
+	VPMULHW Y8, Y3, Y3
+	VPADDW Y12, Y3, Y3
+	VPSRAW $1, Y3, Y3
+	VPADDW Y2, Y3, Y3
+	VPADDW Y0, Y3, Y3 // red
+
+	VPADDW Y1, Y1, Y4
+	VPMULHW Y9, Y4, Y5
+	VPADDW Y12, Y5, Y5
+	VPSRAW $1, Y5, Y5
+	VPADDW Y4, Y5, Y5
+	VPADDW Y0, Y5, Y5 // blue
+
+	VPUNPCKLWD Y2, Y1, Y6
+	VPUNPCKHWD Y2, Y1, Y7
+	VPMADDWD Y10, Y6, Y6
+	VPMADDWD Y10, Y7, Y7
+	VPADDD Y11, Y6, Y6
+	VPADDD Y11, Y7, Y7
+	VPSRAD $16, Y6, Y6
+	VPSRAD $16, Y7, Y7
+	VPACKSSDW Y7, Y6, Y6
+	VPSUBW Y2, Y6, Y6
+	VPADDW Y0, Y6, Y6 // green
+
+	VPACKUSWB Y6, Y3, Y3
+	VPACKUSWB Y5, Y5, Y5
+	VPSHUFB Y14, Y3, Y0
+	VPSHUFB Y15, Y5, Y1
+	VPSHUFB redGreenHigh<>(SB), Y3, Y2
+	VPSHUFB blueHigh<>(SB), Y5, Y4
+	VPOR Y1, Y0, Y0
+	VPOR Y4, Y2, Y2
+	VMOVDQU X0, (DI)
+	VMOVQ X2, 16(DI)
+	VEXTRACTI128 $1, Y0, 24(DI)
+	VEXTRACTI128 $1, Y2, X2
+	VMOVQ X2, 40(DI)
+	ADDQ $16, SI
+	ADDQ $16, DX
+	ADDQ $16, BX
+	ADDQ $48, DI
+	DECQ CX
+	JNZ group
+	VZEROUPPER
+	RET

@@ -1,0 +1,122 @@
+//go:build !purego
+
+#include "textflag.h"
+
+DATA one<>+0(SB)/8, $0x0001000100010001
+DATA one<>+8(SB)/8, $0x0001000100010001
+DATA one<>+16(SB)/8, $0x0001000100010001
+DATA one<>+24(SB)/8, $0x0001000100010001
+GLOBL one<>(SB), RODATA|NOPTR, $32
+
+DATA two<>+0(SB)/8, $0x0002000200020002
+DATA two<>+8(SB)/8, $0x0002000200020002
+DATA two<>+16(SB)/8, $0x0002000200020002
+DATA two<>+24(SB)/8, $0x0002000200020002
+GLOBL two<>(SB), RODATA|NOPTR, $32
+
+DATA seven<>+0(SB)/8, $0x0007000700070007
+DATA seven<>+8(SB)/8, $0x0007000700070007
+DATA seven<>+16(SB)/8, $0x0007000700070007
+DATA seven<>+24(SB)/8, $0x0007000700070007
+GLOBL seven<>(SB), RODATA|NOPTR, $32
+
+DATA eight<>+0(SB)/8, $0x0008000800080008
+DATA eight<>+8(SB)/8, $0x0008000800080008
+DATA eight<>+16(SB)/8, $0x0008000800080008
+DATA eight<>+24(SB)/8, $0x0008000800080008
+GLOBL eight<>(SB), RODATA|NOPTR, $32
+
+// sum = three times a sample and the one beyond it in the other row.
+#define COLUMN(at, sum, t) \
+	VPMOVZXBW at(SI), sum \
+	VPMOVZXBW at(DX), t   \
+	VPADDW sum, t, t      \
+	VPADDW sum, sum, sum  \
+	VPADDW t, sum, sum
+
+// func upsampleH2V2AVX2(dst, near, far *byte, groups int)
+TEXT ·upsampleH2V2AVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ near+8(FP), SI
+	MOVQ far+16(FP), DX
+	MOVQ groups+24(FP), CX
+	VMOVDQU seven<>(SB), Y8
+	VMOVDQU eight<>(SB), Y9
+
+group:
+	COLUMN(0, Y0, Y3)
+	COLUMN(1, Y1, Y4)
+	COLUMN(2, Y2, Y5)
+	VPADDW Y1, Y1, Y3
+	VPADDW Y1, Y3, Y3
+	VPADDW Y8, Y2, Y2
+	VPADDW Y9, Y0, Y0
+	VPADDW Y3, Y2, Y2
+	VPADDW Y3, Y0, Y0
+	VPSRLW $4, Y2, Y2
+	VPSRLW $4, Y0, Y0
+	VPSLLW $8, Y2, Y2
+	VPOR Y2, Y0, Y0
+	VMOVDQU Y0, (DI)
+	ADDQ $16, SI
+	ADDQ $16, DX
+	ADDQ $32, DI
+	DECQ CX
+	JNZ group
+	VZEROUPPER
+	RET
+
+// func upsampleH2AVX2(dst, src *byte, groups int)
+TEXT ·upsampleH2AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ groups+16(FP), CX
+	VMOVDQU one<>(SB), Y8
+	VMOVDQU two<>(SB), Y9
+
+group:
+	VPMOVZXBW (SI), Y0
+	VPMOVZXBW 1(SI), Y1
+	VPMOVZXBW 2(SI), Y2
+	VPADDW Y1, Y1, Y3
+	VPADDW Y1, Y3, Y3
+	VPADDW Y8, Y0, Y0
+	VPADDW Y9, Y2, Y2
+	VPADDW Y3, Y0, Y0
+	VPADDW Y3, Y2, Y2
+	VPSRLW $2, Y0, Y0
+	VPSRLW $2, Y2, Y2
+	VPSLLW $8, Y2, Y2
+	VPOR Y2, Y0, Y0
+	VMOVDQU Y0, (DI)
+	ADDQ $16, SI
+	ADDQ $32, DI
+	DECQ CX
+	JNZ group
+	VZEROUPPER
+	RET
+
+// func upsampleV2AVX2(dst, near, far *byte, groups, bias int)
+TEXT ·upsampleV2AVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ near+8(FP), SI
+	MOVQ far+16(FP), DX
+	MOVQ groups+24(FP), CX
+	MOVQ bias+32(FP), AX
+	VMOVD AX, X8
+	VPBROADCASTW X8, Y8
+
+group:
+	COLUMN(0, Y0, Y1)
+	VPADDW Y8, Y0, Y0
+	VPSRLW $2, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPACKUSWB X1, X0, X0
+	VMOVDQU X0, (DI)
+	ADDQ $16, SI
+	ADDQ $16, DX
+	ADDQ $16, DI
+	DECQ CX
+	JNZ group
+	VZEROUPPER
+	RET

@@ -1,0 +1,22 @@
+package torch_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/pipa-uda/pipa/fixtures/shared"
+)
+
+// TestMain lets the package's example find the backend as a user's program does.
+func TestMain(m *testing.M) {
+	path, err := shared.Backend()
+	if err == nil {
+		err = os.Setenv("PIPA_TORCH", path)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
