@@ -1,7 +1,7 @@
 # Programs of "go run" and "go test" lie elsewhere than the backend that they use.
 export PIPA_TORCH ?= $(CURDIR)/build/libpipatorch.so
 
-.PHONY: help setup build torch demo clean test lint check test-all processors fuzz torture interop-weights soak bench bench-uda vulncheck dist release-check
+.PHONY: help setup build torch demo clean test lint check test-all processors fuzz torture interop interop-weights soak bench bench-uda vulncheck dist release-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^##@ / { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ fuzz: torch ## every parser of foreign bytes, 2 minutes each; about an hour
 torture: torch ## failing disks, power cuts, kills, lost inputs, closed pipes: all of docs/reliability.md, about 20 minutes
 	@scripts/setup test
 	@bash -o pipefail -c "go test ./cmd/pipa/torture -count 1 -timeout 1h -full -v | grep -v '^ *=== \|^ *--- PASS'"
+
+interop: setup ## streams and files by pyarrow, polars, DuckDB, pandas and datasets as pipa reads them: docs/interop.md, two minutes; installs 1 GB from PyPI once
+	@scripts/interop
 
 interop-weights: setup ## weights by PyTorch, transformers, timm, … as pipa reads them; installs 6 GB from PyPI once
 	@scripts/interop-weights

@@ -22,8 +22,9 @@ var mayImport = map[string][]string{
 	"internal/wait":    {},
 
 	"pipeline/raster":       {},
-	"pipeline":              {"internal/files", "internal/wait", "pipeline/raster", "pipeline/internal"},
-	"pipeline/internal":     {},
+	"pipeline":              {"internal/files", "internal/wait", "pipeline/raster", "pipeline/columns", "pipeline/internal"},
+	"pipeline/columns":      {},
+	"pipeline/internal":     {"pipeline/columns"},
 	"pipeline/shards":       {"internal/files", "pipeline/raster", "pipeline"},
 	"pipeline/storage":      {"internal/files", "internal/wait", "pipeline", "pipeline/shards"},
 	"pipeline/view":         {"pipeline/raster", "pipeline"},
@@ -33,8 +34,8 @@ var mayImport = map[string][]string{
 	"formats/classmap": {"internal", "pipeline/raster", "formats/labels", "formats/layout"},
 	"formats/labels":   {"pipeline/raster", "formats/png"},
 	"formats/layout":   {"internal", "pipeline/raster", "formats/labels"},
-	"formats/open":     {"internal/files", "internal/wait", "pipeline", "formats/parquet"},
-	"formats/parquet":  {"internal/files", "pipeline/raster", "pipeline", "pipeline/shards", "formats/png"},
+	"formats/open":     {"internal/files", "internal/wait", "pipeline", "formats", "formats/parquet"},
+	"formats/parquet":  {"internal/files", "pipeline/raster", "pipeline/columns", "pipeline", "pipeline/shards", "formats/png"},
 	"formats/png":      {"pipeline/raster"},
 	"formats/stats":    {"internal/files", "pipeline/raster", "pipeline", "formats"},
 
@@ -81,7 +82,7 @@ var mayImport = map[string][]string{
 // withoutArrow are the packages that link no part of Arrow, however far away: a
 // loss needs no record batches.
 var withoutArrow = []string{
-	"internal", "pipeline/raster", "formats/classmap", "formats/labels", "formats/layout", "formats/png",
+	"internal", "pipeline/raster", "pipeline/columns", "formats/classmap", "formats/labels", "formats/layout", "formats/png",
 	"train/config", "train/eval", "train/loss", "train/model", "train/network", "train/nn", "train/optim", "train/tensorboard", "train/torch", "train/uda", "train/weights",
 }
 

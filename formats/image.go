@@ -26,7 +26,12 @@ func ReadImage(path string, maxPixels int) (raster.Raster, error) {
 	if err != nil {
 		return raster.Raster{}, err
 	}
-	m, err := openImage(path, data, maxPixels)
+	return DecodeImage(path, data, maxPixels)
+}
+
+// DecodeImage is ReadImage for a file in memory; its name is for messages.
+func DecodeImage(name string, data []byte, maxPixels int) (raster.Raster, error) {
+	m, err := openImage(name, data, maxPixels)
 	if err != nil {
 		return raster.Raster{}, err
 	}

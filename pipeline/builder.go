@@ -175,6 +175,12 @@ func (r *row) finish(digest uint64) {
 	r.b.rows++
 }
 
+// lastDigest is that of the row that was appended last.
+func (b *Builder) lastDigest() uint64 {
+	digests := b.columns[len(b.columns)-1].values
+	return binary.LittleEndian.Uint64(digests[len(digests)-8:])
+}
+
 func (b *Builder) checkLabel(id string, label raster.Raster) error {
 	if b.header.Labeled && label.Empty() {
 		return fmt.Errorf("%q has no label in a labeled stream", id)

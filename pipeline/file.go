@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/pipa-uda/pipa/pipeline/internal/arrowio"
@@ -13,16 +14,47 @@ type File struct {
 	file   *arrowio.File
 }
 
+// ErrForeign is wrapped where a file was not written by [WriteFile]: its rows are
+// read in order, by [FileTables] and [ReadTables].
+var ErrForeign = errors.New("the file was not written by pipa")
+
 // OpenFile reads the header and finds the batches. They are views into data, which
 // has to outlive them. Where data is a mapped file, a page that cannot be read is a
 // fault in whoever calls.
 func OpenFile(data []byte) (*File, error) {
-	f := &File{}
-	var err error
-	if f.file, err = arrowio.OpenFile(data, expect(&f.header)); err != nil {
+	file, err := arrowio.OpenFile(data)
+	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	header, ours, err := expect(file)
+	if err != nil {
+		return nil, err
+	}
+	if !ours {
+		return nil, ErrForeign
+	}
+	return &File{header, file}, nil
+}
+
+// FileTables reads an Arrow IPC file in memory that another program may have
+// written, by its footer, and says how many rows it has. What it yields is a view
+// into data.
+func FileTables(data []byte) (t Tables, rows int, err error) {
+	file, err := arrowio.OpenFile(data)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := file.Footer(); err != nil {
+		return nil, 0, err
+	}
+	for i := range file.Len() {
+		n, err := file.Rows(i)
+		if err != nil {
+			return nil, 0, fmt.Errorf("batch %d: %w", i, err)
+		}
+		rows += n
+	}
+	return &fileTables{file: file}, rows, nil
 }
 
 // Header is that of the file's rows.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"strings"
 	"testing"
@@ -15,6 +16,15 @@ var headers = []Header{
 	{Kind: KindSample, Classes: []string{"a"}, Datasets: []string{"set"}, Labeled: true, Pseudo: true, Size: raster.Size{Height: 4, Width: 6}},
 	{Kind: KindMix, Classes: []string{"a", "b"}, Colors: [][3]uint8{{1, 2, 3}, {4, 5, 6}}, Datasets: []string{"set"}, Labeled: true},
 	{Kind: KindPair, Classes: []string{"a"}, History: []Step{{Stage: "crops", Params: json.RawMessage(`{"size":8}`)}}, Size: raster.Size{Height: 8, Width: 8}},
+}
+
+// parseHeader decodes metadata that have all that a header needs.
+func parseHeader(m map[string]string) (Header, error) {
+	s, err := parseMetadata(m)
+	if err == nil && !s.has[keyKind] {
+		err = errors.New("no kind")
+	}
+	return s.Header, errors.Join(err, s.Validate())
 }
 
 func TestForeignColorsAreChecked(t *testing.T) {
@@ -34,7 +44,7 @@ func TestForeignColorsAreChecked(t *testing.T) {
 		m := good.ToMap()
 		m[keyColors] = c.text
 		m[keyCheck] = checkOf(m)
-		if _, _, err := parseHeader(m); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := parseHeader(m); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.text, err, c.want)
 		}
 	}
@@ -61,7 +71,7 @@ func FuzzHeader(f *testing.F) {
 			return
 		}
 		m[keyCheck] = checkOf(m) // or hardly a change would get past it
-		h, _, err := parseHeader(m)
+		h, err := parseHeader(m)
 		if err != nil {
 			return
 		}
@@ -72,7 +82,7 @@ func FuzzHeader(f *testing.F) {
 		if _, err := h.schema(); err != nil {
 			t.Fatalf("%q is accepted and has no schema: %v", m, err)
 		}
-		back, _, err := parseHeader(written.ToMap())
+		back, err := parseHeader(written.ToMap())
 		if err != nil {
 			t.Fatalf("%q is accepted, and not when written again: %v", m, err)
 		}

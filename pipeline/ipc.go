@@ -7,10 +7,12 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/pipa-uda/pipa/internal/wait"
+	"github.com/pipa-uda/pipa/pipeline/columns"
 	"github.com/pipa-uda/pipa/pipeline/internal/arrowio"
 )
 
@@ -88,31 +90,62 @@ func writeError(err error) error {
 // Read reads a stream, or an Arrow IPC file from its beginning. The header is
 // read at once; everything is validated before it is yielded, and the last
 // thing yielded is an error unless the stream was whole.
-func Read(ctx context.Context, r io.Reader) (Stream, error) {
+func Read(ctx context.Context, r io.Reader) (Stream, error) { return ReadWith(ctx, r, ReadOptions{}) }
+
+// ReadWith is Read for streams that other programs may have written.
+func ReadWith(ctx context.Context, r io.Reader, o ReadOptions) (Stream, error) {
 	widen(r)
 	if f, ok := r.(*os.File); ok {
 		r = wait.Of(ctx).Reader(f, f.Name())
 	}
-	var header Header
-	rd, err := arrowio.NewReader(r, expect(&header))
+	rd, err := arrowio.NewReader(r)
 	if err != nil {
 		return Stream{}, fmt.Errorf("read stream: %w", err)
 	}
-	return Stream{header, readBatches(ctx, rd, &header)}, nil
+	header, ours, err := expect(rd)
+	if err != nil {
+		return Stream{}, fmt.Errorf("read stream: %w", err)
+	}
+	if ours {
+		return Stream{header, readBatches(ctx, rd, &header)}, nil
+	}
+	return ReadTables(ctx, &streamTables{rd: rd}, o)
 }
 
-// expect decodes a header from a schema's metadata into h, and returns the schema
-// that it asks for.
-func expect(h *Header) func(metadata map[string]string) (*arrow.Schema, bool, error) {
-	return func(m map[string]string) (*arrow.Schema, bool, error) {
-		header, ours, err := parseHeader(m)
-		if err != nil {
-			return nil, false, err
-		}
-		*h = header
-		schema, err := header.schema()
-		return schema, ours, err
+// expect asks a reader whether its stream is this module's, and returns the header
+// of one that is. The bytes of the schema decide.
+func expect(rd interface {
+	Schema() columns.Schema
+	Mentions(text string) bool
+	Ours(want *arrow.Schema) (bool, error)
+}) (Header, bool, error) {
+	m := rd.Schema().Metadata
+	s, err := parseMetadata(m)
+	if err != nil {
+		return s.Header, false, err
 	}
+	if _, marked := m[keyWriter]; !marked && rd.Mentions(keyWriter) && !mentioned(m, keyWriter) {
+		return s.Header, false, fmt.Errorf("the stream's metadata is damaged: it lies in the schema, and cannot be found there")
+	}
+	if !s.has[keyKind] || s.Validate() != nil {
+		return s.Header, false, nil
+	}
+	schema, err := s.schema()
+	if err != nil {
+		return s.Header, false, err
+	}
+	ours, err := rd.Ours(schema)
+	return s.Header, ours, err
+}
+
+// mentioned reports whether a text stands in an entry's value.
+func mentioned(m map[string]string, text string) bool {
+	for _, v := range m {
+		if strings.Contains(v, text) {
+			return true
+		}
+	}
+	return false
 }
 
 func readBatches(ctx context.Context, rd *arrowio.Reader, header *Header) iter.Seq2[*Batch, error] {

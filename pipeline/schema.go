@@ -3,6 +3,7 @@ package pipeline
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,63 +78,95 @@ func nonNil[T any](s []T) []T {
 	return s
 }
 
+// checked are the entries that the check covers. Others are nobody's harm.
+var checked = []string{keyClasses, keyColors, keyDatasets, keyHistory, keyIgnore, keyKind, keyLabeled, keyPseudo, keySeed, keySize, keyVersion, keyWriter}
+
+// checkOf is the check of these entries.
 func checkOf(m map[string]string) string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		if k != keyCheck {
-			keys = append(keys, k)
-		}
-	}
-	slices.Sort(keys)
 	var b strings.Builder
-	for _, k := range keys {
-		fmt.Fprintf(&b, "%d %s %d %s\n", len(k), k, len(m[k]), m[k])
+	for _, k := range checked {
+		if v, ok := m[k]; ok {
+			fmt.Fprintf(&b, "%d %s %d %s\n", len(k), k, len(v), v)
+		}
 	}
 	return fmt.Sprintf("%016x", xxh3.HashString(b.String()))
 }
 
-// parseHeader decodes and validates a schema's metadata.
-func parseHeader(m map[string]string) (h Header, ours bool, err error) {
-	if _, ok := m[keyKind]; !ok {
-		return h, false, &FormatError{fmt.Sprintf("an Arrow stream, but not one of pipa: its schema lacks %s", keyKind)}
+// checks reports whether a check guards these entries. It was made with the
+// writer's mark, which whoever writes the stream anew leaves out.
+func checks(m map[string]string) bool {
+	check, ok := m[keyCheck]
+	if !ok || check == checkOf(m) {
+		return true
 	}
-	if v := m[keyVersion]; v != FormatVersion {
-		return h, false, &FormatError{fmt.Sprintf("stream has format version %q, this pipa reads version %s", v, FormatVersion)}
+	marked := maps.Clone(m)
+	marked[keyWriter] = thisWriter
+	return check == checkOf(marked)
+}
+
+// stated is what a schema's metadata say of a stream. Another program may have
+// lost some of it, or all.
+type stated struct {
+	Header
+	has map[string]bool // the entries that are there
+}
+
+// parseMetadata decodes the entries that there are.
+func parseMetadata(m map[string]string) (s stated, err error) {
+	s.has = map[string]bool{}
+	if v, ok := m[keyVersion]; ok && v != FormatVersion {
+		return s, &FormatError{fmt.Sprintf("stream has format version %q, this pipa reads version %s", v, FormatVersion)}
 	}
-	if m[keyCheck] != checkOf(m) {
-		return h, false, fmt.Errorf("the stream's metadata is damaged: its check does not match")
-	}
-	h.Kind = Kind(m[keyKind])
-	if h.Kind != KindSample && h.Kind != KindMix && h.Kind != KindPair {
-		return h, false, fmt.Errorf("stream is of unknown kind %q", h.Kind)
-	}
-	if h.Seed, err = strconv.ParseUint(m[keySeed], 10, 64); err != nil {
-		return h, false, fmt.Errorf("stream's seed: %w", err)
-	}
-	if m[keyIgnore] != strconv.Itoa(int(raster.Ignore)) {
-		return h, false, fmt.Errorf("stream ignores label %s, want %d", m[keyIgnore], raster.Ignore)
-	}
-	if h.Labeled, err = strconv.ParseBool(m[keyLabeled]); err != nil {
-		return h, false, fmt.Errorf("stream's %s: %w", keyLabeled, err)
-	}
-	if text, ok := m[keyPseudo]; ok {
-		if h.Pseudo, err = strconv.ParseBool(text); err != nil {
-			return h, false, fmt.Errorf("stream's %s: %w", keyPseudo, err)
-		}
+	if !checks(m) {
+		return s, fmt.Errorf("the stream's metadata is damaged: %s does not match (a program that changes what the %s entries say leaves it out)", keyCheck, "pipa.*")
 	}
 	var size [2]int
-	for key, to := range map[string]any{keyClasses: &h.Classes, keyHistory: &h.History, keyDatasets: &h.Datasets, keySize: &size} {
-		if err := json.Unmarshal([]byte(m[key]), to); err != nil {
-			return h, false, fmt.Errorf("stream's %s: %w", key, err)
+	for key, parse := range map[string]func(text string) error{
+		keyKind: func(text string) error {
+			s.Kind = Kind(text)
+			if s.Kind != KindSample && s.Kind != KindMix && s.Kind != KindPair {
+				return fmt.Errorf("unknown, %q", text)
+			}
+			return nil
+		},
+		keySeed: func(text string) (err error) {
+			s.Seed, err = strconv.ParseUint(text, 10, 64)
+			return err
+		},
+		keyIgnore: func(text string) error {
+			if text != strconv.Itoa(int(raster.Ignore)) {
+				return fmt.Errorf("%s, want %d", text, raster.Ignore)
+			}
+			return nil
+		},
+		keyLabeled: func(text string) (err error) {
+			s.Labeled, err = strconv.ParseBool(text)
+			return err
+		},
+		keyPseudo: func(text string) (err error) {
+			s.Pseudo, err = strconv.ParseBool(text)
+			return err
+		},
+		keyClasses:  func(text string) error { return json.Unmarshal([]byte(text), &s.Classes) },
+		keyHistory:  func(text string) error { return json.Unmarshal([]byte(text), &s.History) },
+		keyDatasets: func(text string) error { return json.Unmarshal([]byte(text), &s.Datasets) },
+		keySize:     func(text string) error { return json.Unmarshal([]byte(text), &size) },
+		keyColors: func(text string) (err error) {
+			s.Colors, err = parseColors(text)
+			return err
+		},
+	} {
+		text, ok := m[key]
+		if !ok {
+			continue
+		}
+		s.has[key] = true
+		if err := parse(text); err != nil {
+			return s, fmt.Errorf("stream's %s: %w", key, err)
 		}
 	}
-	h.Size = raster.Size{Height: size[0], Width: size[1]}
-	if text, ok := m[keyColors]; ok {
-		if h.Colors, err = parseColors(text); err != nil {
-			return h, false, fmt.Errorf("stream's %s: %w", keyColors, err)
-		}
-	}
-	return h, m[keyWriter] == thisWriter, h.Validate()
+	s.Size = raster.Size{Height: size[0], Width: size[1]}
+	return s, nil
 }
 
 // parseColors decodes a list of [red, green, blue].

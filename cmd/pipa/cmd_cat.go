@@ -12,6 +12,7 @@ import (
 
 type catOptions struct {
 	names       []string
+	lost        lost
 	shuffle     bool
 	order       shards.Order // these are of shuffle
 	seed, epoch uint64
@@ -31,7 +32,7 @@ func catCommand() *cli.Command {
 		Description: `Writes the rows of datasets and files as one stream. All must be of one kind and schema.
 
    pipa cat pairs --shuffle --epoch 3 | pipa view -o pairs.png`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "shuffle", Usage: "one dataset's rows in an order drawn from seed and epoch"},
 			&cli.StringFlag{Name: "order", Value: "permutation", Usage: "`permutation|window` the order of --shuffle: of all rows, or of a few files at a time"},
 			seedFlag("`SEED` of the order"), epochFlag(),
@@ -40,7 +41,7 @@ func catCommand() *cli.Command {
 			limitFlag(),
 			&cli.IntFlag{Name: "batch", Usage: "regroup the rows into record batches of this `NUMBER`", DefaultText: "as stored; 4 where shuffled or shared out"},
 			outFlag(), forceFlag(), progressFlag(), stallFlag(),
-		},
+		}, lostFlags()...),
 		Action: action(catOptionsOf, runCat),
 	}
 }
@@ -72,6 +73,9 @@ func catOptionsOf(c *cli.Context) (o catOptions, err error) {
 	if o.shuffle && len(o.names) > 1 {
 		return o, usagef("--shuffle takes one dataset")
 	}
+	if o.lost, err = lostOf(c); err != nil {
+		return o, err
+	}
 	o.display, err = displayOf(c)
 	return o, err
 }
@@ -80,7 +84,7 @@ func runCat(ctx context.Context, o catOptions) error {
 	var parts []pipeline.Stream
 	rows := 0 // -1 where they are not known
 	for _, name := range o.names {
-		in, err := openInput(ctx, name)
+		in, err := openInput(ctx, name, o.lost)
 		if err != nil {
 			return err
 		}

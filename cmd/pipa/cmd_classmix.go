@@ -55,7 +55,7 @@ func runClassmix(ctx context.Context, o classmixOptions) error {
 		return err
 	}
 	defer source.Close()
-	target, err := openInput(ctx, o.target)
+	target, err := openInput(ctx, o.target, o.stage.lost)
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
 	}

@@ -11,7 +11,8 @@ import (
 
 type inspectOptions struct {
 	input   string // empty is standard input
-	limit   int    // -1 is none
+	lost    lost
+	limit   int // -1 is none
 	json    bool
 	display display
 }
@@ -24,7 +25,7 @@ func inspectCommand() *cli.Command {
 		Description: `Reads all of it, checks every row, and prints schema, history, sizes and classes.
 
    pipa inspect pairs`,
-		Flags:  []cli.Flag{limitFlag(), jsonFlag(), progressFlag(), stallFlag()},
+		Flags:  append(lostFlags(), limitFlag(), jsonFlag(), progressFlag(), stallFlag()),
 		Action: action(inspectOptionsOf, runInspect),
 	}
 }
@@ -34,12 +35,15 @@ func inspectOptionsOf(c *cli.Context) (o inspectOptions, err error) {
 	if o.input, err = firstArgument(c); err != nil {
 		return o, err
 	}
+	if o.lost, err = lostOf(c); err != nil {
+		return o, err
+	}
 	o.display, err = displayOf(c)
 	return o, err
 }
 
 func runInspect(ctx context.Context, o inspectOptions) error {
-	in, err := openInput(ctx, o.input)
+	in, err := openInput(ctx, o.input, o.lost)
 	if err != nil {
 		return err
 	}

@@ -334,7 +334,7 @@ func (o predictOptions) read(ctx context.Context, d *formats.Dataset, name func(
 
 // readStream reads a stream's samples.
 func (o predictOptions) readStream(ctx context.Context, name string) (images, error) {
-	in, err := openInput(ctx, name)
+	in, err := openInput(ctx, name, lost{})
 	if err != nil {
 		return images{}, err
 	}

@@ -13,6 +13,7 @@ import (
 
 type viewOptions struct {
 	input   string // empty is standard input
+	lost    lost
 	sheet   view.Options
 	output  output
 	display display
@@ -26,13 +27,13 @@ func viewCommand() *cli.Command {
 		Description: `Draws samples with labels and overlays, mixes with masks, crop pairs with their overlap.
 
    pipa read gta data/gta --limit 8 | pipa view -o gta.png`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.IntFlag{Name: "limit", Value: 64, Usage: "at most this `NUMBER` of rows"},
 			&cli.IntFlag{Name: "columns", Usage: "`NUMBER` of rows side by side", DefaultText: "chosen"},
 			&cli.IntFlag{Name: "width", Usage: "width of one picture in `PIXELS`", DefaultText: "chosen"},
 			&cli.Float64Flag{Name: "opacity", Value: 0.5, Usage: "`OPACITY` of labels over images, 0 to 1"},
 			outFlag(), forceFlag(), progressFlag(), stallFlag(),
-		},
+		}, lostFlags()...),
 		Action: action(viewOptionsOf, runView),
 	}
 }
@@ -48,12 +49,15 @@ func viewOptionsOf(c *cli.Context) (o viewOptions, err error) {
 	if err := o.sheet.Validate(); err != nil {
 		return o, err
 	}
+	if o.lost, err = lostOf(c); err != nil {
+		return o, err
+	}
 	o.display, err = displayOf(c)
 	return o, err
 }
 
 func runView(ctx context.Context, o viewOptions) error {
-	in, err := openInput(ctx, o.input)
+	in, err := openInput(ctx, o.input, o.lost)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 type writeOptions struct {
 	dir         string
 	input       string // empty is standard input
+	lost        lost
 	form        open.Form
 	compression string // of Parquet
 	workers     int
@@ -33,14 +34,14 @@ With --format parquet the files are Parquet, as Hugging Face datasets, DuckDB an
 
    pipa read cityscapes data/cityscapes --unlabelled |
      pipa crops --size 96 --base 256 | pipa write pairs`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "format", Value: "arrow", Usage: "`arrow|parquet` the files' format: arrow, which the trainer maps into memory; parquet, for other tools"},
 			&cli.StringFlag{Name: "compression", Usage: "`zstd|snappy` how Parquet compresses columns other than PNGs", DefaultText: "zstd"},
 			workersFlag(),
 			&cli.IntFlag{Name: "shard-size", Value: 256, Usage: "begin a new file after this many `MEBIBYTES`"},
 			&cli.IntFlag{Name: "batch", Usage: "regroup the rows into record batches of this `NUMBER`", DefaultText: "as they come"},
 			limitFlag(), forceFlag(), jsonFlag(), progressFlag(), stallFlag(),
-		},
+		}, lostFlags()...),
 		Action: action(writeOptionsOf, runWrite),
 	}
 }
@@ -71,12 +72,15 @@ func writeOptionsOf(c *cli.Context) (o writeOptions, err error) {
 	case c.IsSet("compression") && o.compression != "zstd" && o.compression != "snappy":
 		return o, usagef("--compression is %q, want zstd or snappy", o.compression)
 	}
+	if o.lost, err = lostOf(c); err != nil {
+		return o, err
+	}
 	o.display, err = displayOf(c)
 	return o, err
 }
 
 func runWrite(ctx context.Context, o writeOptions) error {
-	in, err := openInput(ctx, o.input)
+	in, err := openInput(ctx, o.input, o.lost)
 	if err != nil {
 		return err
 	}

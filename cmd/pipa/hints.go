@@ -173,8 +173,10 @@ func unmendable(err error) bool {
 		varying   *feed.VaryingError
 		seen      *infer.SizeError
 		library   *torch.TrustError
+		column    *pipeline.ColumnError
+		nameless  *pipeline.ClassesLostError
 	)
-	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &another, &value, &unpaired, &setup, &varying, &seen, &library} {
+	for _, target := range []any{&errno, &link, &format, &batch, &row, &unlabeled, &sizes, &classes, &pixels, &source, &rules, &url, &unknown, &split, &list, &empty, &unlike, &classMap, &stale, &another, &value, &unpaired, &setup, &varying, &seen, &library, &column, &nameless} {
 		if errors.As(err, target) {
 			return true
 		}
@@ -196,6 +198,7 @@ func advice(err error) string {
 		differing  *stats.ExistsError
 		unreadable *stats.ReadError
 		stale      *stats.StaleError
+		nameless   *pipeline.ClassesLostError
 		another    *stats.SplitError
 		place      *stats.PlaceError
 		left       *feed.TooManyBadError
@@ -214,6 +217,8 @@ func advice(err error) string {
 		return "pipa read --unlabelled"
 	case errors.As(err, &pixels):
 		return fmt.Sprintf("pass --max-pixels %d if you trust it", pixels.Plan)
+	case errors.As(err, &nameless):
+		return "name them with --classes, as in --classes cityscapes"
 	case errors.As(err, &unfinished):
 		return "run them again (pipa precompute --plan)"
 	case errors.As(err, &tooMany), errors.As(err, &left):

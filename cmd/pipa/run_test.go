@@ -51,7 +51,7 @@ func TestCommandsRunWithoutACommandLine(t *testing.T) {
 	if err := runClassmix(ctx, mix); err != nil {
 		t.Fatal(err)
 	}
-	in, err := openInput(ctx, path("mix.arrow"))
+	in, err := openInput(ctx, path("mix.arrow"), lost{})
 	if err != nil {
 		t.Fatal(err)
 	}

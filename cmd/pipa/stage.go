@@ -13,6 +13,7 @@ import (
 // stageOptions are what every stage of streams takes.
 type stageOptions struct {
 	input   string // empty is standard input
+	lost    lost
 	seed    uint64
 	reseed  bool // take seed instead of the stream's
 	epoch   uint64
@@ -23,7 +24,8 @@ type stageOptions struct {
 }
 
 func stageFlags(own ...cli.Flag) []cli.Flag {
-	return append(own, &cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the draws", DefaultText: "the stream's"}, epochFlag(), limitFlag(), workersFlag(), outFlag(), forceFlag(), progressFlag(), stallFlag())
+	own = append(own, &cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the draws", DefaultText: "the stream's"}, epochFlag(), limitFlag(), workersFlag(), outFlag(), forceFlag(), progressFlag(), stallFlag())
+	return append(own, lostFlags()...)
 }
 
 func stageOptionsOf(c *cli.Context) (o stageOptions, err error) {
@@ -34,13 +36,16 @@ func stageOptionsOf(c *cli.Context) (o stageOptions, err error) {
 	if o.output, err = binaryOutputOf(c); err != nil {
 		return o, err
 	}
+	if o.lost, err = lostOf(c); err != nil {
+		return o, err
+	}
 	o.display, err = displayOf(c)
 	return o, err
 }
 
 // open opens the stage's stream, seeded and limited.
 func (o stageOptions) open(ctx context.Context) (*open.Input, error) {
-	in, err := openInput(ctx, o.input)
+	in, err := openInput(ctx, o.input, o.lost)
 	if err != nil {
 		return nil, err
 	}

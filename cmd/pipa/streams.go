@@ -9,7 +9,9 @@ import (
 	"iter"
 	"log/slog"
 	"os"
+	"strings"
 
+	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/formats/open"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
@@ -21,7 +23,7 @@ import (
 // openInput opens a stream by name: a file, a pipe, a dataset's folder or URL, or
 // standard input for "-" and no name. What of it cannot be read is bad data; but
 // where a pipe ends early its writer has failed, and may not the next time.
-func openInput(ctx context.Context, name string) (*open.Input, error) {
+func openInput(ctx context.Context, name string, l lost) (*open.Input, error) {
 	if isDash(name) && term.IsTerminal(int(os.Stdin.Fd())) {
 		return nil, usagef("standard input is a terminal: pipe a stream in, as in \"pipa read … | pipa …\", or name a file")
 	}
@@ -29,7 +31,11 @@ func openInput(ctx context.Context, name string) (*open.Input, error) {
 		return nil, err
 	}
 	piped := isPiped(name)
-	in, err := open.Open(ctx, name, open.Options{})
+	shown := name
+	if isDash(name) {
+		shown = "standard input"
+	}
+	in, err := open.Open(ctx, name, open.Options{Kind: l.kind, Classes: l.classes, Notice: func(text string) { slog.Info(shown + ": " + text) }})
 	if err != nil && piped && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, pipeline.ErrEmpty)) {
 		return nil, codedError{err, exitFailed}
 	} else if err != nil {
@@ -37,6 +43,42 @@ func openInput(ctx context.Context, name string) (*open.Input, error) {
 	}
 	in.Batches = blamed(in.Batches, piped)
 	return in, nil
+}
+
+// lost is what the metadata of a stream may have lost on its way through another
+// program.
+type lost struct {
+	kind    pipeline.Kind // empty is what the columns say
+	classes []string      // nil is what the datasets have
+}
+
+func lostFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "kind", Usage: "`KIND` of a stream that another program wrote without it: sample, mix or pair", DefaultText: "by its columns"},
+		&cli.StringFlag{Name: "classes", Usage: "classes of such a stream: a dataset's `FORMAT`, or names with commas between", DefaultText: "by its datasets"},
+	}
+}
+
+func lostOf(c *cli.Context) (l lost, err error) {
+	switch l.kind = pipeline.Kind(c.String("kind")); l.kind {
+	case "", pipeline.KindSample, pipeline.KindMix, pipeline.KindPair:
+	default:
+		return l, usagef("--kind is %q, want sample, mix or pair", l.kind)
+	}
+	text := c.String("classes")
+	if text == "" {
+		return l, nil
+	}
+	if strings.Contains(text, ",") {
+		l.classes = strings.Split(text, ",")
+		return l, nil
+	}
+	layout, err := formats.Named(text)
+	if err != nil {
+		return l, codedError{fmt.Errorf("--classes: %w", err), exitUsage}
+	}
+	l.classes = layout.Classes
+	return l, nil
 }
 
 // limited is a stream's first rows; a negative limit is none.

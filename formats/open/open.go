@@ -34,6 +34,11 @@ import (
 type Options struct {
 	Stdin   io.Reader // what "-" and the empty name mean; nil is os.Stdin
 	Workers int       // goroutines that decode Parquet; 0 means one for each processor
+
+	// Of what another program wrote: see [pipeline.ReadOptions].
+	Kind    pipeline.Kind
+	Classes []string
+	Notice  func(text string)
 }
 
 // An Input is a stream and what is known of it before it is read.
@@ -74,7 +79,7 @@ func open(ctx context.Context, name string, o Options) (*Input, error) {
 		if o.Stdin == nil {
 			o.Stdin = os.Stdin
 		}
-		s, err := pipeline.Read(ctx, o.Stdin)
+		s, err := pipeline.ReadWith(ctx, o.Stdin, o.readOptions())
 		return &Input{Stream: s, Rows: -1}, err
 	case strings.Contains(name, "://"):
 		return openURL(ctx, name, o)
@@ -90,6 +95,28 @@ func open(ctx context.Context, name string, o Options) (*Input, error) {
 }
 
 func openFolder(ctx context.Context, name string, o Options) (*Input, error) {
+	in, err := openOurs(ctx, name, o)
+	if errors.Is(err, pipeline.ErrForeign) || errors.Is(err, parquet.ErrForeign) {
+		list, err := manifestParts(name)
+		if err != nil {
+			return nil, err
+		}
+		return openForeign(ctx, name, list, o)
+	}
+	if errors.Is(err, shards.ErrNoManifest) && !unfinished(name) {
+		list, walked := foreignParts(name)
+		if walked != nil {
+			return nil, walked
+		}
+		if len(list) > 0 {
+			return openForeign(ctx, name, list, o)
+		}
+	}
+	return in, err
+}
+
+// openOurs opens a folder that this module wrote.
+func openOurs(ctx context.Context, name string, o Options) (*Input, error) {
 	if parquet.IsFolder(name) {
 		s, m, err := parquet.Read(ctx, name, o.Workers)
 		return &Input{Stream: s, Rows: m.Rows}, err
@@ -111,16 +138,29 @@ func openFile(ctx context.Context, name string, info fs.FileInfo, o Options) (*I
 	if info.Mode().IsRegular() { // of a pipe, what is read is gone
 		n, _ := f.ReadAt(first[:], 0)
 		if parquet.IsFile(first[:n]) {
+			if err := f.Close(); err != nil {
+				return nil, err
+			}
 			s, rows, err := parquet.ReadFile(ctx, name, o.Workers)
-			return &Input{Stream: s, Rows: rows}, errors.Join(err, f.Close())
+			if errors.Is(err, parquet.ErrForeign) {
+				return openForeign(ctx, name, []part{{path: name}}, o)
+			}
+			return &Input{Stream: s, Rows: rows}, err
+		}
+		foreign, err := isForeignFile(name, first[:n])
+		if foreign || err != nil {
+			if err = errors.Join(err, f.Close()); err != nil {
+				return nil, err
+			}
+			return openForeign(ctx, name, []part{{path: name}}, o)
 		}
 	}
-	return fromFile(ctx, name, f)
+	return fromFile(ctx, name, f, o)
 }
 
 // fromFile reads a stream from an open file, which it closes.
-func fromFile(ctx context.Context, name string, f io.ReadCloser) (*Input, error) {
-	s, err := pipeline.Read(ctx, f)
+func fromFile(ctx context.Context, name string, f io.ReadCloser, o Options) (*Input, error) {
+	s, err := pipeline.ReadWith(ctx, f, o.readOptions())
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
 	}
@@ -146,7 +186,7 @@ func openURL(ctx context.Context, name string, o Options) (*Input, error) {
 		if err != nil {
 			return nil, err
 		}
-		return fromFile(ctx, name, buffered{bufio.NewReaderSize(f, 1<<20), f})
+		return fromFile(ctx, name, buffered{bufio.NewReaderSize(f, 1<<20), f}, o)
 	}
 	s, m, close, err := storage.Stream(ctx, folder)
 	return &Input{Stream: s, Rows: m.Rows, close: close}, err

@@ -38,7 +38,7 @@ const (
 )
 
 // walk reads one struct. visit is called with the number of each field that is
-// an integer, with its value, or a list, with its length; parent is the number
+// an integer or a boolean, with its value, or a list, with its length; parent is the number
 // of the field of the outermost struct that it lies in, or 0.
 func (c *compact) walk(visit func(parent, id int16, v int64) error) error {
 	return c.structure(0, 0, visit)
@@ -90,7 +90,10 @@ func (c *compact) value(typ byte, parent int16, depth int, element bool, at func
 		if element {
 			return c.skip(1)
 		}
-		return nil
+		if at == nil {
+			return nil
+		}
+		return at(int64(thriftFalse - typ)) // 1 and 0
 	case thriftByte:
 		return c.skip(1)
 	case thriftI16, thriftI32, thriftI64:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -127,8 +128,12 @@ func TestFlippedByteNamesTheFile(t *testing.T) {
 	flip(t, filepath.Join(dir, first.File), int(first.Bytes/2))
 	flip(t, filepath.Join(dir, last.File), int(last.Bytes/2))
 	wantError(t, verify(), first.File, last.File) // every damaged file, not the first alone
-	flip(t, filepath.Join(dir, shards.ManifestFile), 40)
-	wantError(t, drain(dir), shards.ManifestFile)
+	text, err := os.ReadFile(filepath.Join(dir, ManifestFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flip(t, filepath.Join(dir, ManifestFile), bytes.Index(text, []byte(`"rows":`))+8)
+	wantError(t, drain(dir), ManifestFile)
 }
 
 // TestManifestsNameFilesOfTheirFolder: one that lies about where its files are,
@@ -161,7 +166,7 @@ func TestManifestsNameFilesOfTheirFolder(t *testing.T) {
 			if m.Digest, err = m.digest(); err != nil {
 				t.Fatal(err)
 			}
-			if err := files.Write(filepath.Join(dir, shards.ManifestFile), true, m.write); err != nil {
+			if err := files.Write(filepath.Join(dir, ManifestFile), true, func(w io.Writer) error { return m.write(w, cases[0].h) }); err != nil {
 				t.Fatal(err)
 			}
 			wantError(t, drain(dir), reason)
@@ -172,7 +177,7 @@ func TestManifestsNameFilesOfTheirFolder(t *testing.T) {
 
 func TestShortFileAndStrayFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
-	wantError(t, drain(dir), "has no manifest.json")
+	wantError(t, drain(dir), "has no _pipa.parquet")
 	if _, err := Write(context.Background(), dir, stream(cases[0].h, cases[0].row, 2), Options{}); err != nil {
 		t.Fatal(err)
 	}

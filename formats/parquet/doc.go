@@ -13,9 +13,10 @@
 // columns are plain; class_pixels, which streams do not have, counts a row's
 // label pixels by train ID, so that SQL can choose rows by what they show.
 //
-// A folder counts once it holds manifest.json, which is written last: every file
+// A folder counts once it holds its manifest, _pipa.parquet, which is written last: every file
 // is read back and compared with what went in before that.
 //
-// It is not a reader of other people's Parquet files: [Read] wants a folder
-// that [Write] made, and refuses anything else.
+// Files that other programs wrote are read by [Tables], for [pipeline.ReadTables]:
+// any of the columns, in the encodings and with the codecs that pyarrow, polars,
+// DuckDB and pandas choose.
 package parquet

@@ -26,6 +26,7 @@ const (
 	keyLabeled  = "pipa.labelled"
 	keyPseudo   = "pipa.pseudo" // "true", or left out
 	keyFeatures = "huggingface"
+	keyManifest = "pipa.manifest" // of the file that has the folder's
 )
 
 // An entry is one of a file's metadata.
@@ -77,9 +78,6 @@ func list[T any](s []T) []T {
 
 // headerOf decodes a file's metadata.
 func headerOf(m map[string]string) (h pipeline.Header, err error) {
-	if _, ok := m[keyKind]; !ok {
-		return h, fmt.Errorf("a Parquet file, but not one of pipa: its metadata lacks %s", keyKind)
-	}
 	if v := m[keyVersion]; v != pipeline.FormatVersion {
 		return h, fmt.Errorf("it has format version %q, this pipa reads version %s", v, pipeline.FormatVersion)
 	}

@@ -20,9 +20,14 @@ import (
 // manifestFormat marks a manifest.
 const manifestFormat = "pipa-parquet/1"
 
-// Manifest lists the files of a folder, and what its labels show. The folder is
-// whole when it holds one, named as a sharded dataset's is
-// ([shards.ManifestFile]).
+// ManifestFile is the file of a folder whose presence makes it whole: a Parquet file
+// of the folder's schema without rows, whose metadata have the manifest. A file of
+// any other kind among its own is an error to pyarrow, pandas or polars; this one is
+// skipped, or read as no rows. Before, it was JSON, named as a sharded dataset's is
+// ([shards.ManifestFile]), which is still read.
+const ManifestFile = "_pipa.parquet"
+
+// Manifest lists the files of a folder, and what its labels show.
 type Manifest struct {
 	Format string        `json:"format"`
 	Kind   pipeline.Kind `json:"kind"`
@@ -57,19 +62,42 @@ func (m Manifest) digest() (string, error) {
 	return fmt.Sprintf("%016x", xxh3.Hash(text)), err
 }
 
-// write writes the manifest as JSON.
-func (m Manifest) write(w io.Writer) error {
-	text, err := json.MarshalIndent(m, "", "  ")
+// write writes the manifest, of files with this header.
+func (m Manifest) write(w io.Writer, h pipeline.Header) error {
+	text, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("write manifest: %w", err)
 	}
-	_, err = w.Write(append(text, '\n'))
-	return err
+	t, err := newTableWriter(w, h, Options{}.withDefaults(), entry{keyManifest, string(text)})
+	if err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	return t.close()
+}
+
+// readManifest is the text of a folder's manifest, and the file that has it.
+func readManifest(dir string) (text []byte, name string, err error) {
+	data, err := files.ReadIn(dir, ManifestFile)
+	if errors.Is(err, os.ErrNotExist) {
+		text, err = files.ReadIn(dir, shards.ManifestFile)
+		return text, shards.ManifestFile, err
+	}
+	if err != nil {
+		return nil, ManifestFile, err
+	}
+	t, err := openTable(data)
+	if err != nil {
+		return nil, ManifestFile, fmt.Errorf("%s: %w", filepath.Join(dir, ManifestFile), err)
+	}
+	return []byte(t.manifest), ManifestFile, nil
 }
 
 // IsFolder reports whether a folder's manifest says that it holds Parquet files,
 // whole or damaged, rather than a sharded dataset's Arrow files.
 func IsFolder(dir string) bool {
+	if _, err := os.Lstat(filepath.Join(dir, ManifestFile)); err == nil {
+		return true
+	}
 	var m struct{ Format string }
 	text, err := files.ReadIn(dir, shards.ManifestFile)
 	return err == nil && json.Unmarshal(text, &m) == nil && strings.HasPrefix(m.Format, "pipa-parquet/")
@@ -77,15 +105,15 @@ func IsFolder(dir string) bool {
 
 // ReadManifest reads and checks the manifest of a folder that [Write] made.
 func ReadManifest(dir string) (m Manifest, err error) {
-	text, err := files.ReadIn(dir, shards.ManifestFile)
+	text, name, err := readManifest(dir)
 	if errors.Is(err, os.ErrNotExist) {
-		return m, fmt.Errorf("%s has no %s: it is not a Parquet folder of pipa, or one that was never finished", dir, shards.ManifestFile)
+		return m, fmt.Errorf("%s has no %s: it is not a Parquet folder of pipa, or one that was never finished", dir, ManifestFile)
 	}
 	if err != nil {
 		return m, err
 	}
 	if err := m.parse(text); err != nil {
-		return m, fmt.Errorf("%s: %w", filepath.Join(dir, shards.ManifestFile), err)
+		return m, fmt.Errorf("%s: %w", filepath.Join(dir, name), err)
 	}
 	return m, nil
 }

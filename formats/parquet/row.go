@@ -129,6 +129,16 @@ func rowOf(b *pipeline.Batch, i int) (*row, error) {
 	}
 }
 
+// splitName is the row's split: of pairs as the ID, dataset/split/stem, has it.
+func (r *row) splitName() string {
+	if r.split != "" {
+		return r.split
+	}
+	_, rest, _ := strings.Cut(r.id, "/")
+	split, _, _ := strings.Cut(rest, "/")
+	return split
+}
+
 func sampleRow(s *pipeline.Sample) *row {
 	return &row{id: s.ID, dataset: strings.Clone(s.Dataset), split: s.Split, height: int32(s.Image.Height()), width: int32(s.Image.Width()),
 		image: picture{raster: s.Image}, label: picture{raster: s.Label}, confidence: s.Confidence}

@@ -86,8 +86,8 @@ func features(h pipeline.Header) map[string]any {
 			out[c.name] = value("float32")
 		case *bool:
 			out[c.name] = value("bool")
-		case *[]uint8:
-			out[c.name] = map[string]any{"_type": "Sequence", "feature": value("uint8")}
+		case *[]uint8: // the classes of a mix
+			out[c.name] = map[string]any{"_type": "Sequence", "feature": map[string]any{"_type": "ClassLabel", "names": list(h.Classes)}}
 		case *[]int32:
 			out[c.name] = map[string]any{"_type": "Sequence", "feature": value("int32")}
 		case *picture:

@@ -2,10 +2,13 @@ package parquet
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"iter"
+	"sync"
 	"unsafe"
 
+	"github.com/apache/arrow/go/v15/arrow/memory"
 	arrowparquet "github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/schema"
@@ -14,11 +17,16 @@ import (
 
 // A table is a Parquet file in memory, its metadata checked.
 type table struct {
-	data    []byte
-	header  pipeline.Header
-	columns []column
-	r       *file.Reader
+	data   []byte
+	header pipeline.Header
+	// manifest is the text of a folder's, in the file that has it.
+	manifest string
+	columns  []column
+	r        *file.Reader
 }
+
+// ErrForeign is wrapped where a file was not written by [Write]: [Tables] reads it.
+var ErrForeign = errors.New("the Parquet file was not written by pipa")
 
 // openTable checks a file's metadata: its schema has to be that of its kind,
 // and every length has to lie in the file.
@@ -39,16 +47,19 @@ func openTable(data []byte) (t *table, err error) {
 	for _, kv := range m.KeyValueMetadata() {
 		pairs[kv.GetKey()] = kv.GetValue()
 	}
+	if _, ok := pairs[keyKind]; !ok {
+		return nil, fmt.Errorf("%w: its metadata lacks %s", ErrForeign, keyKind)
+	}
 	if t.header, err = headerOf(pairs); err != nil {
 		return nil, err
 	}
-	t.columns = columnsOf(t.header)
+	t.columns, t.manifest = columnsOf(t.header), pairs[keyManifest]
 	root, err := tableSchema(t.header)
 	if err != nil {
 		return nil, err
 	}
 	if want := schema.NewSchema(root); m.Schema == nil || !m.Schema.Equals(want) {
-		return nil, fmt.Errorf("its columns are not those of %s:\n%v", t.header.Kind.Plural(), m.Schema)
+		return nil, fmt.Errorf("%w: its columns are not those of %s", ErrForeign, t.header.Kind.Plural())
 	}
 	rows := int64(0)
 	for i := range m.RowGroups {
@@ -89,7 +100,7 @@ var _ iter.Seq2[*row, error] = (*table)(nil).rows
 // group reads a row group column by column.
 func (t *table) group(i int) (rows []*row, err error) {
 	defer recovered(&err)
-	g := &groupReader{g: t.r.RowGroup(i), data: t.data}
+	g := &groupReader{g: t.r.RowGroup(i), schema: t.r.MetaData().Schema, data: t.data, pool: newPool()}
 	rows = make([]*row, g.g.NumRows())
 	for i := range rows {
 		rows[i] = new(row)
@@ -104,9 +115,12 @@ func (t *table) group(i int) (rows []*row, err error) {
 
 // groupReader reads the columns of a row group in order.
 type groupReader struct {
-	g    *file.RowGroupReader
-	data []byte
-	next int // the file's column
+	g      *file.RowGroupReader
+	schema *schema.Schema
+	data   []byte
+	next   int   // the file's column
+	open   int64 // bytes of pages
+	pool   sync.Pool
 }
 
 func (g *groupReader) column(c column, rows []*row) error {
@@ -171,10 +185,13 @@ func values[T any, R batchReader[T]](g *groupReader, most int64) (out []T, defin
 	if err := checkChunk(g.data, chunk, g.g.NumRows(), most); err != nil {
 		return nil, nil, nil, fmt.Errorf("column chunk %d: %w", i, err)
 	}
-	c, err := g.g.Column(i)
+	descr := g.schema.Column(i)
+	p, err := newPages(g.data, descr, chunk, &g.open)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, fmt.Errorf("column chunk %d: %w", i, err)
 	}
+	p.keep = true
+	c := file.NewColumnReader(descr, p, memory.DefaultAllocator, &g.pool)
 	r, ok := c.(R)
 	if !ok {
 		return nil, nil, nil, fmt.Errorf("the file's column is read with %T", c)

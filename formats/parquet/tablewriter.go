@@ -24,7 +24,7 @@ type tableWriter struct {
 	rows    int // of a full group
 }
 
-func newTableWriter(w io.Writer, h pipeline.Header, o Options) (t *tableWriter, err error) {
+func newTableWriter(w io.Writer, h pipeline.Header, o Options, more ...entry) (t *tableWriter, err error) {
 	defer recovered(&err)
 	root, err := tableSchema(h)
 	if err != nil {
@@ -35,7 +35,7 @@ func newTableWriter(w io.Writer, h pipeline.Header, o Options) (t *tableWriter, 
 		return nil, err
 	}
 	kv := metadata.NewKeyValueMetadata()
-	for _, e := range pairs {
+	for _, e := range append(pairs, more...) {
 		if err := kv.Append(e.key, e.value); err != nil {
 			return nil, err
 		}

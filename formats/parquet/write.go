@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline"
-	"github.com/pipa-uda/pipa/pipeline/shards"
 	"github.com/zeebo/xxh3"
 )
 
@@ -65,7 +66,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Write writes a stream as a folder of Parquet files part-NNNNN.parquet and a
+// Write writes a stream as a folder of Parquet files part-NNNNN.parquet, or
+// SPLIT-NNNNN.parquet where all rows are of one split other than train, and a
 // manifest. Each file is read back, its PNGs decoded, and every row compared
 // with the one that went in, by the digest of its pixels and fields. dir holds
 // nothing new until all that is done: the files are written into a folder
@@ -76,15 +78,18 @@ func Write(ctx context.Context, dir string, s pipeline.Stream, o Options) (m Man
 	}
 	o = o.withDefaults()
 	err = files.WriteDir(dir, o.Force, func(aside string) error {
-		w := &writer{dir: aside, header: s.Header, o: o, columns: columnsOf(s.Header), census: census{}}
+		w := &writer{dir: aside, header: s.Header, o: o, columns: columnsOf(s.Header), census: census{}, splits: map[string]bool{}}
 		if m.Files, err = w.files(ctx, s); err != nil {
+			return err
+		}
+		if err := w.nameSplit(m.Files); err != nil {
 			return err
 		}
 		m.Format, m.Kind, m.Rows, m.Pixels = manifestFormat, s.Header.Kind, w.rows, w.census.table(s.Header.Classes)
 		if m.Digest, err = m.digest(); err != nil {
 			return err
 		}
-		return files.Write(filepath.Join(aside, shards.ManifestFile), true, m.write)
+		return files.Write(filepath.Join(aside, ManifestFile), true, func(to io.Writer) error { return m.write(to, s.Header) })
 	})
 	if err != nil {
 		return m, fmt.Errorf("write Parquet folder: %w", err)
@@ -99,8 +104,29 @@ type writer struct {
 	o       Options
 	columns []column
 	census  census
-	rows    int // in finished files
+	splits  map[string]bool // of rows
+	rows    int             // in finished files
 }
+
+// nameSplit names the files for the split that all rows are of, unless that is
+// train, which other names mean too: datasets' load_dataset goes by the names.
+func (w *writer) nameSplit(list []File) error {
+	for split := range w.splits {
+		if len(w.splits) > 1 || split == "train" || !plainSplit.MatchString(split) {
+			return nil
+		}
+		for i := range list {
+			name := fmt.Sprintf("%s-%05d.parquet", split, i)
+			if err := os.Rename(filepath.Join(w.dir, list[i].File), filepath.Join(w.dir, name)); err != nil {
+				return err
+			}
+			list[i].File = name
+		}
+	}
+	return nil
+}
+
+var plainSplit = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // A mark is what is kept of a row to compare it by.
 type mark struct {
@@ -194,6 +220,7 @@ func (w *writer) file(path string, f *File, next func() (*row, error, bool)) (ma
 			}
 			marks = append(marks, mark{r.id, r.digest})
 			w.census.add(r)
+			w.splits[r.splitName()] = true
 			n, err := t.append(r)
 			if err != nil {
 				return err

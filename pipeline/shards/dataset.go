@@ -38,7 +38,7 @@ func Open(dir string) (d *Dataset, err error) {
 			err = fmt.Errorf("open dataset %s: %w", dir, errors.Join(err, d.Close()))
 		}
 	}()
-	if d.manifest, err = readManifest(dir); err != nil {
+	if d.manifest, err = ReadManifest(dir); err != nil {
 		return d, err
 	}
 	row := 0

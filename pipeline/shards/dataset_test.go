@@ -161,7 +161,7 @@ func TestInterruptedDatasetLeavesNothing(t *testing.T) {
 // verifyAll re-hashes every shard of a dataset.
 func verifyAll(t *testing.T, dir string) error {
 	t.Helper()
-	m, err := readManifest(dir)
+	m, err := ReadManifest(dir)
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,8 @@ func (m Manifest) Write(w io.Writer) error {
 	return err
 }
 
-func readManifest(dir string) (Manifest, error) {
+// ReadManifest reads and checks the manifest of a folder.
+func ReadManifest(dir string) (Manifest, error) {
 	text, err := files.ReadIn(dir, ManifestFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return Manifest{}, ErrNoManifest

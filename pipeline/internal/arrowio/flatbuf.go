@@ -71,13 +71,13 @@ func parseMessage(meta []byte) (h header, err error) {
 	return h, nil
 }
 
-// checkBody refuses a body of a length that no message has, before it is read.
-func (h header) checkBody() (err error) {
+// checkBody refuses a body of a length that no message has, before it is read: of
+// more than most bytes, unless it is of one row.
+func (h header) checkBody(most int64) (err error) {
 	defer guard(&err)
-	most := int64(maxBody)
 	if h.kind == headerRecordBatch {
 		if at := field(&h.table, 0); at != 0 && h.table.GetInt64(at) == 1 {
-			most = maxRowBody
+			most = max(most, maxRowBody)
 		}
 	}
 	if h.bodyLength < 0 || h.bodyLength > most {

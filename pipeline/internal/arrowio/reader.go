@@ -10,66 +10,176 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
+	"github.com/pipa-uda/pipa/pipeline/columns"
 )
 
-// A Reader reads the records of an IPC stream or file, one after the other.
+// A Reader reads the records of an IPC stream or file, one after the other: those
+// of this module's writer, once [Reader.Ours] has said so, by Next, and all others
+// by Table.
 type Reader struct {
-	scan    scanner
-	schema  *arrow.Schema
-	dicts   map[string]arrow.ArrayData
-	again   *again // nil for a stream of another writer
-	records int
-	done    bool
+	scan     scanner
+	first    message // the schema's
+	shapes   []shape
+	metadata map[string]string
+	records  int
+	done     bool
+
+	schema *arrow.Schema // of this module's
+	dicts  map[string]arrow.ArrayData
+	again  *again
+
+	whole  *File         // where only the footer of the input tells what is in it
+	tables *tableDecoder // of another writer's
+	spent  []byte        // the last table's memory
 }
 
-// NewReader reads the schema. check returns the schema that a stream with this
-// metadata must have, and whether this module's writer wrote it.
-func NewReader(r io.Reader, check func(metadata map[string]string) (want *arrow.Schema, ours bool, err error)) (*Reader, error) {
-	rd := &Reader{scan: scanner{r: bufio.NewReaderSize(r, 64<<10), spare: &spare{}}, dicts: map[string]arrow.ArrayData{}}
+// NewReader reads the schema.
+func NewReader(r io.Reader) (*Reader, error) {
+	rd := &Reader{scan: scanner{r: bufio.NewReaderSize(r, 64<<10), spare: &spare{}, most: maxBody}}
 	var err error
 	if err = rd.scan.sniff(); err != nil {
 		return nil, err
 	}
-	m, err := rd.scan.next()
-	if err != nil {
+	if rd.scan.file {
+		if head, err := rd.scan.r.Peek(4); err == nil && binary.LittleEndian.Uint32(head) != continuation {
+			return rd, rd.readWhole()
+		}
+	}
+	if rd.first, err = rd.scan.next(); err != nil {
 		return nil, cut(err, "the schema")
 	}
-	h, err := parseMessage(m.meta)
-	if err != nil {
+	if rd.shapes, rd.metadata, err = firstSchema(rd.first); err != nil {
 		return nil, err
-	}
-	if h.kind != headerSchema || len(m.body) > 0 {
-		return nil, fmt.Errorf("%w: it does not begin with a schema", ErrNotArrow)
-	}
-	want, ours, err := checkSchema(h, check)
-	if err != nil {
-		return nil, err
-	}
-	rd.schema = want
-	if ours {
-		rd.again = newAgain(want, rd.scan.file)
-		if err := rd.again.expect(m); err != nil {
-			return nil, err
-		}
 	}
 	return rd, nil
 }
 
-// checkSchema asks what a stream with this schema's metadata must look like,
-// and compares.
-func checkSchema(h header, check func(map[string]string) (*arrow.Schema, bool, error)) (*arrow.Schema, bool, error) {
-	metadata, err := schemaMetadata(h.table)
+// readWhole reads a file that does not begin with its schema, as polars writes it.
+func (r *Reader) readWhole() error {
+	data, err := io.ReadAll(io.MultiReader(bytes.NewReader(append(bytes.Clone(fileMagic), 0, 0)), io.LimitReader(r.scan.r, maxTableBody)))
 	if err != nil {
-		return nil, false, fmt.Errorf("read schema: %w", err)
+		return err
 	}
-	want, ours, err := check(metadata)
+	if r.whole, err = OpenFile(data); err != nil {
+		return err
+	}
+	r.shapes, r.metadata = r.whole.shapes, r.whole.metadata
+	return nil
+}
+
+// firstSchema reads the schema that a stream begins with.
+func firstSchema(m message) ([]shape, map[string]string, error) {
+	h, err := parseMessage(m.meta)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
-	if err := matchSchema(h.table, want); err != nil {
-		return nil, false, fmt.Errorf("read schema: %w", err)
+	if h.kind != headerSchema || len(m.body) > 0 {
+		return nil, nil, fmt.Errorf("%w: it does not begin with a schema", ErrNotArrow)
 	}
-	return want, ours, nil
+	shapes, metadata, err := parseSchema(h.table)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read schema: %w", err)
+	}
+	return shapes, metadata, nil
+}
+
+// Schema is the stream's.
+func (r *Reader) Schema() columns.Schema { return schemaOf(r.shapes, r.metadata) }
+
+// Mentions reports whether a text stands in the bytes of the schema.
+func (r *Reader) Mentions(text string) bool { return bytes.Contains(r.first.meta, []byte(text)) }
+
+// Ours reports whether the schema is, byte for byte, what this module's writer
+// writes for want. [Reader.Next] then holds the rest to the same.
+func (r *Reader) Ours(want *arrow.Schema) (bool, error) {
+	ours, err := written(r.first, want)
+	if !ours || err != nil {
+		return false, err
+	}
+	r.schema, r.dicts = want, map[string]arrow.ArrayData{}
+	r.again = newAgain(want, r.scan.file)
+	r.again.expect(r.first)
+	return true, nil
+}
+
+// written reports whether a schema's message is this module's for want. Where a
+// few of its bytes are others it is damaged: no other program's is so much alike.
+func written(m message, want *arrow.Schema) (bool, error) {
+	const damaged = 8
+	var b bytes.Buffer
+	if err := ipc.NewWriter(&b, ipc.WithSchema(want)).Close(); err != nil {
+		return false, err
+	}
+	ours := b.Bytes()
+	if len(ours) != len(m.prefix)+len(m.meta)+8 { // with the end marker
+		return false, nil
+	}
+	differ := 0
+	for i, v := range append(m.prefix[:], m.meta...) {
+		if v != ours[i] {
+			differ++
+		}
+	}
+	if 0 < differ && differ <= damaged {
+		return false, fmt.Errorf("read schema: %w", errDiffers)
+	}
+	return differ == 0, nil
+}
+
+// Table returns the next record batch of another program's stream, with the
+// columns of these names, or io.EOF where the stream was whole. It is a view into
+// memory that the next call uses again.
+func (r *Reader) Table(names []string) (columns.Table, error) {
+	if r.whole != nil {
+		if r.records == r.whole.Len() {
+			return columns.Table{}, io.EOF
+		}
+		r.records++
+		return r.whole.Table(r.records-1, names)
+	}
+	if r.tables == nil {
+		r.tables = &tableDecoder{shapes: r.shapes, dictionaries: map[int64][]*columns.Column{}}
+		r.scan.most = maxTableBody
+	}
+	if r.spent != nil {
+		r.scan.spare.put(r.spent)
+		r.spent = nil
+	}
+	for !r.done {
+		m, err := r.scan.next()
+		if errors.Is(err, io.EOF) {
+			r.done = true
+			_, err = r.scan.finish()
+			if err != nil {
+				return columns.Table{}, err
+			}
+			break
+		}
+		if err != nil {
+			return columns.Table{}, cut(err, fmt.Sprintf("batch %d", r.records))
+		}
+		h, err := parseMessage(m.meta)
+		if err != nil {
+			return columns.Table{}, fmt.Errorf("batch %d: %w", r.records, err)
+		}
+		switch h.kind {
+		case headerDictionaryBatch:
+			if err := r.tables.dictionary(h, m.body); err != nil {
+				return columns.Table{}, fmt.Errorf("dictionary: %w", err)
+			}
+		case headerRecordBatch:
+			t, err := r.tables.table(h, m.body, names)
+			if err != nil {
+				return columns.Table{}, fmt.Errorf("batch %d: %w", r.records, err)
+			}
+			r.records++
+			r.spent = m.body
+			return t, nil
+		default:
+			return columns.Table{}, fmt.Errorf("batch %d: a message of kind %d", r.records, h.kind)
+		}
+	}
+	return columns.Table{}, io.EOF
 }
 
 // Next returns the next record, or io.EOF where the stream was whole. free, to
@@ -91,9 +201,7 @@ func (r *Reader) Next() (rec arrow.Record, free func(), err error) {
 		if err != nil {
 			return nil, nil, cut(err, fmt.Sprintf("batch %d", r.records))
 		}
-		if r.again != nil {
-			r.again.pending = append(r.again.pending, m.prefix[:], m.meta, m.body)
-		}
+		r.again.pending = append(r.again.pending, m.prefix[:], m.meta, m.body)
 		h, err := parseMessage(m.meta)
 		if err != nil {
 			return nil, nil, fmt.Errorf("batch %d: %w", r.records, err)
@@ -108,11 +216,9 @@ func (r *Reader) Next() (rec arrow.Record, free func(), err error) {
 			if err != nil {
 				return nil, nil, fmt.Errorf("batch %d: %w", r.records, err)
 			}
-			if r.again != nil {
-				if err := r.again.write(rec); err != nil {
-					rec.Release()
-					return nil, nil, fmt.Errorf("batch %d: %w", r.records, err)
-				}
+			if err := r.again.write(rec); err != nil {
+				rec.Release()
+				return nil, nil, fmt.Errorf("batch %d: %w", r.records, err)
 			}
 			r.records++
 			return rec, func() { r.scan.spare.put(m.body) }, nil
@@ -124,7 +230,7 @@ func (r *Reader) Next() (rec arrow.Record, free func(), err error) {
 
 func (r *Reader) finish(m message) error {
 	tail, err := r.scan.finish()
-	if err != nil || r.again == nil {
+	if err != nil {
 		return err
 	}
 	if !r.scan.file {
@@ -209,10 +315,7 @@ func newAgain(schema *arrow.Schema, file bool) *again {
 }
 
 // expect queues the schema's message; it is compared with the first record.
-func (a *again) expect(m message) error {
-	a.pending = append(a.pending, m.prefix[:], m.meta)
-	return nil
-}
+func (a *again) expect(m message) { a.pending = append(a.pending, m.prefix[:], m.meta) }
 
 // Write implements io.Writer for the encoder.
 func (a *again) Write(b []byte) (int, error) {

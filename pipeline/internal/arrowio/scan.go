@@ -42,7 +42,8 @@ var (
 type scanner struct {
 	r     *bufio.Reader
 	where int64 // bytes read so far
-	most  int   // the longest part read so far
+	most  int64 // bytes that a body may declare
+	had   int   // the longest part read so far
 	file  bool
 	spare *spare
 }
@@ -115,7 +116,7 @@ func (s *scanner) next() (message, error) {
 	if err != nil {
 		return m, fmt.Errorf("message at byte %d: %w", s.where-8-int64(n), err)
 	}
-	if err := h.checkBody(); err != nil {
+	if err := h.checkBody(s.most); err != nil {
 		return m, fmt.Errorf("message at byte %d %w", s.where-8-int64(n), err)
 	}
 	if h.bodyLength%8 != 0 {
@@ -143,7 +144,7 @@ func (s *scanner) fill(b []byte) error {
 // times what was read.
 func (s *scanner) read(n int) ([]byte, error) {
 	const trusted = 1 << 20
-	b := make([]byte, min(n, max(trusted, s.most)))
+	b := make([]byte, min(n, max(trusted, s.had)))
 	if err := s.fill(b); err != nil {
 		return nil, err
 	}
@@ -155,7 +156,7 @@ func (s *scanner) read(n int) ([]byte, error) {
 		}
 		b = grown
 	}
-	s.most = max(s.most, n)
+	s.had = max(s.had, n)
 	return b, nil
 }
 

@@ -3,19 +3,45 @@ package arrowio
 import (
 	"fmt"
 
-	"github.com/apache/arrow/go/v15/arrow"
 	flatbuffers "github.com/google/flatbuffers/go"
+	"github.com/pipa-uda/pipa/pipeline/columns"
 )
 
 // The values of Schema.fbs's Type union.
 const (
-	typeInt           = 2
-	typeFloatingPoint = 3
-	typeBinary        = 4
-	typeUtf8          = 5
-	typeBool          = 6
-	typeList          = 12
-	typeFixedSizeList = 16
+	typeNull            = 1
+	typeInt             = 2
+	typeFloatingPoint   = 3
+	typeBinary          = 4
+	typeUtf8            = 5
+	typeBool            = 6
+	typeDecimal         = 7
+	typeDate            = 8
+	typeTime            = 9
+	typeTimestamp       = 10
+	typeInterval        = 11
+	typeList            = 12
+	typeStruct          = 13
+	typeUnion           = 14
+	typeFixedSizeBinary = 15
+	typeFixedSizeList   = 16
+	typeMap             = 17
+	typeDuration        = 18
+	typeLargeBinary     = 19
+	typeLargeUtf8       = 20
+	typeLargeList       = 21
+	typeRunEndEncoded   = 22
+	typeBinaryView      = 23
+	typeUtf8View        = 24
+	typeListView        = 25
+	typeLargeListView   = 26
+)
+
+// What a schema may hold. Entries may share their bytes, so that those do not
+// bound them.
+const (
+	maxFields = 4096 // of all depths
+	maxDepth  = 16
 )
 
 // vector is the start and length of a table's vector of tables. The length is
@@ -37,13 +63,6 @@ func element(t *flatbuffers.Table, at flatbuffers.UOffsetT, i int) flatbuffers.T
 	return flatbuffers.Table{Bytes: t.Bytes, Pos: t.Indirect(at + flatbuffers.UOffsetT(4*i))}
 }
 
-func text(t *flatbuffers.Table, slot int) string {
-	if at := field(t, slot); at != 0 {
-		return string(t.ByteVector(at))
-	}
-	return ""
-}
-
 func integer(t *flatbuffers.Table, slot int) int32 {
 	if at := field(t, slot); at != 0 {
 		return t.GetInt32(at)
@@ -51,141 +70,184 @@ func integer(t *flatbuffers.Table, slot int) int32 {
 	return 0
 }
 
+// A schemaParser reads a Schema with bounds on all of it, since its entries may
+// share their bytes.
+type schemaParser struct{ fields, bytes int }
+
+// text reads a string of a table.
+func (p *schemaParser) text(t *flatbuffers.Table, slot int) (string, error) {
+	at := field(t, slot)
+	if at == 0 {
+		return "", nil
+	}
+	b := t.ByteVector(at)
+	if p.bytes -= len(b); p.bytes < 0 {
+		return "", fmt.Errorf("its metadata has more than its %d bytes", len(t.Bytes))
+	}
+	return string(b), nil
+}
+
 // keyValues reads a table's custom metadata.
-func keyValues(t *flatbuffers.Table, slot int) (map[string]string, error) {
+func (p *schemaParser) keyValues(t *flatbuffers.Table, slot int) (map[string]string, error) {
 	at, n, err := vector(t, slot)
-	if err != nil {
+	if err != nil || n == 0 {
 		return nil, err
 	}
 	m := map[string]string{}
-	left := len(t.Bytes) // of the texts: entries may all point at one
 	for i := range n {
 		kv := element(t, at, i)
-		for slot := range 2 {
-			if at := field(&kv, slot); at != 0 {
-				left -= len(kv.ByteVector(at))
-			}
+		key, err := p.text(&kv, 0)
+		if err != nil {
+			return nil, err
 		}
-		if left < 0 {
-			return nil, fmt.Errorf("its metadata has more than its %d bytes", len(t.Bytes))
+		if m[key], err = p.text(&kv, 1); err != nil {
+			return nil, err
 		}
-		m[text(&kv, 0)] = text(&kv, 1)
 	}
 	return m, nil
 }
 
-// schemaMetadata reads the metadata of a Schema.
-func schemaMetadata(t flatbuffers.Table) (m map[string]string, err error) {
+// A shape is a field, and how its columns lie in a record batch.
+type shape struct {
+	columns.Field
+	buffers    int  // of the column itself
+	variadic   bool // then as many more as the batch says
+	children   []shape
+	dictionary int64 // the id, where the type has an index
+}
+
+// parseSchema reads a Schema.
+func parseSchema(t flatbuffers.Table) (shapes []shape, metadata map[string]string, err error) {
 	defer guard(&err)
 	if at := field(&t, 0); at != 0 && t.GetInt16(at) != 0 {
-		return nil, fmt.Errorf("it is big-endian")
+		return nil, nil, fmt.Errorf("it is big-endian")
 	}
-	return keyValues(&t, 2)
+	p := schemaParser{fields: maxFields, bytes: len(t.Bytes)}
+	if metadata, err = p.keyValues(&t, 2); err != nil {
+		return nil, nil, err
+	}
+	shapes, err = p.children(&t, 1, 0)
+	return shapes, metadata, err
 }
 
-// matchSchema checks that a Schema has the fields of want.
-func matchSchema(t flatbuffers.Table, want *arrow.Schema) (err error) {
-	defer guard(&err)
-	at, n, err := vector(&t, 1)
+func (p *schemaParser) children(t *flatbuffers.Table, slot, depth int) ([]shape, error) {
+	at, n, err := vector(t, slot)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if n != len(want.Fields()) {
-		return fmt.Errorf("the stream has %d columns, want %d", n, len(want.Fields()))
+	if p.fields -= n; p.fields < 0 || depth > maxDepth {
+		return nil, fmt.Errorf("it has more than %d columns, or more than %d in one another", maxFields, maxDepth)
 	}
-	for i, f := range want.Fields() {
-		if err := matchField(element(&t, at, i), f, true); err != nil {
-			return fmt.Errorf("column %d: %w", i, err)
+	shapes := make([]shape, n)
+	for i := range shapes {
+		f := element(t, at, i)
+		if shapes[i], err = p.shape(&f, depth); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return shapes, nil
 }
 
-func matchField(t flatbuffers.Table, want arrow.Field, top bool) error {
-	name := text(&t, 0)
-	nullable := false
-	if at := field(&t, 1); at != 0 {
-		nullable = t.GetBool(at)
+func (p *schemaParser) shape(t *flatbuffers.Table, depth int) (s shape, err error) {
+	if s.Name, err = p.text(t, 0); err != nil {
+		return s, err
 	}
-	if top && name != want.Name {
-		return fmt.Errorf("it is named %q, want %q", name, want.Name)
+	if s.Metadata, err = p.keyValues(t, 6); err != nil {
+		return s, fmt.Errorf("column %q: %w", s.Name, err)
 	}
-	if nullable && !want.Nullable {
-		return fmt.Errorf("%s is nullable", want.Name)
-	}
-	if want.HasMetadata() {
-		m, err := keyValues(&t, 6)
-		if err != nil {
-			return err
-		}
-		for i, k := range want.Metadata.Keys() {
-			if m[k] != want.Metadata.Values()[i] {
-				return fmt.Errorf("%s has %s %q, want %q", want.Name, k, m[k], want.Metadata.Values()[i])
-			}
-		}
+	if s.children, err = p.children(t, 5, depth+1); err != nil {
+		return s, err
 	}
 	var kind byte
-	if at := field(&t, 2); at != 0 {
+	if at := field(t, 2); at != 0 {
 		kind = t.GetByte(at)
 	}
-	inner, _ := subtable(&t, 3)
-	dictionary, hasDictionary := subtable(&t, 4)
-	if _, wants := want.Type.(*arrow.DictionaryType); wants != hasDictionary {
-		return fmt.Errorf("%s: a dictionary where there should be none, or none where one should be", want.Name)
+	inner, _ := subtable(t, 3)
+	s.Type, s.buffers = parseType(kind, &inner)
+	s.variadic = kind == typeBinaryView || kind == typeUtf8View
+	for _, c := range s.children {
+		s.Type.Fields = append(s.Type.Fields, c.Field)
 	}
-	ok := false
-	var child *arrow.Field
-	switch w := want.Type.(type) {
-	case *arrow.StringType:
-		ok = kind == typeUtf8
-	case *arrow.BinaryType:
-		ok = kind == typeBinary
-	case *arrow.BooleanType:
-		ok = kind == typeBool
-	case *arrow.Float32Type:
-		const single = 1
-		at := field(&inner, 0)
-		ok = kind == typeFloatingPoint && at != 0 && inner.GetInt16(at) == single
-	case *arrow.DictionaryType:
-		index, has := subtable(&dictionary, 1)
-		id := int64(0)
-		if at := field(&dictionary, 0); at != 0 {
-			id = dictionary.GetInt64(at)
+	if list := s.Type.Kind == columns.List; list && len(s.children) != 1 || !list && s.Type.Kind != columns.Struct && s.Type.Kind != columns.Other && len(s.children) > 0 {
+		return s, fmt.Errorf("column %q of type %d has %d children", s.Name, kind, len(s.children))
+	}
+	if d, ok := subtable(t, 4); ok {
+		index := columns.Type{Kind: columns.Int, Bits: 32, Signed: true}
+		if i, ok := subtable(&d, 1); ok {
+			index, _ = parseType(typeInt, &i)
 		}
-		ok = kind == typeUtf8 && id == 0 && has && isInt(index, 32, true)
-	case *arrow.ListType:
-		ok, child = kind == typeList, ptr(w.ElemField())
-	case *arrow.FixedSizeListType:
-		ok, child = kind == typeFixedSizeList && integer(&inner, 0) == w.Len(), ptr(w.ElemField())
-	case arrow.FixedWidthDataType:
-		signed := w.ID() == arrow.INT32 || w.ID() == arrow.INT64
-		ok = kind == typeInt && isInt(inner, int32(w.BitWidth()), signed)
+		if at := field(&d, 0); at != 0 {
+			s.dictionary = d.GetInt64(at)
+		}
+		if index.Kind != columns.Int {
+			return s, fmt.Errorf("column %q has a dictionary of %d-bit indices", s.Name, index.Bits)
+		}
+		s.Type.Index = &index
 	}
+	return s, nil
+}
+
+// parseType reads a type, but for its children, and says how many buffers its
+// columns have (the format's "Buffer Listing for Each Layout").
+func parseType(kind byte, t *flatbuffers.Table) (columns.Type, int) {
+	other := func(name string, buffers int) (columns.Type, int) {
+		return columns.Type{Kind: columns.Other, Name: name}, buffers
+	}
+	switch kind {
+	case typeNull:
+		return columns.Type{Kind: columns.Null}, 0
+	case typeInt:
+		bits, signed := int(integer(t, 0)), false
+		if at := field(t, 1); at != 0 {
+			signed = t.GetBool(at)
+		}
+		if bits != 8 && bits != 16 && bits != 32 && bits != 64 {
+			return other("int", 2)
+		}
+		return columns.Type{Kind: columns.Int, Bits: bits, Signed: signed}, 2
+	case typeFloatingPoint:
+		precision := int16(0)
+		if at := field(t, 0); at != 0 {
+			precision = t.GetInt16(at)
+		}
+		if precision < 0 || precision > 2 {
+			return other("float", 2)
+		}
+		return columns.Type{Kind: columns.Float, Bits: 16 << precision}, 2
+	case typeBool:
+		return columns.Type{Kind: columns.Bool}, 2
+	case typeUtf8, typeLargeUtf8:
+		return columns.Type{Kind: columns.Text, Size: -1, Wide: kind == typeLargeUtf8}, 3
+	case typeBinary, typeLargeBinary:
+		return columns.Type{Kind: columns.Bytes, Size: -1, Wide: kind == typeLargeBinary}, 3
+	case typeUtf8View:
+		return columns.Type{Kind: columns.Text, Size: -1, View: true}, 2
+	case typeBinaryView:
+		return columns.Type{Kind: columns.Bytes, Size: -1, View: true}, 2
+	case typeFixedSizeBinary:
+		return columns.Type{Kind: columns.Bytes, Size: max(0, int(integer(t, 0)))}, 2
+	case typeList, typeLargeList:
+		return columns.Type{Kind: columns.List, Size: -1, Wide: kind == typeLargeList}, 2
+	case typeFixedSizeList:
+		return columns.Type{Kind: columns.List, Size: max(0, int(integer(t, 0)))}, 1
+	case typeStruct:
+		return columns.Type{Kind: columns.Struct}, 1
+	case typeMap:
+		return other("map", 2)
+	case typeUnion:
+		if at := field(t, 0); at != 0 && t.GetInt16(at) == 1 {
+			return other("dense_union", 2)
+		}
+		return other("sparse_union", 1)
+	case typeRunEndEncoded:
+		return other("run_end_encoded", 0)
+	case typeListView, typeLargeListView:
+		return other("list_view", 3)
+	}
+	names := map[byte]string{typeDecimal: "decimal", typeDate: "date", typeTime: "time", typeTimestamp: "timestamp", typeInterval: "interval", typeDuration: "duration"}
+	name, ok := names[kind]
 	if !ok {
-		return fmt.Errorf("%s is not of type %v", want.Name, want.Type)
+		name = fmt.Sprintf("type %d", kind)
 	}
-	at, n, err := vector(&t, 5)
-	if err != nil {
-		return err
-	}
-	if child == nil {
-		if n != 0 {
-			return fmt.Errorf("%s has children", want.Name)
-		}
-		return nil
-	}
-	if n != 1 {
-		return fmt.Errorf("%s has %d children, want 1", want.Name, n)
-	}
-	return matchField(element(&t, at, 0), *child, false)
+	return other(name, 2)
 }
-
-func isInt(t flatbuffers.Table, bits int32, signed bool) bool {
-	got := false
-	if at := field(&t, 1); at != 0 {
-		got = t.GetBool(at)
-	}
-	return integer(&t, 0) == bits && got == signed
-}
-
-func ptr[T any](v T) *T { return &v }

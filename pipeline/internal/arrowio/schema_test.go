@@ -35,10 +35,10 @@ func metadata(n int, value string) flatbuffers.Table {
 // would be as long as they say.
 func TestMetadataIsNoLongerThanItsBytes(t *testing.T) {
 	long := strings.Repeat("a", 10_000)
-	if m, err := schemaMetadata(metadata(1, long)); err != nil || m["key"] != long {
+	if _, m, err := parseSchema(metadata(1, long)); err != nil || m["key"] != long {
 		t.Errorf("one entry: %d bytes, %v", len(m["key"]), err)
 	}
-	if _, err := schemaMetadata(metadata(100, long)); err == nil || !strings.Contains(err.Error(), "metadata has more than its ") {
+	if _, _, err := parseSchema(metadata(100, long)); err == nil || !strings.Contains(err.Error(), "metadata has more than its ") {
 		t.Errorf("a hundred entries of one text: %v", err)
 	}
 }
