@@ -3,6 +3,8 @@ package labels
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/pipa-uda/pipa/formats/png"
 	"github.com/pipa-uda/pipa/pipeline/raster"
@@ -69,11 +71,11 @@ func (e Encoding) Validate(classes int) error {
 		}
 		return nil
 	}
-	for id, t := range e.IDs {
+	for _, id := range slices.Sorted(maps.Keys(e.IDs)) {
 		if id < 0 || id > largest {
 			return fmt.Errorf("id %d, want 0 to %d", id, largest)
 		}
-		if err := check(id, t); err != nil {
+		if err := check(id, e.IDs[id]); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,7 @@ type Filter struct {
 	weight  func(x float64) float64
 }
 
+// Pillow's BICUBIC and BILINEAR.
 var (
 	Bicubic  = Filter{2, bicubic}
 	Bilinear = Filter{1, triangle}
