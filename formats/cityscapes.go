@@ -8,32 +8,54 @@ import (
 // Cityscapes is Cityscapes (Cordts et al., 2016), a folder for each split and city.
 // A label is read from its _labelTrainIds.png, or from its _labelIds.png where the
 // former is not there: ids 0 to 33, and 255 for the license plates' -1.
+//
+// What else its authors publish are splits, too: the 20,000 frames with coarse labels
+// (train_extra), coarse labels of the others (train_coarse), the videos that the frames
+// are of, whose other frames have no labels (train_sequence), and fog that is added,
+// three times as dense each (train_foggy: beta 0.02, train_foggy_0.01 and so on;
+// cityscapesScripts' README, and the fog's authors).
 func Cityscapes() Layout {
-	trainIDs := map[int]raster.TrainID{255: raster.Ignore}
-	for t := range cityscapesID {
-		trainIDs[t] = raster.TrainID(t)
-	}
-	l := Layout{
+	l := nineteen(Layout{
 		Name:           "cityscapes",
-		Classes:        raster.CityscapesClasses(),
-		Colors:         raster.CityscapesColors(),
 		FollowLinks:    true,
 		Folders:        []string{"leftImg8bit"},
 		ConvertedStats: true,
 		License:        "non-commercial",
 		URL:            "https://www.cityscapes-dataset.com/downloads/",
+		Note:           "train_extra and train_coarse have the labels of gtCoarse, train_sequence none; train_foggy is fog of beta 0.02.",
+	})
+	add := func(name, images, label string) {
+		s := Split{Name: name, Images: images, Sample: "{2}"}
+		if label != "" {
+			s.Labels = []Labels{{Files: label + "_labelTrainIds.png", Encoding: trainIDs()}, {Files: label + "_labelIds.png", Encoding: cityscapesLabelIDs()}}
+		}
+		l.Splits = append(l.Splits, s)
 	}
-	for _, split := range []string{"train", "val", "test"} {
-		label := "gtFine/" + split + "/{1}/{2}_gtFine_"
-		l.Splits = append(l.Splits, Split{
-			Name: split, Images: "leftImg8bit/" + split + "/*/*_leftImg8bit.png", Sample: "{2}",
-			Labels: []Labels{
-				{Files: label + "labelTrainIds.png", Encoding: labels.Encoding{Codec: labels.Bytes, IDs: trainIDs}},
-				{Files: label + "labelIds.png", Encoding: labels.Encoding{Codec: labels.Bytes, IDs: idsBelow(34, cityscapesIDs())}},
-			},
-		})
+	splits := []string{"train", "val", "test"}
+	for _, s := range splits {
+		add(s, "leftImg8bit/"+s+"/*/*_leftImg8bit.png", "gtFine/"+s+"/{1}/{2}_gtFine")
+	}
+	for _, s := range []struct{ name, folder string }{{"train_extra", "train_extra"}, {"train_coarse", "train"}, {"val_coarse", "val"}} {
+		add(s.name, "leftImg8bit/"+s.folder+"/*/*_leftImg8bit.png", "gtCoarse/"+s.folder+"/{1}/{2}_gtCoarse")
+	}
+	for _, s := range splits {
+		add(s+"_sequence", "leftImg8bit_sequence/"+s+"/*/*_leftImg8bit.png", "")
+	}
+	for _, beta := range []string{"0.02", "0.01", "0.005"} {
+		for _, s := range splits {
+			name := s + "_foggy"
+			if beta != "0.02" {
+				name += "_" + beta
+			}
+			add(name, "leftImg8bit_foggy/"+s+"/*/*_leftImg8bit_foggy_beta_"+beta+".png", "gtFine/"+s+"/{1}/{2}_gtFine")
+		}
 	}
 	return l
+}
+
+// cityscapesLabelIDs are labels whose ids are Cityscapes'.
+func cityscapesLabelIDs() labels.Encoding {
+	return labels.Encoding{Codec: labels.Bytes, IDs: idsBelow(34, cityscapesIDs())}
 }
 
 // cityscapesID are the ids of the 19 train IDs (cityscapesScripts,

@@ -332,7 +332,7 @@ func TestProblemsNameTheFileAndTheReason(t *testing.T) {
 				t.Fatal(err)
 			}
 			return replace(t, dir, "images", data[:len(data)/2])
-		}, "the file has"},
+		}, "the file ends early"},
 		{"no PNG", "gta", func(t *testing.T, dir string) string { return replace(t, dir, "images", []byte("hello")) }, "decode"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -377,7 +377,7 @@ func TestOpenExplains(t *testing.T) {
 	for _, c := range []struct{ name, format, dir, split, want string }{
 		{"folder", "gta", filepath.Join(dir, "nowhere"), "", "no such file"},
 		{"layout", "cityscapes", filepath.Join(dir, "gta"), "", "leftImg8bit"},
-		{"split", "cityscapes", filepath.Join(dir, "cityscapes"), "trian", `did you mean "train"? (all: train, val, test)`},
+		{"split", "cityscapes", filepath.Join(dir, "cityscapes"), "trian", `did you mean "train"? (all: train, val, test, train_extra, `},
 		{"split without a list", "gta", filepath.Join(dir, "gta"), "val", "splits/val.txt"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -7,11 +7,20 @@ import (
 
 // GTA is GTA5 (Richter et al., Playing for Data, 2016). Its labels are palette
 // indices: Cityscapes' ids, 0 to 34 (lhoyer/DAFormer tools/convert_datasets/gta.py).
+// The split that its authors publish is split.mat beside the frames' folders, by
+// numbers of frames (loaders of semantic segmentation read it). Adaptation trains on
+// all frames, and so that is not what train is.
 func GTA() Layout {
 	ids := labels.Encoding{Codec: labels.Bytes, IDs: idsBelow(35, cityscapesIDs())}
+	all := splitOf("", "images/*.png", "{1}", ids, "labels/{1}.png")
+	splits := listedSplits(all)
+	for _, name := range []string{"train", "val", "test"} {
+		all.Name, all.Lists = name+"_official", []string{"split.mat#" + name + "Ids"}
+		splits = append(splits, all)
+	}
 	return Layout{
 		Name:           "gta",
-		Splits:         listedSplits(Split{Images: "images/*.png", Sample: "{1}", Labels: []Labels{{Files: "labels/{1}.png", Encoding: ids}}}),
+		Splits:         splits,
 		Classes:        raster.CityscapesClasses(),
 		Colors:         raster.CityscapesColors(),
 		FollowLinks:    true,
@@ -19,6 +28,7 @@ func GTA() Layout {
 		ConvertedStats: true,
 		License:        "research and education, non-commercial",
 		URL:            "https://download.visinf.tu-darmstadt.de/data/from_games/",
+		Note:           "train is all frames, as adaptation uses them; train_official and the like are those of the authors' split.mat.",
 	}
 }
 

@@ -62,7 +62,7 @@ func (d *Dataset) addImages(path string) error {
 	}
 	if !info.IsDir() {
 		if !isImage(path) {
-			return fmt.Errorf("look for images: %s is not a .png, .jpg or .jpeg file", path)
+			return fmt.Errorf("look for images: %s is not a .png, .jpg, .jpeg, .jpe or .jfif file", path)
 		}
 		d.addImage(path, filepath.Base(path))
 		return nil
@@ -95,5 +95,5 @@ func (d *Dataset) addImage(path, name string) {
 }
 
 func isImage(path string) bool {
-	return slices.Contains([]string{".png", ".jpg", ".jpeg"}, strings.ToLower(filepath.Ext(path)))
+	return slices.Contains([]string{".png", ".jpg", ".jpeg", ".jpe", ".jfif"}, strings.ToLower(filepath.Ext(path)))
 }

@@ -153,6 +153,18 @@ func TestAnImageWhoseNameIsNotUTF8IsAProblem(t *testing.T) {
 	}
 }
 
+func TestEndingsOfJPEGs(t *testing.T) {
+	d, err := OpenImages([]string{pictures(t, "a.jpe", "b.jfif", "c.JPEG", "d.JFIF")}, 0)
+	if err != nil || d.Len() != 4 {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	for i := range d.Len() {
+		if _, err := d.Read(t.Context(), i); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestABrokenImageIsAProblemWithItsName(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.png")

@@ -3,6 +3,7 @@ package formats
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -25,8 +26,19 @@ type Split = layout.Split
 // Labels are files of labels, and what is in them.
 type Labels = layout.Labels
 
-// Layouts are those that ship, each in a file of its own.
-func Layouts() []Layout { return []Layout{GTA(), SYNTHIA(), Cityscapes()} }
+// Layouts are those that ship, each in a file of its own, or in that of its dataset.
+func Layouts() []Layout {
+	return []Layout{
+		GTA(), SYNTHIA(), Cityscapes(),
+		// More streets, synthetic and real.
+		SYNTHIAMapped(), SYNTHIASequences(), UrbanSyn(), Synscapes(), VIPER(), SHIFT(), CARLA(), CARLA0913(),
+		ACDC(), DarkZurich(), MUSES(), BDD100K(), IDD(), KITTI360(), WildDash2(),
+		// With classes of their own.
+		Mapillary(), Mapillary19(), Mapillary19Rein(), MapillaryV2(), MapillaryV219(), A2D2(), A2D219(),
+		CamVid(), CamVid19(), CamVid32(), CamVid3219(),
+		RUGD(), RELLIS(), LoveDA(), Potsdam(), Vaihingen(),
+	}
+}
 
 // Own is what a class map's file is spelled after: "folder:MAP.yaml".
 const Own = layout.ClassMap
@@ -155,15 +167,13 @@ func Recognize(dir string) (Layout, error) {
 	if err != nil {
 		return Layout{}, &RecognizeError{Dir: dir, Err: err}
 	}
-	var fits []Layout
-	for _, l := range Layouts() {
-		if !slices.ContainsFunc(l.Folders, func(name string) bool {
-			info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name)))
-			return err != nil || !info.IsDir()
-		}) {
-			fits = append(fits, l)
-		}
-	}
+	fits := slices.DeleteFunc(Layouts(), func(l Layout) bool {
+		return len(l.Folders) == 0 || slices.ContainsFunc(l.Folders, func(name string) bool { return !holds(dir, name) })
+	})
+	// The folders of one may be those of another with more below: then it is this one.
+	fits = slices.DeleteFunc(slices.Clone(fits), func(l Layout) bool {
+		return slices.ContainsFunc(fits, func(other Layout) bool { return other.Name != l.Name && covers(other, l) && !covers(l, other) })
+	})
 	if len(fits) == 1 {
 		return fits[0], nil
 	}
@@ -172,6 +182,22 @@ func Recognize(dir string) (Layout, error) {
 		e.Fits = append(e.Fits, l.Name)
 	}
 	return Layout{}, e
+}
+
+// holds reports whether a folder has one of a name with wildcards.
+func holds(dir, name string) bool {
+	found, err := fs.Glob(os.DirFS(dir), name)
+	return err == nil && slices.ContainsFunc(found, func(name string) bool {
+		info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name)))
+		return err == nil && info.IsDir()
+	})
+}
+
+// covers reports whether all folders of the other are a layout's too, or above those.
+func covers(l, other Layout) bool {
+	return !slices.ContainsFunc(other.Folders, func(folder string) bool {
+		return !slices.ContainsFunc(l.Folders, func(f string) bool { return strings.HasPrefix(f+"/", folder+"/") })
+	})
 }
 
 // A RecognizeError is a folder whose layout is not to be seen.
@@ -189,10 +215,10 @@ func (e *RecognizeError) Error() string {
 		return fmt.Sprintf("%s looks like %s: say which it is, as in %s:%s", e.Dir, strings.Join(e.Fits, " and like "), e.Fits[0], e.Dir)
 	}
 	var looks []string
-	for _, l := range Layouts() {
+	for _, l := range Layouts()[:3] {
 		looks = append(looks, fmt.Sprintf("%s/ for %s", strings.Join(l.Folders, "/ and "), l.Name))
 	}
-	return fmt.Sprintf("%s does not look like a dataset that is known: want %s; or a class map, MAP.yaml:DIR", e.Dir, strings.Join(looks, ", "))
+	return fmt.Sprintf("%s does not look like a dataset that is known: want %s, or the folders of another; or a class map, MAP.yaml:DIR", e.Dir, strings.Join(looks, ", "))
 }
 
 // Unwrap is why the folder cannot be looked at.

@@ -22,14 +22,24 @@ import (
 	"github.com/pipa-uda/pipa/pipeline/raster"
 )
 
-// withoutFixtures are the layouts of which package fixtures draws no scenes.
-var withoutFixtures = []string{}
+// looksAlike are layouts whose folders are others', too: these have to be named.
+var looksAlike = map[string][]string{
+	"carla":        {"carla", "carla-0.9.13"},
+	"carla-0.9.13": {"carla", "carla-0.9.13"},
+	"potsdam":      {"potsdam", "vaihingen"},
+	"vaihingen":    {"potsdam", "vaihingen"},
+	"mapillary-v2": {"mapillary", "mapillary-v2"},
+}
 
 // TestEveryLayoutIsWhole fails where a layout that ships is not said to be licensed,
-// cannot be recognized, is missing in the README, or has no scenes to be tested by.
+// is taken for another, is missing in docs/datasets-supported.md, or does not read what
+// lies as it says.
 func TestEveryLayoutIsWhole(t *testing.T) {
-	dir := tree(t)
-	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	dir := t.TempDir()
+	if err := fixtures.Write(t.Context(), dir, fixtures.Options{Width: 32, Layouts: formats.Layouts()}); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join("..", "docs", "datasets-supported.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,39 +56,151 @@ func TestEveryLayoutIsWhole(t *testing.T) {
 			if named, err := formats.Named(l.Name); err != nil || !reflect.DeepEqual(named, l) {
 				t.Errorf("its name is another's: %v", err)
 			}
-			if l.License == "" || !strings.HasPrefix(l.URL, "https://") || len(l.Folders) == 0 || len(l.Classes) == 0 {
-				t.Errorf("license %q, URL %q, folders %q, classes %q: want all of them", l.License, l.URL, l.Folders, l.Classes)
+			if l.License == "" || !strings.HasPrefix(l.URL, "https://") || len(l.Classes) == 0 {
+				t.Errorf("license %q, URL %q, classes %q: want all of them", l.License, l.URL, l.Classes)
 			}
-			if !bytes.Contains(readme, []byte("| `"+l.Name+"` |")) {
-				t.Error("the README's table of formats does not have it")
-			}
-			of := map[string]bool{}
-			for _, d := range fixtures.Domains() {
-				of[d.String()] = true
-			}
-			if drawn := of[l.Name]; drawn == slices.Contains(withoutFixtures, l.Name) {
-				t.Fatalf("fixtures draw it: %v, withoutFixtures is %q", drawn, withoutFixtures)
-			} else if !drawn {
-				return
+			if !bytes.Contains(page, []byte("| `"+l.Name+"` |")) {
+				t.Error("docs/datasets-supported.md does not have it: pipa formats --markdown > docs/datasets-supported.md")
 			}
 			place, err := formats.Locate(filepath.Join(dir, l.Name))
-			if err != nil || !place.Recognized || !reflect.DeepEqual(place.Layout, l) {
-				t.Fatalf("recognized as %q, %v", place.Layout.Name, err)
+			var alike *formats.RecognizeError
+			switch {
+			case len(l.Folders) == 0: // it has to be named
+			case looksAlike[l.Name] != nil:
+				if !errors.As(err, &alike) || !slices.Equal(alike.Fits, looksAlike[l.Name]) {
+					t.Errorf("recognized as %q, %v, want an error that says %q", place.Layout.Name, err, looksAlike[l.Name])
+				}
+			case err != nil || !place.Recognized || !reflect.DeepEqual(place.Layout, l):
+				t.Errorf("recognized as %q, %v", place.Layout.Name, err)
 			}
-			d, err := formats.Open(place.Layout, place.Dir, formats.Options{Split: l.Splits[0].Name})
-			if err != nil {
-				t.Fatal(err)
-			}
-			counts, err := d.Check(context.Background(), 2, func(p formats.Problem) { t.Errorf("problem: %v", p) }, nil)
-			if err != nil || counts.Samples == 0 {
-				t.Errorf("%+v, %v", counts, err)
+			for _, s := range l.Splits {
+				for i, labels := range s.Labels {
+					one := l
+					one.Splits = []formats.Split{s}
+					one.Splits[0].Labels = []formats.Labels{labels}
+					reads(t, one, filepath.Join(dir, l.Name), fmt.Sprint(s.Name, i))
+				}
+				if !s.Labeled() {
+					one := l
+					one.Splits = []formats.Split{s}
+					reads(t, one, filepath.Join(dir, l.Name), s.Name)
+				}
 			}
 		})
 	}
-	for _, name := range withoutFixtures {
-		if !slices.Contains(formats.Names(), name) {
-			t.Errorf("%s is no layout", name)
+}
+
+// reads checks what a layout's one split reads.
+func reads(t *testing.T, l formats.Layout, dir, what string) {
+	t.Helper()
+	s := l.Splits[0]
+	d, err := formats.Open(l, dir, formats.Options{Split: s.Name})
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+		return
+	}
+	counts, err := d.Check(t.Context(), 2, func(p formats.Problem) { t.Errorf("%s: problem: %v", what, p) }, nil)
+	if err != nil || counts.Samples == 0 {
+		t.Errorf("%s: %+v, %v", what, counts, err)
+	}
+	if !s.Labeled() {
+		return
+	}
+	means := map[byte]bool{}
+	for i := range d.Len() {
+		label, err := d.Label(t.Context(), i)
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			return
 		}
+		for _, v := range label.Pix() {
+			means[v] = true
+		}
+	}
+	if delete(means, 255); len(means) < 3 {
+		t.Errorf("%s: %d classes are in its labels", what, len(means))
+	}
+}
+
+// TestWhatValuesMean has values of labels and the classes that they are, of every
+// layout, as the datasets' own tables have them. Red, green and blue are one number.
+func TestWhatValuesMean(t *testing.T) {
+	const ignored = ""
+	cityscapesIDs := map[int]string{7: "road", 8: "sidewalk", 11: "building", 19: "traffic light", 20: "traffic sign", 26: "car", 33: "bicycle", 0: ignored, 9: ignored}
+	trainIDs := map[int]string{0: "road", 6: "traffic light", 7: "traffic sign", 13: "car", 18: "bicycle", 255: ignored}
+	synthia := map[int]string{1: "sky", 2: "building", 3: "road", 12: "motorcycle", 15: "traffic light", 21: "wall", 22: ignored, 0: ignored}
+	old := map[int]string{1: "building", 4: "person", 6: "road", 7: "road", 8: "sidewalk", 10: "car", 12: "traffic sign", 18: "traffic light", 22: "terrain", 0: ignored, 14: ignored}
+	values := map[string]map[int]string{
+		"gta": cityscapesIDs, "synthia": synthia, "cityscapes": trainIDs, "synthia-mapped": synthia, "synscapes": cityscapesIDs,
+		"synthia-seqs":      {3: "road", 8: "car", 12: "road", 11: "bicycle", 15: "traffic light", 13: ignored},
+		"urbansyn":          {0: "road", 18: "bicycle", 19: ignored},
+		"viper":             {0x804080: "road", 0xf423e8: "sidewalk", 0x57b623: "vegetation", 0x238e23: "vegetation", 0x00008e: "car", 0x000046: "truck", 0x005064: ignored, 0: ignored, 0x999999: ignored},
+		"shift":             old,
+		"carla-0.9.13":      old,
+		"carla":             {1: "road", 2: "sidewalk", 3: "building", 12: "person", 13: "rider", 14: "car", 19: "bicycle", 24: "road", 0: ignored, 20: ignored, 28: ignored},
+		"acdc":              trainIDs,
+		"darkzurich":        trainIDs,
+		"muses":             trainIDs,
+		"bdd100k":           trainIDs,
+		"idd":               trainIDs,
+		"kitti360":          {7: "road", 26: "car", 34: "building", 35: "fence", 37: "pole", 38: ignored, 43: ignored},
+		"wilddash2":         {7: "road", 26: "car", 35: ignored, 100: ignored},
+		"mapillary":         {0: "Bird", 13: "Road", 19: "Person", 46: "Traffic Sign Frame", 55: "Car", 64: "Ego Vehicle", 65: ignored},
+		"mapillary-19":      {13: "road", 41: "road", 2: "sidewalk", 24: "road", 8: ignored, 46: ignored, 44: ignored, 50: "traffic sign", 55: "car", 65: ignored},
+		"mapillary-19-rein": {13: "road", 41: ignored, 2: "sidewalk", 9: "sidewalk", 11: "sidewalk", 8: "road", 46: "traffic sign", 49: "traffic sign", 44: "pole", 55: "car", 65: ignored},
+		"mapillary-v2":      {21: "construction--flat--road", 30: "human--person--individual", 100: "object--traffic-sign--front", 123: ignored},
+		"mapillary-v2-19":   {21: "road", 30: "person", 100: "traffic sign", 96: ignored, 123: ignored},
+		"a2d2":              {0xff0000: "Car", 0x800000: "Car", 0xef59bf: "Pedestrian", 0xff00ff: "RD normal street"},
+		"a2d2-19":           {0xff0000: "car", 0xef59bf: "person", 0xff00ff: "road", 0x00c800: "motorcycle", 0xffff00: ignored},
+		"camvid":            {0: "sky", 3: "road", 10: "bicyclist", 11: ignored},
+		"camvid-19":         {0: "sky", 3: "road", 4: "sidewalk", 10: "rider", 11: ignored},
+		"camvid-32":         {0x804080: "Road", 0x800000: "Building", 0x404000: "Pedestrian", 0: ignored},
+		"camvid-32-19":      {0x804080: "road", 0x8000c0: "road", 0xc08040: "person", 0xc080c0: ignored, 0: ignored},
+		"rugd":              {0x006600: "grass", 0x404040: "asphalt", 0x00ff00: "tree", 0: ignored},
+		"rellis":            {3: "grass", 4: "tree", 23: "concrete", 34: "rubble", 0: ignored},
+		"loveda":            {1: "background", 2: "building", 7: "agricultural", 0: ignored},
+		"potsdam":           {1: "impervious surface", 5: "car", 6: "clutter", 0: ignored},
+		"vaihingen":         {1: "impervious surface", 5: "car", 6: "clutter", 0: ignored},
+	}
+	others := map[string]map[int]string{ // of the second of a layout's kinds of labels
+		"cityscapes": cityscapesIDs, "muses": cityscapesIDs,
+		"idd": {0: "road", 1: ignored, 3: "sidewalk", 5: "terrain", 11: ignored, 12: "car", 24: "traffic sign", 25: "traffic light", 29: "building", 33: "sky"},
+	}
+	for name := range values {
+		if _, err := formats.Named(name); err != nil {
+			t.Error(err)
+		}
+	}
+	check := func(t *testing.T, l formats.Layout, kind int, want map[int]string) {
+		t.Helper()
+		for _, s := range l.Splits {
+			if len(s.Labels) <= kind {
+				continue
+			}
+			e := s.Labels[kind].Encoding
+			for v, class := range want {
+				train, ok := e.OfID(v)
+				if e.Codec == labels.Colors {
+					train, ok = e.OfColor([3]uint8{uint8(v >> 16), uint8(v >> 8), uint8(v)})
+				}
+				got := ignored
+				if ok && train != raster.Ignore {
+					got = l.Classes[train]
+				}
+				if !ok || got != class {
+					t.Errorf("%s: %#x is %q, %v, want %q", s.Name, v, got, ok, class)
+				}
+			}
+		}
+	}
+	for _, l := range formats.Layouts() {
+		t.Run(l.Name, func(t *testing.T) {
+			if len(values[l.Name]) == 0 {
+				t.Fatal("the table has no values of it")
+			}
+			check(t, l, 0, values[l.Name])
+			check(t, l, 1, others[l.Name])
+		})
 	}
 }
 
@@ -145,8 +267,8 @@ func TestALayoutAsAClassMapIsTheSame(t *testing.T) {
 	for _, l := range formats.Layouts() {
 		for i, lb := range l.Splits[0].Labels {
 			t.Run(fmt.Sprint(l.Name, i), func(t *testing.T) {
-				if slices.Contains(withoutFixtures, l.Name) {
-					t.Skip("there are no scenes")
+				if _, err := os.Stat(filepath.Join(dir, l.Name)); err != nil {
+					t.Skip("the benchmark's datasets are enough")
 				}
 				split, dir := l.Splits[0].Name, filepath.Join(dir, l.Name)
 				shipped := l
@@ -240,6 +362,12 @@ func TestLocate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	more := t.TempDir() // GTA's folders, and BDD100K's below them
+	for _, name := range []string{"images/10k", "labels/sem_seg/masks"} {
+		if err := os.MkdirAll(filepath.Join(more, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	in := func(name string) string { return filepath.Join(dir, name) }
 	for _, c := range []struct {
 		name, text, layout, dir string
@@ -261,8 +389,9 @@ func TestLocate(t *testing.T) {
 		{"a folder that is not there", in("nowhere"), "", "", false, "nowhere is not a dataset's folder: stat "},
 		{"a file", in("gta/images/00001.png"), "", "", false, "it is not a folder"},
 		{"a URL alone", "s3://bucket/gta", "", "", false, "s3://bucket/gta is not a dataset's folder: the layout of a URL is not to be seen: say which it is, as in gta:s3://bucket/gta"},
+		{"a folder with more below than another's", more, "bdd100k", more, true, ""},
 		{"a folder of two layouts", both, "", "", false, both + " looks like gta and like cityscapes: say which it is, as in gta:" + both},
-		{"a folder of none", filepath.Join(both, "empty"), "", "", false, "does not look like a dataset that is known: want images/ and labels/ for gta, RGB/ and GT/LABELS/ for synthia, leftImg8bit/ for cityscapes"},
+		{"a folder of none", filepath.Join(both, "empty"), "", "", false, "does not look like a dataset that is known: want images/ and labels/ for gta, RGB/ and GT/LABELS/ for synthia, leftImg8bit/ for cityscapes, or the folders of another"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, err := formats.Locate(c.text)

@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pipa-uda/pipa/fixtures/shared"
+	"github.com/pipa-uda/pipa/fixtures/checkout"
 	"github.com/pipa-uda/pipa/train/checkpoint"
 	"github.com/pipa-uda/pipa/train/config"
 	"github.com/pipa-uda/pipa/train/infer"
@@ -46,7 +46,7 @@ func runRank() int {
 		if err != nil {
 			return err
 		}
-		backend, err := shared.Backend()
+		backend, err := checkout.Backend()
 		if err != nil {
 			return err
 		}

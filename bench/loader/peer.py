@@ -7,6 +7,9 @@ in, one number out:
     sample SET OPTIONS N     samples a second: decode, resize, crop, flip, normalize (augment.Options as JSON)
     pair SET OPTIONS N       crop pairs a second (crops.Options as JSON)
     decode SET               seconds for an image, as RGB; decode-label SET for a label
+    encode-jpeg SET SAMPLING KIND DIR
+                             writes the images to DIR/0.jpg and on, baseline or progressive; how many
+    decode-jpeg DIR          seconds for one of them, as BGR, as much work as RGB
     bilinear, nearest        seconds for a resize to 1280x640
     jitter SIDE, blur SIDE   seconds for a crop of SIDE pixels squared
 """
@@ -162,7 +165,7 @@ def main():
     photo = cv2.cvtColor(cv2.imdecode(raw['cs'][0][0], cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     label = np.array(Image.open(io.BytesIO(raw['cs'][0][1])))
     jitter, blur = transforms.ColorJitter(0.4, 0.4, 0.4, 0.1), transforms.GaussianBlur(5, 1.1)
-    repeated = range(5)
+    repeated, jpegs = range(5), {}
 
     for line in sys.stdin:
         what, *words = line.split()
@@ -173,6 +176,16 @@ def main():
             answer = timed(lambda r: cv2.cvtColor(cv2.imdecode(r[0], cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), raw[words[0]])
         elif what == 'decode-label':
             answer = timed(lambda r: np.array(Image.open(io.BytesIO(r[1]))), raw[words[0]])
+        elif what == 'encode-jpeg':
+            name, sampling, kind, folder = words[0], words[1], words[2], line.split(maxsplit=4)[4].strip()
+            jpegs[folder] = []
+            for i, (image, _) in enumerate(raw[name]):
+                path = f'{folder}/{i}.jpg'
+                Image.open(io.BytesIO(image)).convert('RGB').save(path, quality=90, subsampling=sampling, progressive=kind == 'progressive')
+                jpegs[folder].append(np.fromfile(path, np.uint8))
+            answer = len(raw[name])
+        elif what == 'decode-jpeg':
+            answer = timed(lambda r: cv2.imdecode(r, cv2.IMREAD_COLOR), jpegs[line.split(maxsplit=1)[1].strip()])
         elif what == 'bilinear':
             answer = timed(lambda _: cv2.resize(photo, (1280, 640), interpolation=cv2.INTER_LINEAR), repeated)
         elif what == 'nearest':

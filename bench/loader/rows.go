@@ -54,7 +54,7 @@ func (b *bench) ask(words ...any) func() (float64, error) {
 
 func (b *bench) rows(ctx context.Context) ([]row, error) {
 	var rows []row
-	for _, of := range []func(context.Context) ([]row, error){b.decoding, b.sampling, b.kernels, b.shards, b.pipe} {
+	for _, of := range []func(context.Context) ([]row, error){b.decoding, b.jpegs, b.sampling, b.kernels, b.shards, b.pipe} {
 		more, err := of(ctx)
 		if err != nil {
 			return nil, err

@@ -59,7 +59,7 @@ func newApp() *cli.App {
 		Usage:   "adapt a segmentation network from synthetic streets to real ones",
 		Version: version(),
 		Commands: slices.Concat(
-			under("Datasets", fixturesCommand(), checkCommand(), statsCommand(), readCommand()),
+			under("Datasets", fixturesCommand(), formatsCommand(), checkCommand(), statsCommand(), readCommand()),
 			under("Streams", augmentCommand(), classmixCommand(), cropsCommand(), inspectCommand(), viewCommand()),
 			under("Stored datasets", writeCommand(), catCommand(), precomputeCommand(), planCommand(), mergeCommand(), verifyCommand()),
 			under("Training", presetsCommand(), weightsCommand(), trainCommand(), evalCommand(), predictCommand(), reportCommand()),

@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pipa-uda/pipa/fixtures"
+	"github.com/pipa-uda/pipa/formats"
 	"github.com/urfave/cli/v2"
 )
 
@@ -33,7 +35,7 @@ func fixturesCommand() *cli.Command {
 			&cli.IntFlag{Name: "synthia", Value: 240, Usage: "`NUMBER` of SYNTHIA images"},
 			&cli.IntFlag{Name: "train", Value: 240, Usage: "`NUMBER` of Cityscapes training images"},
 			&cli.IntFlag{Name: "val", Value: 60, Usage: "`NUMBER` of Cityscapes validation images"},
-			&cli.StringFlag{Name: "domains", Value: "gta,synthia,cityscapes", Usage: "`DOMAINS` to write, with commas between"},
+			&cli.StringFlag{Name: "domains", Value: "gta,synthia,cityscapes", Usage: "`DOMAINS` to write, with commas between; of other formats (pipa formats) a few samples of each split"},
 			workersFlag(), forceFlag(), progressFlag(),
 		},
 		Action: action(fixturesOptionsOf, runFixtures),
@@ -61,28 +63,19 @@ func fixturesOptionsOf(c *cli.Context) (o fixturesOptions, err error) {
 		GTA: number("gta"), SYNTHIA: number("synthia"), Train: number("train"), Val: number("val"),
 	}
 	for name := range strings.SplitSeq(c.String("domains"), ",") {
-		d, err := parseDomain(name)
-		if err != nil {
+		if i := slices.IndexFunc(fixtures.Domains(), func(d fixtures.Domain) bool { return d.String() == name }); i >= 0 {
+			o.fixtures.Domains = append(o.fixtures.Domains, fixtures.Domains()[i])
+		} else if l, err := formats.Named(name); err == nil {
+			o.fixtures.Layouts = append(o.fixtures.Layouts, l)
+		} else {
 			return o, err
 		}
-		o.fixtures.Domains = append(o.fixtures.Domains, d)
 	}
 	if err := o.fixtures.Validate(); err != nil {
 		return o, err
 	}
 	o.display, err = displayOf(c)
 	return o, err
-}
-
-func parseDomain(name string) (fixtures.Domain, error) {
-	var names []string
-	for _, d := range fixtures.Domains() {
-		if d.String() == name {
-			return d, nil
-		}
-		names = append(names, d.String())
-	}
-	return 0, usagef("--domains has no %q%s (all: %s)", name, suggestion("", name, names), strings.Join(names, ", "))
 }
 
 func runFixtures(ctx context.Context, o fixturesOptions) error {
@@ -93,8 +86,15 @@ func runFixtures(ctx context.Context, o fixturesOptions) error {
 	if err != nil {
 		return err
 	}
+	var written []string
+	for _, l := range o.fixtures.Layouts {
+		written = append(written, l.Name)
+	}
 	for _, d := range o.fixtures.Domains {
-		dir := filepath.Join(o.dir, d.String())
+		written = append(written, d.String())
+	}
+	for _, name := range written {
+		dir := filepath.Join(o.dir, name)
 		n, size, err := filesIn(dir)
 		if err != nil {
 			return err

@@ -49,8 +49,6 @@ func offered(placeholder string, app *cli.App) offer {
 		return offer{offersWords, []string{"auto", "cpu", "cuda"}}
 	case "COMMAND":
 		return offer{offersWords, names(app.Commands)}
-	case "FORMAT":
-		return offer{offersWords, append(shipped, formats.Own+":")}
 	case "KINDS":
 		return offer{offersList, infer.OutputKinds()}
 	case "DOMAINS":
@@ -61,7 +59,7 @@ func offered(placeholder string, app *cli.App) offer {
 		return offer{offersList, domains}
 	case "FILTER:ARGUMENTS":
 		return offer{offersBegun, colons(augment.FilterNames())}
-	case "FORMAT:DIR", "[FORMAT:]DIR":
+	case "DATASET":
 		return offer{offersDataset, colons(append(shipped, formats.Own))}
 	case "DIR", "RUN":
 		return offer{kind: offersFolders}
@@ -286,7 +284,7 @@ _pipa() {
       compopt -o nospace 2>/dev/null
       ;;
     dataset)
-      COMPREPLY=($(compgen -W "$values" -- "$cur") $(compgen -d -S / -- "$cur"))
+      COMPREPLY=($(compgen -W "$values" -- "$cur") $(compgen -d -S / -- "$cur") $(compgen -f -X '!*.yaml' -- "$cur"))
       compopt -o nospace 2>/dev/null
       ;;
     folders) COMPREPLY=($(compgen -P "$before" -d -- "$cur")); compopt -o filenames 2>/dev/null ;;
@@ -319,7 +317,7 @@ func zshCompletion(app *cli.App) string {
 		}
 		zshFunction(&b, path, c.Subcommands, specs)
 	})
-	shipped := offered("FORMAT:DIR", app)
+	shipped := offered("DATASET", app)
 	fmt.Fprintf(&b, `_pipa_dataset() {
   if compset -P '*:'; then
     _files -/
@@ -410,7 +408,7 @@ func fishCompletion(app *cli.App) string {
 	eachCommand("pipa", app.Commands, func(path string, _ *cli.Command) {
 		known = append(known, fishQuote(strings.TrimPrefix(path, "pipa ")))
 	})
-	fmt.Fprintf(&b, fishScript, strings.Join(known, " "), strings.Join(offered("FORMAT:DIR", app).words, " "))
+	fmt.Fprintf(&b, fishScript, strings.Join(known, " "), strings.Join(offered("DATASET", app).words, " "))
 	line := func(at, rest string) {
 		fmt.Fprintf(&b, "complete -c pipa -n %s %s\n", fishQuote(strings.TrimSpace("__pipa_at "+at)), rest)
 	}

@@ -18,7 +18,7 @@ const datasetUsage = "DATASET [DIR]"
 // datasetHelp says how a dataset is named.
 func datasetHelp() string {
 	names := formats.Names()
-	return "A DATASET is FORMAT:DIR or \"FORMAT DIR\", with " + strings.Join(names[:len(names)-1], ", ") + " for a FORMAT; or DIR alone, which looks like one of them; or MAP.yaml, a custom dataset's class map, with :DIR where the map does not say where the data lie (docs/custom-data.md).\n"
+	return "A DATASET is FORMAT:DIR or \"FORMAT DIR\", with " + strings.Join(names[:3], ", ") + " or another of pipa formats for a FORMAT; or DIR alone, which looks like one of them; or MAP.yaml, a custom dataset's class map, with :DIR where the map does not say where the data lie (docs/custom-data.md).\n"
 }
 
 // datasetOptions name a dataset, and what of it is read.

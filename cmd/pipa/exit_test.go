@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pipa-uda/pipa/fixtures/shared"
+	"github.com/pipa-uda/pipa/fixtures/checkout"
 	"github.com/pipa-uda/pipa/internal/files"
 	"github.com/pipa-uda/pipa/pipeline/storage/storagetest"
 	"github.com/urfave/cli/v2"
@@ -306,7 +306,7 @@ func usageMistakes(known map[string]*cli.Command) map[string][]string {
 // and compares the exit codes. A command and a failure that the table does not
 // have together, and the reverse, is an error.
 func TestExitCodes(t *testing.T) {
-	backend, err := shared.Backend()
+	backend, err := checkout.Backend()
 	if err != nil {
 		t.Fatal(err)
 	}

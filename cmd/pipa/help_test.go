@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pipa-uda/pipa/fixtures/shared"
+	"github.com/pipa-uda/pipa/fixtures/checkout"
 	"github.com/rivo/uniseg"
 	"github.com/urfave/cli/v2"
 )
@@ -99,7 +99,7 @@ var made = map[string][]string{
 // TestExamplesRun runs the examples of every command, as they are, but for trainings,
 // which stop after two steps.
 func TestExamplesRun(t *testing.T) {
-	backend, err := shared.Backend()
+	backend, err := checkout.Backend()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -225,7 +225,7 @@ func advice(err error) string {
 		return "find all such samples with \"pipa check\", or leave them out with --max-bad"
 	case errors.As(err, &differing):
 		return "choose another place with --out or --stats, or replace it with --force"
-	case errors.As(err, &unreadable):
+	case errors.As(err, &unreadable) && !passing(err):
 		return "write them anew with: pipa stats FORMAT DIR --force"
 	case errors.As(err, &stale):
 		return fmt.Sprintf("write them anew with: pipa stats %s %s --force", stale.Layout.Spelling(), stale.Dir)

@@ -19,7 +19,7 @@ import (
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/classmix"
 	"github.com/pipa-uda/pipa/crops"
-	"github.com/pipa-uda/pipa/fixtures/shared"
+	"github.com/pipa-uda/pipa/fixtures/checkout"
 	"github.com/pipa-uda/pipa/formats"
 	"github.com/pipa-uda/pipa/formats/open"
 	"github.com/pipa-uda/pipa/internal/files"
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 //	weights FILE WEIGHT              every mix has this weight
 //	[tmpfs]                          a file system may be mounted
 func TestScripts(t *testing.T) {
-	backend, err := shared.Backend()
+	backend, err := checkout.Backend()
 	if err != nil {
 		t.Fatal(err)
 	}

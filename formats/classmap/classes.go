@@ -19,6 +19,9 @@ type encoding struct {
 	colors  [][3]uint8 // that the classes are shown in
 }
 
+// byID reports whether labels hold ids, rather than colors.
+func (e *encoding) byID() bool { return e.Codec == labels.IDs || e.Codec == labels.Red }
+
 // encodingOf checks a map's classes and makes the tables of what values mean.
 func encodingOf(f file) (encoding, error) {
 	e := encoding{Encoding: labels.Encoding{Codec: labels.Codec(f.Labels), OthersIgnored: f.Ignore.others}}
@@ -37,9 +40,9 @@ func (e *encoding) take(f file) error {
 		return errors.New("classes is empty, and a split has labels")
 	case len(f.Classes) > layout.MaxClasses:
 		return fmt.Errorf("classes lists %d, want at most %d", len(f.Classes), layout.MaxClasses)
-	case e.Codec != labels.IDs && e.Codec != labels.Colors:
-		return fmt.Errorf("labels is %q, want %s (gray values or palette indices) or %s (of a palette, or RGB)", f.Labels, labels.IDs, labels.Colors)
-	case e.Codec == labels.IDs:
+	case !e.byID() && e.Codec != labels.Colors:
+		return fmt.Errorf("labels is %q, want %s (gray values or palette indices), %s (ids in the red channel) or %s (of a palette, or RGB)", f.Labels, labels.IDs, labels.Red, labels.Colors)
+	case e.byID():
 		e.IDs = map[int]raster.TrainID{}
 	default:
 		e.Colors = map[[3]uint8]raster.TrainID{}
@@ -85,16 +88,16 @@ func (e *encoding) addClass(c class, train raster.TrainID) ([][3]uint8, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case e.Codec == labels.IDs && len(ids) == 0:
-		return nil, errors.New("it has no id, and labels is ids")
+	case e.byID() && len(ids) == 0:
+		return nil, fmt.Errorf("it has no id, and labels is %s", e.Codec)
 	case e.Codec == labels.Colors && len(colors) == 0:
 		return nil, errors.New("it has no colour, and labels is colours")
-	case e.Codec == labels.IDs && len(colors) > 1:
-		return nil, errors.New("it has several colours, and labels is ids: want the one that it is shown in")
+	case e.byID() && len(colors) > 1:
+		return nil, fmt.Errorf("it has several colours, and labels is %s: want the one that it is shown in", e.Codec)
 	case e.Codec == labels.Colors && len(ids) > 0:
 		return nil, errors.New("it has ids, and labels is colours")
 	}
-	if e.Codec == labels.IDs {
+	if e.byID() {
 		return colors, e.addIDs(ids, train)
 	}
 	return colors, e.addColors(colors, train)
@@ -102,8 +105,8 @@ func (e *encoding) addClass(c class, train raster.TrainID) ([][3]uint8, error) {
 
 func (e *encoding) ignore(g ignored) error {
 	switch {
-	case e.Codec == labels.IDs && g.colors != nil:
-		return errors.New("it lists colours, and labels is ids")
+	case e.byID() && g.colors != nil:
+		return fmt.Errorf("it lists colours, and labels is %s", e.Codec)
 	case e.Codec == labels.Colors && len(g.ids) > 0:
 		return errors.New("it lists ids, and labels is colours")
 	}

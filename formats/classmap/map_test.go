@@ -164,6 +164,7 @@ func TestMapsThatAreWrong(t *testing.T) {
 		{"id and ids", change("id: 7", "id: 7, ids: [8]"), "id and ids"},
 		{"a colour of two", change("[10, 200, 20]", "[10, 200]"), "colour [10 200], want [red, green, blue]"},
 		{"a colour out of range", change("[10, 200, 20]", "[10, 200, 256]"), "of 0 to 255"},
+		{"an id that does not fit in red", change("labels: ids", "labels: red"), "id 300, want 0 to 255"},
 		{"several colours of ids", change("colour: [10, 200, 20]", "colours: [[1, 2, 3], [4, 5, 6]]"), "the one that it is shown in"},
 		{"ids where colours are meant", change("labels: ids", "labels: colours"), "ids, and labels is colours"},
 		{"colours ignored among ids", change("[255, 65535]", "[[1, 2, 3]]"), "ignore: it lists colours"},

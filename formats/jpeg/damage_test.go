@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -146,13 +147,20 @@ func TestDamaged(t *testing.T) {
 	} {
 		f, err := Open(c.data)
 		if err == nil {
-			_, err = (&Decoder{MaxPixels: 1 << 32}).AppendRGB(nil, f, Rows{})
+			_, err = (&Decoder{MaxPixels: math.MaxInt}).AppendRGB(nil, f, Rows{})
 		}
 		if err == nil || !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.err)
 		}
 	}
-	f, err := Open(huge)
+	f, err := Open(without(restarts, first, second-first))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := new(Decoder).AppendRGB(nil, f, Rows{First: 60}); err == nil || !strings.Contains(err.Error(), errInterval.Error()) {
+		t.Errorf("an interval before the wanted rows is lost: %v", err)
+	}
+	f, err = Open(huge)
 	if err != nil {
 		t.Fatal(err)
 	}

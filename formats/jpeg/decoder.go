@@ -52,8 +52,9 @@ const MaxScans = 64
 // 3 where chroma is not subsampled.
 const MaxCoefficientBytes = 512 << 20
 
-// retained is the most scratch, in coefficients, that is kept for the next image.
-const retained = 16 << 20
+// retained is the most bytes of scratch of a kind that are kept for the next image:
+// enough for the coefficients of 5 megapixels without subsampling.
+const retained = 32 << 20
 
 // AppendRGB decodes the wanted rows of a JPEG as [rows,W,3] bytes and appends them to
 // dst. Grey is repeated, YCbCr and CMYK are converted as libjpeg-turbo and Pillow do.
@@ -93,9 +94,16 @@ func (d *Decoder) release() {
 	d.data = nil
 	d.rows.dst = nil
 	for i := range d.frame.components {
-		if c := &d.frame.components[i]; cap(c.coefficients) > retained {
+		c := &d.frame.components[i]
+		if 2*cap(c.coefficients) > retained {
 			c.coefficients, c.nonzero = nil, nil
 		}
+		if cap(c.plane) > retained {
+			c.plane = nil
+		}
+	}
+	if cap(d.bits.in) > retained {
+		d.bits.in = nil
 	}
 }
 

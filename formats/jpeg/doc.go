@@ -28,7 +28,8 @@
 // coefficient must have come.
 //
 // When decoding stops after the last row that is wanted, the rest of a baseline
-// image is not looked at. A file that declares more than Decoder.MaxPixels is refused,
+// image is not looked at, and of restart intervals before the first no more than
+// that they are all there. A file that declares more than Decoder.MaxPixels is refused,
 // and so is one of more than MaxScans scans, or a progressive one of more than
 // MaxCoefficientBytes; nothing is allocated for pixels that so short a file cannot have.
 //

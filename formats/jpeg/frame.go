@@ -93,7 +93,7 @@ func (f *frame) layOut(whole bool) error {
 		c := &f.components[i]
 		total += f.mcusY * c.v * c.perRow * 64
 	}
-	if size := total * 17 / 8; f.Progressive && size > MaxCoefficientBytes {
+	if size := int64(total) * 17 / 8; f.Progressive && size > MaxCoefficientBytes {
 		return fmt.Errorf("a progressive JPEG of %dx%d pixels takes %d MiB, at most %d are given: save it as a baseline JPEG", f.Width, f.Height, size>>20, MaxCoefficientBytes>>20)
 	}
 	for i := range f.components {

@@ -14,4 +14,5 @@ func upsampleH2V2(dst, near, far []byte, n int)     { upsampleH2V2Plain(dst, nea
 func yccToRGB(dst, y, cb, cr []byte)                { yccToRGBPlain(dst, y, cb, cr) }
 
 func (d *Decoder) acFirst(s *scan, x, y, n int) error    { return d.acFirstPlain(s, x, y, n) }
+func (d *Decoder) acRefine(s *scan, x, y, n int) error   { return d.acRefinePlain(s, x, y, n) }
 func (d *Decoder) sequential(s *scan, x, y, n int) error { return d.sequentialPlain(s, x, y, n) }

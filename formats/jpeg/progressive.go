@@ -63,59 +63,51 @@ func (b *bitReader) endOfBand(e entry) int {
 	return 1<<run + b.take(run)
 }
 
-// acRefine decodes one more bit of a band of AC coefficients (G.1.2.3).
-func (d *Decoder) acRefine(s *scan, x, y, n int) error {
+// acRefinePlain decodes one more bit of a band of AC coefficients (G.1.2.3).
+func (d *Decoder) acRefinePlain(s *scan, x, y, n int) error {
 	c, b := s.components[0], &d.bits
-	band := ^uint64(0) << s.first & (^uint64(0) >> (63 - s.last))
 	for end := x + n; x < end; x++ {
 		at := y*c.perRow + x
-		nonzero := &c.nonzero[at]
-		rest := *nonzero & band // what is still to get its bit
-		if s.eobRun > 0 && rest == 0 {
-			s.eobRun--
-			continue
-		}
+		todo, nonzero := s.band(), c.nonzero[at]
 		block := (*[64]int16)(c.coefficients[64*at : 64*at+64])
-		for k := s.first; s.eobRun == 0 && k <= s.last; k++ {
+		for s.eobRun == 0 && todo != 0 {
 			e, value, ok := b.symbol(c.ac)
 			if !ok {
 				return errSymbol
 			}
-			size, run := e>>8&15, int(e>>24-1)
-			if size == 0 && run < 15 {
+			run := int(e>>24 - 1)
+			if e>>8&15 == 0 && run < 15 {
 				s.eobRun = b.endOfBand(e)
 				break
 			}
 			// The run is of coefficients that are still zero; the others before its end
 			// get their bit.
-			old := rest
-			for rest != 0 {
-				next := bits.TrailingZeros64(rest)
-				if k+run < next {
-					break
-				}
-				run -= next - k
-				k = next + 1
-				rest &= rest - 1
+			zeros := todo &^ nonzero
+			for ; run > 0; run-- {
+				zeros &= zeros - 1
 			}
-			b.refine(block, old&^rest, s.low)
-			if k += run; k > s.last || size == 0 {
+			last := zeros & -zeros // the place of the value, 0 where the run leaves the band
+			b.refine(block, todo&(last-1)&nonzero, s.low)
+			todo &^= last - 1 | last
+			if value == 0 || last == 0 {
 				continue
 			}
-			if value > 0 {
-				block[zigzag[k]] = 1 << s.low
-			} else {
-				block[zigzag[k]] = -1 << s.low
+			c.nonzero[at] |= last
+			p := &block[zigzag[bits.TrailingZeros64(last)]]
+			if *p = 1 << s.low; value < 0 {
+				*p = -*p
 			}
-			*nonzero |= 1 << k
 		}
 		if s.eobRun > 0 {
 			s.eobRun--
-			b.refine(block, rest, s.low)
+			b.refine(block, todo&nonzero, s.low)
 		}
 	}
 	return nil
 }
+
+// band is a bit for each coefficient of the scan.
+func (s *scan) band() uint64 { return ^uint64(0) << s.first & (^uint64(0) >> (63 - s.last)) }
 
 // refine gives some coefficients, which are not zero, their next bit.
 func (b *bitReader) refine(block *[64]int16, which uint64, low uint) {

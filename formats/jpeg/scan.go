@@ -127,11 +127,16 @@ func (d *Decoder) scan(header []byte) error {
 		return err
 	}
 	decode := d.decoderOf(s)
+	skipped, err := d.skipIntervals(s)
+	if err != nil {
+		return err
+	}
 	d.at = d.bits.load(d.data, d.at)
 	d.restart(s)
-	left, interval := d.tables.interval, byte(0)
-	for y := range s.unitsY {
-		for x := 0; x < s.unitsX; {
+	left, interval := d.tables.interval, byte(skipped&7)
+	x := skipped * d.tables.interval % s.unitsX
+	for y := skipped * d.tables.interval / s.unitsX; y < s.unitsY; y, x = y+1, 0 {
+		for x < s.unitsX {
 			n := s.unitsX - x
 			if d.tables.interval > 0 {
 				if left == 0 {
@@ -169,6 +174,26 @@ func (d *Decoder) overrun() bool {
 		return d.at == len(d.data) && d.bits.at > d.bits.end()
 	}
 	return d.bits.overrun()
+}
+
+// skipIntervals passes over the intervals before the rows that are wanted, and returns
+// how many they are.
+func (d *Decoder) skipIntervals(s *scan) (int, error) {
+	if d.frame.Progressive || d.frame.whole || d.tables.interval == 0 {
+		return 0, nil
+	}
+	n := d.rows.top * s.unitsX / d.tables.interval
+	for i := range n {
+		m, err := readSegment(d.data, d.at)
+		if err != nil {
+			return 0, errEarly
+		}
+		if m.marker != markerRST0+byte(i&7) {
+			return 0, errInterval
+		}
+		d.at = m.next
+	}
+	return n, nil
 }
 
 // restart begins an interval: nothing is known of the blocks before.

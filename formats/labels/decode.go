@@ -53,6 +53,8 @@ func (d *Decoder) Decode(p *png.Decoder, buf, data []byte, maxPixels int) (raste
 		buf, err = d.colors(p, room(buf, 3*n), f)
 	case d.Codec == IDs && f.BitDepth == 16:
 		buf, err = d.ids16(p, room(buf, 2*n), f)
+	case d.Codec != Red16 && f.Color != png.Gray && f.Color != png.Palette:
+		buf, err = d.idsOfRGB(p, room(buf, 3*n), f)
 	default:
 		buf, err = d.ids(p, room(buf, n), f)
 	}
@@ -88,10 +90,58 @@ func (d *Decoder) ids(p *png.Decoder, buf []byte, f png.File) (_ []byte, err err
 	if err != nil {
 		return buf, err
 	}
-	if bad := d.bytes.apply(buf); bad >= 0 {
-		return buf, unknownValue(bad, f.Width, "id %d", buf[bad])
+	if f.Color == png.Gray && f.BitDepth < 8 {
+		if err := d.widen(buf, f); err != nil {
+			return buf, err
+		}
 	}
-	return buf, nil
+	return d.apply(buf, f)
+}
+
+// widen makes samples of 1, 2 or 4 bits what they are of 8. An id that the encoding
+// has as it is stored, and not as it is shown, is not taken for one of the others.
+func (d *Decoder) widen(ids []byte, f png.File) error {
+	scale := 255 / (1<<f.BitDepth - 1)
+	var wide [16]uint8
+	var mistaken [16]bool
+	for v := range 1 << f.BitDepth {
+		_, shown := d.IDs[v*scale]
+		_, stored := d.IDs[v]
+		wide[v], mistaken[v] = uint8(v*scale), stored && !shown
+	}
+	for i, v := range ids {
+		if mistaken[v] {
+			return unknownValue(i, f.Width, "id %d (%d as gray of %d bits stores it, which the PNG format scales to 255: write the label with 8 bits)", wide[v], v, f.BitDepth)
+		}
+		ids[i] = wide[v]
+	}
+	return nil
+}
+
+// idsOfRGB maps ids that RGB, or gray with alpha, holds in red, in place: to the
+// first third of the bytes. But for Red the other channels are to be the same.
+func (d *Decoder) idsOfRGB(p *png.Decoder, buf []byte, f png.File) ([]byte, error) {
+	pix, err := p.AppendRGB(buf, f, png.Rows{})
+	if err != nil {
+		return pix, err
+	}
+	n := len(pix) / 3
+	for i := range n {
+		c := [3]uint8(pix[3*i:])
+		if d.Codec != Red && (c[1] != c[0] || c[2] != c[0]) {
+			return pix, unknownValue(i, f.Width, "color %v where an id is wanted", c)
+		}
+		pix[i] = c[0]
+	}
+	return d.apply(pix[:n], f)
+}
+
+// apply maps ids in place.
+func (d *Decoder) apply(ids []byte, f png.File) ([]byte, error) {
+	if bad := d.bytes.apply(ids); bad >= 0 {
+		return ids, unknownValue(bad, f.Width, "id %d", ids[bad])
+	}
+	return ids, nil
 }
 
 // ids16 maps big-endian ids in place: to the first half of the bytes.

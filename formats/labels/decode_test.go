@@ -2,6 +2,7 @@ package labels
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -87,19 +88,28 @@ func TestDecode(t *testing.T) {
 	}{
 		{"bytes: gray", Encoding{Codec: Bytes, IDs: byID}, gray(0, 9, 1, 1, 255, 200, 0, 255), want, ""},
 		{"bytes: a palette's indices", Encoding{Codec: Bytes, IDs: map[int]raster.TrainID{0: 0, 1: 1, 2: 255}}, indexed(palette, 0, 0, 1, 1, 2, 2, 0, 1), []uint8{0, 0, 1, 1, 255, 255, 0, 1}, ""},
-		{"bytes: gray of one bit", Encoding{Codec: Bytes, IDs: byID}, indexed(palette[:2], 0, 1, 0, 0, 1), []uint8{0, 1, 0, 0, 1, 0, 0, 0}, ""},
+		{"bytes: a palette of one bit", Encoding{Codec: Bytes, IDs: byID}, indexed(palette[:2], 0, 1, 0, 0, 1), []uint8{0, 1, 0, 0, 1, 0, 0, 0}, ""},
 		{"bytes: an unknown id", Encoding{Codec: Bytes, IDs: byID}, gray(0, 9, 1, 1, 255, 2), nil, "pixel x 1 y 1 has id 2, which is neither a class's nor ignored"},
 		{"bytes: an unknown id among the last", Encoding{Codec: Bytes, IDs: byID}, gray(0, 0, 0, 0, 0, 0, 0, 77), nil, "pixel x 3 y 1 has id 77"},
 		{"bytes: others ignored", Encoding{Codec: Bytes, IDs: byID, OthersIgnored: true}, gray(0, 9, 1, 1, 255, 77, 0, 255), []uint8{0, 0, 1, 1, 255, 255, 0, 255}, ""},
 		{"bytes: gray of 16 bits", Encoding{Codec: Bytes, IDs: byID}, gray16(1), nil, "its pixels are 16-bit gray, labels of this format are palette or 8-bit gray"},
-		{"bytes: RGB", Encoding{Codec: Bytes, IDs: byID}, rgb(lawn), nil, "its pixels are 8-bit RGB, labels of this format are palette or 8-bit gray"},
+		{"bytes: RGB of equal channels", Encoding{Codec: Bytes, IDs: byID}, rgb(equal(0, 9, 1, 1, 255, 200, 0, 255)...), want, ""},
+		{"bytes: RGB", Encoding{Codec: Bytes, IDs: byID}, rgb(equal(0, 1)[0], equal(1)[0], lawn), nil, "pixel x 2 y 0 has color [10 200 20] where an id is wanted, which is neither a class's nor ignored"},
 
 		{"ids: gray", Encoding{Codec: IDs, IDs: byID}, gray(0, 9, 1, 1, 255, 200, 0, 255), want, ""},
 		{"ids: gray of 16 bits", Encoding{Codec: IDs, IDs: wide}, gray16(0, 9, 300, 300, 255, 65535, 0, 255), want, ""},
 		{"ids: a palette's indices", Encoding{Codec: IDs, IDs: byID}, indexed(palette, 0, 0, 1, 1, 1), []uint8{0, 0, 1, 1, 1, 0, 0, 0}, ""},
 		{"ids: an unknown one of 16 bits", Encoding{Codec: IDs, IDs: wide}, gray16(0, 9, 301), nil, "pixel x 2 y 0 has id 301"},
 		{"ids: others of 16 bits ignored", Encoding{Codec: IDs, IDs: wide, OthersIgnored: true}, gray16(0, 9, 301), []uint8{0, 0, 255, 0, 0, 0, 0, 0}, ""},
-		{"ids: RGB", Encoding{Codec: IDs, IDs: byID}, rgb(lawn), nil, "its pixels are 8-bit RGB, labels of this format are palette, or gray of at most 16 bits"},
+		{"ids: RGB of equal channels", Encoding{Codec: IDs, IDs: byID}, rgb(equal(0, 9, 1, 1, 255, 200, 0, 255)...), want, ""},
+		{"ids: an unknown id of equal channels", Encoding{Codec: IDs, IDs: byID}, rgb(equal(0, 9, 77)...), nil, "pixel x 2 y 0 has id 77,"},
+		{"ids: RGB", Encoding{Codec: IDs, IDs: byID}, rgb(lawn), nil, "pixel x 0 y 0 has color [10 200 20] where an id is wanted,"},
+		{"ids: RGB of 16 bits", Encoding{Codec: IDs, IDs: byID}, red16(1), nil, "its pixels are 16-bit RGB, labels of this format are palette, or gray of at most 16 bits"},
+
+		{"red: RGB of 8 bits", Encoding{Codec: Red, IDs: byID}, rgb([3]uint8{0, 5, 6}, [3]uint8{9}, [3]uint8{1, 1}, [3]uint8{1, 0, 2}, [3]uint8{255}, [3]uint8{200}, [3]uint8{}, white), want, ""},
+		{"red: gray of 8 bits", Encoding{Codec: Red, IDs: byID}, gray(0, 9, 1, 1, 255, 200, 0, 255), want, ""},
+		{"red: an unknown id of 8 bits", Encoding{Codec: Red, IDs: byID}, rgb([3]uint8{}, far, [3]uint8{77, 1, 1}), nil, "pixel x 2 y 0 has id 77,"},
+		{"red: 16 bits, where there are 8", Encoding{Codec: Red, IDs: byID}, red16(1), nil, "its pixels are 16-bit RGB, labels of this format are 8-bit RGB or gray"},
 
 		{"red: 16 bits", Encoding{Codec: Red16, IDs: byID}, red16(0, 9, 1, 1, 255, 200, 0, 255), want, ""},
 		{"red: an unknown id", Encoding{Codec: Red16, IDs: byID}, red16(0, 9, 2), nil, "pixel x 2 y 0 has id 2,"},
@@ -114,7 +124,8 @@ func TestDecode(t *testing.T) {
 		{"colors: an unknown one of a palette", Encoding{Codec: Colors, Colors: byColor}, indexed(palette, 1, 1, 1, 4), nil, "pixel x 3 y 0 has color [7 7 7],"},
 		{"colors: others ignored", Encoding{Codec: Colors, Colors: byColor, OthersIgnored: true}, rgb(lawn, other), []uint8{0, 255, 0, 0, 0, 0, 0, 0}, ""},
 		{"colors: others of a palette ignored", Encoding{Codec: Colors, Colors: byColor, OthersIgnored: true}, indexed(palette, 2, 4), []uint8{0, 255, 255, 255, 255, 255, 255, 255}, ""},
-		{"colors: 16 bits", Encoding{Codec: Colors, Colors: byColor}, gray16(0), nil, "its pixels are 16-bit gray, labels of this format are colors of at most 8 bits"},
+		{"colors: gray of 16 bits", Encoding{Codec: Colors, Colors: byColor}, gray16(0, 0, 90*257, 90*257, 65535, 0, 0, 65535), []uint8{0, 0, 1, 1, 255, 0, 0, 255}, ""},
+		{"colors: an unknown one of 16 bits", Encoding{Codec: Colors, Colors: byColor}, gray16(0, 9*257), nil, "pixel x 1 y 0 has color [9 9 9],"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if err := c.of.Validate(3); err != nil {
@@ -138,6 +149,75 @@ func TestDecode(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// equal are grays as RGB.
+func equal(values ...uint8) (out [][3]uint8) {
+	for _, v := range values {
+		out = append(out, [3]uint8{v, v, v})
+	}
+	return out
+}
+
+// file is a PNG of 4 by 2 pixels, of rows as the format packs them, made by hand: the
+// standard library's encoder writes neither gray of few bits nor gray with alpha.
+func file(depth, color byte, rows ...[]byte) []byte {
+	out := []byte("\x89PNG\r\n\x1a\n")
+	chunk := func(name string, data []byte) {
+		out = binary.BigEndian.AppendUint32(out, uint32(len(data)))
+		out = append(append(out, name...), data...)
+		out = binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(append([]byte(name), data...)))
+	}
+	chunk("IHDR", []byte{0, 0, 0, 4, 0, 0, 0, 2, depth, color, 0, 0, 0})
+	var packed bytes.Buffer
+	z := zlib.NewWriter(&packed)
+	for _, row := range rows {
+		z.Write(append([]byte{0}, row...))
+	}
+	z.Close()
+	chunk("IDAT", packed.Bytes())
+	chunk("IEND", nil)
+	return out
+}
+
+// TestOneLabelHoweverItIsStored: what a lossless optimizer, or a program that writes
+// gray as RGB, makes of a label is the same label, by every codec.
+func TestOneLabelHoweverItIsStored(t *testing.T) {
+	ids, colors := map[int]raster.TrainID{}, map[[3]uint8]raster.TrainID{}
+	for i, v := range []uint8{0, 17, 85, 170, 255} {
+		ids[int(v)], colors[[3]uint8{v, v, v}] = raster.TrainID(i), raster.TrainID(i)
+	}
+	encodings := []Encoding{{Codec: Bytes, IDs: ids}, {Codec: IDs, IDs: ids}, {Codec: Colors, Colors: colors}}
+	want := []uint8{0, 4, 0, 4, 4, 4, 0, 0}
+	for name, data := range map[string][]byte{
+		"8 bits":          file(8, 0, []byte{0, 255, 0, 255}, []byte{255, 255, 0, 0}),
+		"4 bits":          file(4, 0, []byte{0x0f, 0x0f}, []byte{0xff, 0x00}),
+		"2 bits":          file(2, 0, []byte{0b00110011}, []byte{0b11110000}),
+		"1 bit":           file(1, 0, []byte{0b01010000}, []byte{0b11000000}),
+		"gray with alpha": file(8, 4, []byte{0, 255, 255, 0, 0, 9, 255, 255}, []byte{255, 1, 255, 2, 0, 3, 0, 4}),
+		"RGB":             encode(t, rgb(equal(0, 255, 0, 255, 255, 255, 0, 0)...)),
+	} {
+		for _, e := range encodings {
+			got, err := New(e).Decode(new(png.Decoder), nil, data, 100)
+			if err != nil || !slices.Equal(got.Pix(), want) {
+				t.Errorf("%s as %s: %v, want %v, %v", name, e.Codec, got.Pix(), want, err)
+			}
+		}
+	}
+	for _, e := range encodings {
+		got, err := New(e).Decode(new(png.Decoder), nil, file(2, 0, []byte{0b00011011}, []byte{0}), 100)
+		if want := []uint8{0, 2, 3, 4, 0, 0, 0, 0}; err != nil || !slices.Equal(got.Pix(), want) {
+			t.Errorf("all grays of 2 bits as %s: %v, want %v, %v", e.Codec, got.Pix(), want, err)
+		}
+	}
+	// Who means 0 and 1 by one bit is told, even where other values are ignored.
+	for _, others := range []bool{false, true} {
+		e := Encoding{Codec: IDs, IDs: map[int]raster.TrainID{0: 0, 1: 1}, OthersIgnored: others}
+		_, err := New(e).Decode(new(png.Decoder), nil, file(1, 0, []byte{0b01000000}, []byte{0}), 100)
+		if err == nil || !strings.Contains(err.Error(), "pixel x 1 y 0 has id 255 (1 as gray of 1 bits stores it") {
+			t.Errorf("others are ignored: %v: %v", others, err)
+		}
 	}
 }
 
@@ -197,6 +277,7 @@ func FuzzDecode(f *testing.F) {
 		{Codec: IDs, IDs: map[int]raster.TrainID{3: 0, 4: 1, 65535: 1}, OthersIgnored: true},
 		{Codec: Colors, Colors: map[[3]uint8]raster.TrainID{{1, 2, 3}: 0, {}: raster.Ignore}},
 		{Codec: Red16, IDs: byID, OthersIgnored: true},
+		{Codec: Red, IDs: byID, OthersIgnored: true},
 	} {
 		if err := e.Validate(classes); err != nil {
 			f.Fatal(err)

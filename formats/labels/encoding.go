@@ -11,24 +11,30 @@ import (
 // A Codec is how a PNG holds the values that say classes.
 type Codec string
 
-// The codecs. Class maps name IDs and Colors by these words.
+// The codecs. Class maps name IDs, Red and Colors by these words. One rule holds
+// for all: a pixel has the value that viewers show, whatever it is stored as. Gray of
+// 1, 2 or 4 bits goes up to 255, as the PNG specification has it, so that a file and
+// its smaller copy by a lossless optimizer are one label; RGB whose channels are equal
+// is gray; alpha is nothing. A palette's indices alone are read as they are stored.
 const (
-	Bytes  Codec = "bytes"   // a palette's indices, or gray of at most 8 bits
+	Bytes  Codec = "bytes"   // a palette's indices, or gray, of at most 8 bits
 	IDs    Codec = "ids"     // these, or gray of 16 bits
-	Colors Codec = "colours" // of a palette, RGB or gray, of at most 8 bits
-	Red16  Codec = "red16"   // the red channel of RGB of 16 bits
+	Red    Codec = "red"     // the red channel of RGB, or gray, of 8 bits
+	Red16  Codec = "red16"   // the red channel of RGB of 16 bits, whose ids fit in 8
+	Colors Codec = "colours" // of a palette, RGB or gray; of 16 bits the upper 8
 )
 
 // pixels are those that a codec reads, in words too, and the largest id they hold.
 func (c Codec) pixels(h png.Header) (reads bool, want string, largest int) {
-	single := h.Color == png.Gray || h.Color == png.Palette
 	switch c {
 	case Bytes:
-		return single && h.BitDepth <= 8, "palette or 8-bit gray", 1<<8 - 1
+		return h.BitDepth <= 8, "palette or 8-bit gray", 1<<8 - 1
 	case IDs:
-		return single, "palette, or gray of at most 16 bits", 1<<16 - 1
+		return h.BitDepth <= 8 || h.Color == png.Gray, "palette, or gray of at most 16 bits", 1<<16 - 1
+	case Red:
+		return h.BitDepth == 8 && h.Color != png.Palette, "8-bit RGB or gray", 1<<8 - 1
 	case Colors:
-		return h.BitDepth <= 8, "colors of at most 8 bits", -1
+		return true, "colors", -1
 	case Red16:
 		return h.BitDepth == 16 && (h.Color == png.RGB || h.Color == png.RGBA), "16-bit RGB", 1<<8 - 1
 	}
@@ -51,7 +57,7 @@ func (e Encoding) Validate(classes int) error {
 	_, want, largest := e.Codec.pixels(png.Header{})
 	switch {
 	case want == "":
-		return fmt.Errorf("codec is %q, want %s, %s, %s or %s", e.Codec, Bytes, IDs, Colors, Red16)
+		return fmt.Errorf("codec is %q, want %s, %s, %s, %s or %s", e.Codec, Bytes, IDs, Colors, Red, Red16)
 	case e.Codec == Colors && e.IDs != nil || e.Codec != Colors && e.Colors != nil:
 		return fmt.Errorf("it has ids and colors, or those of another codec than %s", e.Codec)
 	case len(e.IDs)+len(e.Colors) == 0:

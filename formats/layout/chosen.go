@@ -66,18 +66,29 @@ type list struct {
 // spaces are a part, as a path or with an ending too.
 func (l Layout) list(root fs.FS, s Split) (list, error) {
 	for _, name := range s.Lists {
-		data, err := fs.ReadFile(root, name)
+		file, variable, inMAT := strings.Cut(name, "#")
+		data, err := fs.ReadFile(root, file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return list{}, fmt.Errorf("list %s: %w", name, err)
 		}
+		out := list{file: name}
+		if inMAT {
+			numbers, err := matNumbers(data, variable)
+			if err != nil {
+				return list{}, &ListError{List: name, Reason: err.Error()}
+			}
+			for _, n := range numbers {
+				out.names = append(out.names, fmt.Sprintf("%05d", n))
+			}
+			return out, nil
+		}
 		text, err := files.Text(data)
 		if err != nil {
 			return list{}, &ListError{List: name, Reason: err.Error()}
 		}
-		out := list{file: name}
 		for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
 			if strings.TrimSpace(line) != "" {
 				out.names = append(out.names, line)

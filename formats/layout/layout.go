@@ -29,14 +29,18 @@ type Layout struct {
 	FollowLinks bool
 
 	// Folders are those that a dataset of the layout is recognized by: all are there.
+	// They may have wildcards, as those of [path.Match]. A layout without has to be
+	// named.
 	Folders []string
 
 	// ConvertedStats names labels in class statistics as DAFormer's converters name
 	// what they make of them: labels/00001_labelTrainIds.png.
 	ConvertedStats bool
 
-	License string // what its authors allow, in a word or two
-	URL     string // where to get it
+	License    string // what its authors allow, in a word or two
+	Commercial bool   // whether that is commercial use, too
+	URL        string // where to get it
+	Note       string // what else a user is to know, in a sentence
 
 	Map Map
 }
@@ -67,9 +71,14 @@ type Split struct {
 	// is read. None is a split without labels.
 	Labels []Labels
 
+	// LabeledOnly leaves out images whose label is not there, as of videos of which
+	// some frames have one; of other splits that is what is wrong with a sample.
+	LabeledOnly bool
+
 	// Lists are files that may list the split's samples by name, one a line, where
 	// the images are those of several splits: the first that is there is read. A
-	// *ListError says which names are not there.
+	// *ListError says which names are not there. FILE.mat#VARIABLE is an array in a
+	// MATLAB file, of numbers of frames that are named by five digits.
 	Lists []string
 	// Unlisted says that the split has all images where none of its lists is there,
 	// rather than being an error.
@@ -138,9 +147,13 @@ func (l Layout) Digest() string {
 	if l.Map.Digest != "" {
 		return l.Map.Digest
 	}
-	l.Colors, l.Folders, l.License, l.URL, l.Map = nil, nil, "", "", Map{}
-	return fmt.Sprintf("%016x", xxh3.HashString(fmt.Sprintf("%q %+v", l.Classes, l))) // maps print sorted
+	l.Colors, l.Folders, l.License, l.Commercial, l.URL, l.Note, l.Map = nil, nil, "", false, "", "", Map{}
+	return fmt.Sprintf("%016x", xxh3.HashString(newer.Replace(fmt.Sprintf("%q %+v", l.Classes, l)))) // maps print sorted
 }
+
+// newer are fields that layouts did not always have: without a value they leave a
+// digest what it was.
+var newer = strings.NewReplacer(" Commercial:false", "", " Note:", "", " LabeledOnly:false", "")
 
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 

@@ -101,7 +101,9 @@ func (l Layout) List(files fs.FS, split string, unlabeled bool) (Listing, error)
 				}
 				owner[smallEnding(name)] = image
 			}
-			p.Label, p.Kind, p.Missing = there.best(names)
+			if p.Label, p.Kind, p.Missing = there.best(names); p.Missing && s.LabeledOnly {
+				continue
+			}
 		}
 		out.Pairs = append(out.Pairs, p)
 	}

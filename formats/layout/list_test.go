@@ -420,7 +420,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		{"images", func(l *Layout) { l.Splits[0].Images = "../*.png" }, "splits.train.images: "},
 		{"a sample's name", func(l *Layout) { l.Splits[0].Sample = "{2}" }, "splits.train.sample: "},
 		{"labels", func(l *Layout) { l.Splits[0].Labels[0].Files = "{name}" }, "splits.train.labels: "},
-		{"a codec", func(l *Layout) { l.Splits[0].Labels[0].Encoding.Codec = "idz" }, `codec is "idz", want bytes, ids, colours or red16`},
+		{"a codec", func(l *Layout) { l.Splits[0].Labels[0].Encoding.Codec = "idz" }, `codec is "idz", want bytes, ids, colours, red or red16`},
 		{"an id", func(l *Layout) { l.Splits[0].Labels[0].Encoding.IDs = map[int]raster.TrainID{256: 0} }, "id 256, want 0 to 255"},
 		{"a class", func(l *Layout) { l.Splits[0].Labels[0].Encoding.IDs = map[int]raster.TrainID{1: 1} }, "1 means class 1, and there are 1"},
 		{"no ids", func(l *Layout) { l.Splits[0].Labels[0].Encoding.IDs = nil }, "neither ids nor colors"},
@@ -437,6 +437,27 @@ func TestValidateNamesTheField(t *testing.T) {
 	}
 }
 
+// TestImagesWithoutLabelsAreLeftOut where a split says so, as of videos.
+func TestImagesWithoutLabelsAreLeftOut(t *testing.T) {
+	l := of("img/*.png", "gt/{stem}.png")
+	l.Splits[0].LabeledOnly = true
+	listing, err := l.List(mapFiles("img/1.png", "img/2.png", "img/3.png", "gt/2.png"), "train", false)
+	if err != nil || len(listing.Pairs) != 1 || listing.Pairs[0].Image != "img/2.png" || len(listing.Strays) != 0 {
+		t.Errorf("%+v, %v", listing, err)
+	}
+	if listing, err = l.List(mapFiles("img/1.png", "img/2.png"), "train", true); err != nil || len(listing.Pairs) != 2 {
+		t.Errorf("without labels: %+v, %v", listing, err)
+	}
+}
+
+// TestNewFieldsLeaveDigestsAsTheyWere: runs of a program with a layout of its own hold
+// them.
+func TestNewFieldsLeaveDigestsAsTheyWere(t *testing.T) {
+	if got := of("*.png", "l/{stem}.png").Digest(); got != "42e0d4842e9baabe" {
+		t.Errorf("the digest is %s", got)
+	}
+}
+
 // TestDigestIsOfWhatALayoutMeans, not of how it is shown, found and licensed.
 func TestDigestIsOfWhatALayoutMeans(t *testing.T) {
 	make := func(change func(*Layout)) string {
@@ -446,8 +467,10 @@ func TestDigestIsOfWhatALayoutMeans(t *testing.T) {
 	}
 	same := make(func(*Layout) {})
 	for name, change := range map[string]func(*Layout){
-		"colors":  func(l *Layout) { l.Colors[0] = [3]uint8{1, 1, 1} },
-		"license": func(l *Layout) { l.License, l.URL, l.Folders = "x", "y", []string{"z"} },
+		"colors": func(l *Layout) { l.Colors[0] = [3]uint8{1, 1, 1} },
+		"license": func(l *Layout) {
+			l.License, l.URL, l.Folders, l.Note, l.Commercial = "x", "y", []string{"z"}, "n", true
+		},
 	} {
 		if make(change) != same {
 			t.Errorf("%s change the digest", name)
@@ -461,6 +484,7 @@ func TestDigestIsOfWhatALayoutMeans(t *testing.T) {
 		"images":   func(l *Layout) { l.Splits[0].Images = "*.jpg" },
 		"a sample": func(l *Layout) { l.Splits[0].Sample = "{1}" },
 		"a map":    func(l *Layout) { l.Map.Digest = "x" },
+		"labels":   func(l *Layout) { l.Splits[0].LabeledOnly = true },
 	} {
 		if make(change) == same {
 			t.Errorf("%s does not change the digest", name)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pipa-uda/pipa/formats/parquet"
 	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/internal/wait"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/shards"
 )
@@ -86,7 +87,7 @@ func Write(ctx context.Context, name string, s pipeline.Stream, o WriteOptions) 
 	if o.Stdout == nil {
 		o.Stdout = os.Stdout
 	}
-	buffered := bufio.NewWriterSize(o.Stdout, 1<<20)
+	buffered := bufio.NewWriterSize(wait.Of(ctx).Writer(o.Stdout, "who reads standard output"), 1<<20)
 	if err = pipeline.Write(ctx, buffered, s); err == nil {
 		err = pipeline.ClosedPipe(buffered.Flush())
 	}

@@ -131,7 +131,7 @@ func TestErrors(t *testing.T) {
 		{"no IDAT", of("IEND", none), "chunk IEND at byte 33: comes before IDAT"},
 		{"no IEND", of("IDAT", good), "before IEND"},
 		{"CRC", badCRC, "chunk IDAT at byte 33: CRC mismatch"},
-		{"chunk length", huge, "chunk IDAT at byte 33: declares 2147483648 bytes"},
+		{"chunk length", huge, "chunk IDAT at byte 33: the file ends early: 2147483648 bytes are declared"},
 		{"two headers", of("IHDR", badCRC[16:29]), "chunk IHDR at byte 33: comes twice"},
 		{"no zlib header", of("IDAT", raw, "IEND", none), "IDAT: it does not begin with a zlib header"},
 		{"short rows", of("IDAT", deflated(raw[:9*31+4], 6), "IEND", none), "IDAT: the deflate stream ends in row 31 of 64"},

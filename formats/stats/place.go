@@ -62,11 +62,19 @@ func (p Place) Exists() (bool, error) {
 }
 
 // Writable fails where statistics cannot be written, which is to be known before
-// they are counted.
+// they are counted. Devices and pipes are never replaced, whoever may.
 func (p Place) Writable() error {
 	dir := filepath.Dir(p.File)
+	for _, file := range p.files() {
+		if info, err := os.Lstat(file); err == nil && !info.Mode().IsRegular() && info.Mode().Type() != fs.ModeSymlink {
+			return fmt.Errorf("write class statistics: %w", &PlaceError{file, files.ErrIrregular})
+		}
+	}
 	for { // to the folder in which those that are missing will be made
-		_, err := os.Stat(dir)
+		_, err := files.Stat(dir)
+		if files.Passing(err) {
+			return fmt.Errorf("write class statistics: %w", err)
+		}
 		if above := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && above != dir {
 			dir = above
 			continue
@@ -78,6 +86,15 @@ func (p Place) Writable() error {
 		return fmt.Errorf("write class statistics: %w", &PlaceError{p.File, err})
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// files are all that is written.
+func (p Place) files() []string {
+	if p.alone {
+		return []string{p.File}
+	}
+	dir := filepath.Dir(p.File)
+	return []string{filepath.Join(dir, byLabelFile), filepath.Join(dir, byClassFile), p.File}
 }
 
 // A PlaceError says that statistics cannot be written where they are to lie.

@@ -59,20 +59,51 @@ func (p Patience) Reader(r io.Reader, what string) io.Reader {
 	if p.Say == nil {
 		return r
 	}
-	s := &slowReader{Reader: r, p: p, what: what}
-	s.silence.Store(int64(Silence))
-	return s
+	return &slowReader{r, newOther(p, what)}
+}
+
+// Writer is w, of which is said when a write waits, as of a Reader's reads.
+func (p Patience) Writer(w io.Writer, what string) io.Writer {
+	if p.Say == nil {
+		return w
+	}
+	return &slowWriter{w, newOther(p, what)}
 }
 
 type slowReader struct {
 	io.Reader
+	*other
+}
+
+func (s *slowReader) Read(b []byte) (int, error) {
+	defer s.wait()()
+	return s.Reader.Read(b)
+}
+
+type slowWriter struct {
+	io.Writer
+	*other
+}
+
+func (s *slowWriter) Write(b []byte) (int, error) {
+	defer s.wait()()
+	return s.Writer.Write(b)
+}
+
+// other is a process that is waited for again and again.
+type other struct {
 	p       Patience
 	what    string
 	silence atomic.Int64 // until the next word, in nanoseconds
 }
 
-func (s *slowReader) Read(b []byte) (int, error) {
-	d := s.silence.Load()
-	defer s.p.after(time.Duration(d), s.what, func() { s.silence.Store(2 * d) })()
-	return s.Reader.Read(b)
+func newOther(p Patience, what string) *other {
+	o := &other{p: p, what: what}
+	o.silence.Store(int64(Silence))
+	return o
+}
+
+func (o *other) wait() (done func()) {
+	d := o.silence.Load()
+	return o.p.after(time.Duration(d), o.what, func() { o.silence.Store(2 * d) })
 }

@@ -1,7 +1,6 @@
 package wait_test
 
 import (
-	"io"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -29,22 +28,32 @@ func TestWhatIsWaitedForIsSaid(t *testing.T) {
 
 type slow time.Duration
 
-func (s slow) Read(b []byte) (int, error) { time.Sleep(time.Duration(s)); return len(b), nil }
+func (s slow) Read(b []byte) (int, error)  { time.Sleep(time.Duration(s)); return len(b), nil }
+func (s slow) Write(b []byte) (int, error) { return s.Read(b) }
 
-// TestASlowReaderIsSpokenOfRarely: for an hour of reads that take 6 seconds each, once;
+// TestASlowProcessIsSpokenOfRarely: for an hour of reads or writes that take 6 seconds each, once;
 // of reads that take a minute, four times.
-func TestASlowReaderIsSpokenOfRarely(t *testing.T) {
+func TestASlowProcessIsSpokenOfRarely(t *testing.T) {
 	for takes, want := range map[time.Duration]int{time.Second: 0, 6 * time.Second: 1, time.Minute: 4} {
 		synctest.Test(t, func(t *testing.T) {
 			said := 0
-			r := wait.Patience{Say: func(string) { said++ }}.Reader(slow(takes), "standard input")
+			p := wait.Patience{Say: func(string) { said++ }}
+			r, w := p.Reader(slow(takes), "standard input"), p.Writer(slow(takes), "standard output")
 			for range 60 {
-				if _, err := io.CopyN(io.Discard, r, 1); err != nil {
+				if _, err := r.Read(make([]byte, 1)); err != nil {
 					t.Fatal(err)
 				}
 			}
 			if said != want {
 				t.Errorf("reads of %v: said %d times, want %d", takes, said, want)
+			}
+			for range 60 {
+				if _, err := w.Write(make([]byte, 1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if said != 2*want {
+				t.Errorf("writes of %v: said %d times, want %d", takes, said-want, want)
 			}
 		})
 	}

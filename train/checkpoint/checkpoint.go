@@ -134,6 +134,8 @@ func Save(run string, state State, contents map[string]func(path string) error, 
 	// stopped before its first step. Only a damaged one is replaced.
 	if _, err := Read(name); err == nil {
 		return nil
+	} else if files.Passing(err) {
+		return err
 	}
 	if err := files.MkdirAll(dir); err != nil {
 		return err
@@ -233,6 +235,9 @@ func Latest(run string) (path string, state State, warnings []error, err error) 
 		state, err := Read(c)
 		if err == nil {
 			return c, state, warnings, nil
+		}
+		if files.Passing(err) { // an older one is not what was asked for
+			return "", State{}, nil, fmt.Errorf("look for the newest checkpoint: %w", err)
 		}
 		warnings = append(warnings, err)
 	}

@@ -5,12 +5,12 @@ import (
 	"os"
 	"testing"
 
-	"github.com/pipa-uda/pipa/fixtures/shared"
+	"github.com/pipa-uda/pipa/fixtures/checkout"
 )
 
 // TestMain lets the package's example find the backend as a user's program does.
 func TestMain(m *testing.M) {
-	path, err := shared.Backend()
+	path, err := checkout.Backend()
 	if err == nil {
 		err = os.Setenv("PIPA_TORCH", path)
 	}

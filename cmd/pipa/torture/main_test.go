@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pipa-uda/pipa/fixtures/checkout"
 	"github.com/pipa-uda/pipa/fixtures/faultfs"
 	"github.com/pipa-uda/pipa/fixtures/shared"
 )
@@ -53,7 +54,7 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	backend, err := shared.Backend()
+	backend, err := checkout.Backend()
 	if err != nil {
 		return 1, err
 	}

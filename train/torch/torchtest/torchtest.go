@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pipa-uda/pipa/fixtures/checkout"
 	"github.com/pipa-uda/pipa/fixtures/golden"
-	"github.com/pipa-uda/pipa/fixtures/shared"
 	"github.com/pipa-uda/pipa/train/torch"
 )
 
@@ -27,7 +27,7 @@ func Device() torch.Device {
 // it.
 func Load(t testing.TB) *torch.Lib {
 	t.Helper()
-	path, err := shared.Backend()
+	path, err := checkout.Backend()
 	if err != nil {
 		t.Fatal(err)
 	}
