@@ -58,12 +58,12 @@ func (h *UpscaleHead) Forward(features []*torch.Tensor, _ nn.Mode) (logits, fuse
 }
 
 func (h *UpscaleHead) upscale(x *torch.Tensor) *torch.Tensor {
-	x = channelNorm(h.norm1, x.ConvTranspose2d(h.up1, 2)).Gelu()
-	x = channelNorm(h.norm2, x.ConvTranspose2d(h.up2, 2))
-	return channelNorm(h.norm3, h.conv.Forward(x))
+	x = layerNorm2d(h.norm1, x.ConvTranspose2d(h.up1, 2)).Gelu()
+	x = layerNorm2d(h.norm2, x.ConvTranspose2d(h.up2, 2))
+	return layerNorm2d(h.norm3, h.conv.Forward(x))
 }
 
-// channelNorm normalizes [N,C,H,W] over its channels.
-func channelNorm(l *nn.LayerNorm, x *torch.Tensor) *torch.Tensor {
+// layerNorm2d normalizes [N,C,H,W] over its channels.
+func layerNorm2d(l *nn.LayerNorm, x *torch.Tensor) *torch.Tensor {
 	return l.Forward(x.Permute(0, 2, 3, 1)).Permute(0, 3, 1, 2)
 }
