@@ -189,7 +189,7 @@ func runTrain(ctx context.Context, o trainOptions) error {
 		return err
 	}
 	if o.dry {
-		return runDry(ctx, cfg, o.json)
+		return runDry(ctx, cfg, o)
 	}
 	if err := train.Check(cfg); err != nil {
 		return otherwise(exitUsage, err)
@@ -266,8 +266,11 @@ func trainingProgress(bar *progress) func(m logs.Metrics, total int) {
 	}
 }
 
-// runDry prints what the configuration will need.
-func runDry(ctx context.Context, cfg config.Config, asJSON bool) error {
+// runDry opens the inputs that are given, and prints what the configuration will need.
+func runDry(ctx context.Context, cfg config.Config, o trainOptions) error {
+	if err := train.Look(ctx, cfg, train.Options{MaxPixels: o.maxPixels}); err != nil {
+		return otherwise(exitUsage, err)
+	}
 	lib, err := torch.Load("")
 	if err != nil {
 		return err
@@ -276,7 +279,7 @@ func runDry(ctx context.Context, cfg config.Config, asJSON bool) error {
 	if err != nil {
 		return otherwise(exitUsage, err)
 	}
-	if asJSON {
+	if o.json {
 		return printJSON(plan)
 	}
 	return printText(planText(plan))
