@@ -384,3 +384,27 @@ func TestOptionsAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestFilesAreNamedForTheirSplit: datasets' load_dataset knows a split by the names
+// of its files.
+func TestFilesAreNamedForTheirSplit(t *testing.T) {
+	h := header(pipeline.KindSample, raster.Size{}, true)
+	for splits, want := range map[string]string{"train,train": "part-00000.parquet", "val,val": "val-00000.parquet", "train,val": "part-00000.parquet", "../x,../x": "part-00000.parquet"} {
+		row := func(b *pipeline.Builder, i int) error {
+			s := sample(i, 8, 8, true)
+			s.Split = strings.Split(splits, ",")[i%2]
+			return b.AppendSample(s)
+		}
+		dir := filepath.Join(t.TempDir(), "out")
+		m, err := Write(context.Background(), dir, stream(h, row, 2), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Files[0].File != want {
+			t.Errorf("%s: %s, want %s", splits, m.Files[0].File, want)
+		}
+		if s, _, err := Read(context.Background(), dir, 1); err != nil || !bytes.Equal(arrowOf(t, s), arrowOf(t, stream(h, row, 2))) {
+			t.Errorf("%s: it came back different, %v", splits, err)
+		}
+	}
+}
