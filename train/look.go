@@ -16,6 +16,9 @@ import (
 func Look(ctx context.Context, cfg config.Config, o Options) error {
 	o.name(&cfg)
 	classes, err := feed.Look(ctx, cfg, feed.Options{Workers: 1, MaxPixels: o.MaxPixels, Stdin: o.Stdin, SourceLayout: o.SourceLayout, TargetLayout: o.TargetLayout})
+	if err == nil && classes != nil {
+		err = checkThings(cfg, classes)
+	}
 	if err != nil {
 		return err
 	}
