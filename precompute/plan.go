@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 
 	"github.com/pipa-uda/pipa/augment"
 	"github.com/pipa-uda/pipa/crops"
+	"github.com/pipa-uda/pipa/internal/files"
+	"github.com/pipa-uda/pipa/internal/wait"
 	"github.com/pipa-uda/pipa/loader"
 	"github.com/pipa-uda/pipa/pipeline"
 	"github.com/pipa-uda/pipa/pipeline/raster"
@@ -203,9 +204,13 @@ func ReadPlan(ctx context.Context, name string) (*Plan, error) {
 	return p, nil
 }
 
+// maxPlan bounds a plan's file; a million samples take some 100 MB.
+const maxPlan = 1 << 32
+
 func readFile(ctx context.Context, name string) ([]byte, error) {
 	if !storage.IsURL(name) {
-		return os.ReadFile(name)
+		defer wait.Of(ctx).For(name)()
+		return files.ReadNamed(name, maxPlan)
 	}
 	dir, file := path.Split(name)
 	if file == "" || strings.HasSuffix(dir, "://") {

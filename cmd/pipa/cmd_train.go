@@ -155,14 +155,21 @@ func configOptionsOf(c *cli.Context) (o configOptions, err error) {
 }
 
 func (o configOptions) resolve() (cfg config.Config, err error) {
+	var text []byte
 	if o.resumed {
 		cfg, err = config.ResolveRun(o.run, o.set)
 	} else {
-		cfg, err = config.Resolve(o.preset, o.file, o.set)
+		done := patience().For(o.file)
+		text, err = config.ReadFile(o.file)
+		done()
+		if err != nil {
+			return cfg, otherwise(exitUsage, err)
+		}
+		cfg, err = config.ResolveText(o.preset, o.file, text, o.set)
 	}
 	if unpaired := (*config.UnpairedError)(nil); errors.As(err, &unpaired) {
 		if set := o.recognized(unpaired); len(set) > 0 {
-			cfg, err = config.Resolve(o.preset, o.file, append(o.set, set...))
+			cfg, err = config.ResolveText(o.preset, o.file, text, append(o.set, set...))
 		}
 	}
 	return cfg, otherwise(exitUsage, err)

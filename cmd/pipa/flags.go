@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,9 +53,15 @@ func stallFlag() cli.Flag {
 	return &cli.DurationFlag{Name: "stall", Value: wait.DefaultStall, Usage: "ask an object store again once it has been silent for this `TIME`, as in 90s; five times in all"}
 }
 
-// patienceOf reads --stall. What is waited for long is said.
+// patience says what is waited for long.
+func patience() wait.Patience {
+	return wait.Patience{Say: func(what string) { slog.Info("waiting for " + what) }}
+}
+
+// patienceOf reads --stall.
 func patienceOf(c *cli.Context) (wait.Patience, error) {
-	p := wait.Patience{Stall: c.Duration("stall"), Say: func(what string) { slog.Info("waiting for " + what) }}
+	p := patience()
+	p.Stall = c.Duration("stall")
 	if c.IsSet("stall") && p.Stall <= 0 {
 		return p, usagef("--stall is %v, want a time such as 60s", p.Stall)
 	}
@@ -116,8 +123,11 @@ var leastOf = map[string]int{
 
 // checkValues refuses counts that would select nothing, or mean something else, and
 // values that are empty, as of a shell's variable that is not set: they would mean
-// what the flag means where it is left out.
+// what it means that the flag or argument is left out.
 func checkValues(c *cli.Context) error {
+	if i := slices.Index(c.Args().Slice(), ""); i >= 0 {
+		return usagef("%s: argument %d is empty; see: %s --help", c.Command.HelpName, i+1, c.Command.HelpName)
+	}
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
 		if _, ok := f.(*cli.StringFlag); ok && c.IsSet(name) && c.String(name) == "" {

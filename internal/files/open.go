@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,6 +74,29 @@ func Read(path string) (data []byte, err error) {
 		data, err = readAll(openFound(path))
 		return err
 	})
+	return data, err
+}
+
+// ReadNamed reads a file that the user names, who may mean a pipe: it is waited for,
+// which is the caller's to say. A device, which may have no end, is refused, and so is
+// more than most bytes.
+func ReadNamed(path string, most int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode()&(fs.ModeDevice|fs.ModeSocket) != 0 {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%w (%v): name a file or a pipe", ErrIrregular, info.Mode())}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("it has more than %d bytes", most)}
+	}
 	return data, err
 }
 

@@ -33,6 +33,27 @@ func TestOnlyRegularFilesOfAFolderAreOpened(t *testing.T) {
 	}
 }
 
+// A user may name a pipe, whose end is waited for; a device has none.
+func TestAUserMayNameAPipe(t *testing.T) {
+	dir := t.TempDir()
+	pipe, file := filepath.Join(dir, "pipe"), filepath.Join(dir, "file")
+	put(t, file, "text")
+	if err := unix.Mkfifo(pipe, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = os.WriteFile(pipe, []byte("text"), 0) }()
+	for _, name := range []string{pipe, file} {
+		if got, err := ReadNamed(name, 4); err != nil || string(got) != "text" {
+			t.Errorf("%s holds %q, %v", name, got, err)
+		}
+	}
+	for name, want := range map[string]string{file: "it has more than 3 bytes", "/dev/zero": "name a file or a pipe", dir: "is a directory"} {
+		if _, err := ReadNamed(name, 3); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}
+
 // What is put in a file's place after it was looked at is looked at too.
 func TestAFileThatBecomesAPipeIsNotWaitedFor(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")

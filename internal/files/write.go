@@ -35,8 +35,9 @@ var errTaken = errors.New("the name is taken")
 // Write writes a file so that its name only ever holds whole contents:
 // into a temporary file of the same folder, synced, given its name, and the folder
 // synced. A file that is there, or comes while this one is written, is replaced
-// only with force; without it that is an [ExistsError]. Where write or anything
-// else fails, path is as it was and the temporary file is gone.
+// only with force; without it that is an [ExistsError]. A device, pipe or socket is
+// never replaced. Where write or anything else fails, path is as it was and the
+// temporary file is gone.
 func Write(path string, force bool, write func(io.Writer) error) error {
 	err := writeFile(path, force, write)
 	if errors.Is(err, errTaken) {
@@ -49,6 +50,9 @@ func Write(path string, force bool, write func(io.Writer) error) error {
 }
 
 func writeFile(path string, force bool, write func(io.Writer) error) (err error) {
+	if info, err := os.Lstat(path); err == nil && info.Mode()&(fs.ModeDevice|fs.ModeNamedPipe|fs.ModeSocket) != 0 {
+		return fmt.Errorf("%w (%v): choose another name", ErrIrregular, info.Mode())
+	}
 	f, err := createAside(filepath.Dir(path), ".tmp-"+filepath.Base(path)+"-")
 	if err != nil {
 		return err

@@ -191,3 +191,21 @@ func TestAFolderTakesAnothersPlace(t *testing.T) {
 		})
 	}
 }
+
+// Who names a pipe or a device means to write into it: a file is not put in its place,
+// by force neither.
+func TestWhatIsNotAFileIsNotReplaced(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, force := range []bool{false, true} {
+		err := Write(pipe, force, func(io.Writer) error { t.Error("it is written"); return nil })
+		if !errors.Is(err, ErrIrregular) {
+			t.Errorf("with force %v: %v", force, err)
+		}
+	}
+	if info, err := os.Lstat(pipe); err != nil || info.Mode().Type() != os.ModeNamedPipe {
+		t.Errorf("it is %v now; %v", info.Mode(), err)
+	}
+}

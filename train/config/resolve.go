@@ -31,14 +31,27 @@ func Preset(name string) (Config, error) { return Resolve(name, "", nil) }
 // result has a value for every key, and is still to be validated once the data
 // folders are known.
 func Resolve(preset, file string, set []string) (Config, error) {
-	var text []byte
-	if file != "" {
-		var err error
-		if text, err = os.ReadFile(file); err != nil { // a pipe, where the user says so
-			return Config{}, fmt.Errorf("read configuration: %w", err)
-		}
+	text, err := ReadFile(file)
+	if err != nil {
+		return Config{}, err
 	}
-	return resolve(preset, file, text, set)
+	return ResolveText(preset, file, text, set)
+}
+
+// maxFile bounds a configuration; the reference has 10 kB.
+const maxFile = 1 << 20
+
+// ReadFile reads a configuration's file, or a pipe, which can be read but once; that
+// of no name is empty.
+func ReadFile(file string) ([]byte, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := files.ReadNamed(file, maxFile)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	return text, nil
 }
 
 // ResolveRun is Resolve for the configuration that a run directory holds.
@@ -61,12 +74,12 @@ func readRun(run string, set []string) (Config, string, error) {
 	if err != nil {
 		return Config{}, "", fmt.Errorf("read configuration: %w", err)
 	}
-	cfg, err := resolve("", filepath.Join(run, File), text, set)
+	cfg, err := ResolveText("", filepath.Join(run, File), text, set)
 	return cfg, string(text), err
 }
 
-// resolve is Resolve with the file's contents.
-func resolve(preset, file string, text []byte, set []string) (Config, error) {
+// ResolveText is [Resolve] with what the file holds.
+func ResolveText(preset, file string, text []byte, set []string) (Config, error) {
 	over, err := parseFile(file, text)
 	if err != nil {
 		return Config{}, err
