@@ -1,7 +1,7 @@
 package wait_test
 
 import (
-	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,15 +13,18 @@ import (
 func TestWhatIsWaitedForIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
-		var said []time.Duration
-		p := wait.Of(wait.With(t.Context(), wait.Patience{Say: func(string) { said = append(said, time.Since(begun)) }}))
+		said := make(chan time.Duration, 10)
+		p := wait.Of(wait.With(t.Context(), wait.Patience{Say: func(string) { said <- time.Since(begun) }}))
 		for _, takes := range []time.Duration{4 * time.Second, time.Hour, time.Second} {
 			done := p.For("a lock")
 			time.Sleep(takes)
 			done()
 		}
-		if want := []time.Duration{9 * time.Second}; !slices.Equal(said, want) {
-			t.Errorf("said at %v, want %v", said, want)
+		if len(said) != 1 {
+			t.Fatalf("said %d times, want once", len(said))
+		}
+		if at := <-said; at != 9*time.Second {
+			t.Errorf("said at %v, want 9 s", at)
 		}
 	})
 }
@@ -34,26 +37,26 @@ func (s slow) Write(b []byte) (int, error) { return s.Read(b) }
 // TestASlowProcessIsSpokenOfRarely: for an hour of reads or writes that take 6 seconds each, once;
 // of reads that take a minute, four times.
 func TestASlowProcessIsSpokenOfRarely(t *testing.T) {
-	for takes, want := range map[time.Duration]int{time.Second: 0, 6 * time.Second: 1, time.Minute: 4} {
+	for takes, want := range map[time.Duration]int64{time.Second: 0, 6 * time.Second: 1, time.Minute: 4} {
 		synctest.Test(t, func(t *testing.T) {
-			said := 0
-			p := wait.Patience{Say: func(string) { said++ }}
+			var said atomic.Int64
+			p := wait.Patience{Say: func(string) { said.Add(1) }}
 			r, w := p.Reader(slow(takes), "standard input"), p.Writer(slow(takes), "standard output")
 			for range 60 {
 				if _, err := r.Read(make([]byte, 1)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if said != want {
-				t.Errorf("reads of %v: said %d times, want %d", takes, said, want)
+			if n := said.Load(); n != want {
+				t.Errorf("reads of %v: said %d times, want %d", takes, n, want)
 			}
 			for range 60 {
 				if _, err := w.Write(make([]byte, 1)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if said != 2*want {
-				t.Errorf("writes of %v: said %d times, want %d", takes, said-want, want)
+			if n := said.Load(); n != 2*want {
+				t.Errorf("writes of %v: said %d times, want %d", takes, n-want, want)
 			}
 		})
 	}

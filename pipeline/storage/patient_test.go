@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,8 +54,24 @@ var content = bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 // stage is an object store that behaves as a test says, in a time of its own.
 type stage struct {
 	*bucket
+	mu       sync.Mutex // of what requests and timers add, each on a goroutine of its own
 	requests []string
 	said     []time.Duration // when it is said what is waited for
+}
+
+// asked adds a request, and returns how many there are.
+func (x *stage) asked(request string) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.requests = append(x.requests, request)
+	return len(x.requests)
+}
+
+// record is what there is so far.
+func (x *stage) record() (requests []string, said []time.Duration) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Clone(x.requests), slices.Clone(x.said)
 }
 
 // play calls f with a store that has the object "x", and that asks before every
@@ -75,8 +92,8 @@ func play(t *testing.T, before func(n int, w http.ResponseWriter, r *http.Reques
 		store := gofakes3.New(backend).Server()
 		x := &stage{}
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			x.requests = append(x.requests, strings.TrimSpace(r.Method+" "+r.Header.Get("Range")))
-			if !before(len(x.requests), w, r, x) {
+			n := x.asked(strings.TrimSpace(r.Method + " " + r.Header.Get("Range")))
+			if !before(n, w, r, x) {
 				store.ServeHTTP(w, r)
 			}
 		})}
@@ -89,6 +106,8 @@ func play(t *testing.T, before func(n int, w http.ResponseWriter, r *http.Reques
 			if !strings.HasPrefix(what, "store, which was asked for: ") || !strings.HasSuffix(what, " /bucket/x") {
 				t.Errorf("it says %q", what)
 			}
+			x.mu.Lock()
+			defer x.mu.Unlock()
 			x.said = append(x.said, time.Since(begun).Truncate(time.Second))
 		}})
 		var err error
@@ -276,16 +295,17 @@ func TestAStoreIsNotWaitedForWithoutEnd(t *testing.T) {
 				begun := time.Now()
 				err := c.do(x)
 				took := time.Since(begun)
+				requests, said := x.record()
 				if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.HasPrefix(err.Error(), c.err) || !files.Passing(err)) {
 					t.Errorf("%v, want %q", err, c.err)
 				}
 				// The client adds to each pause up to 0.2 s, as it draws.
-				if took < c.takes || took > c.takes+time.Second || !slices.Equal(x.requests, c.requests) {
-					t.Errorf("it takes %v and asks for %q, want %v and %q", took, x.requests, c.takes, c.requests)
+				if took < c.takes || took > c.takes+time.Second || !slices.Equal(requests, c.requests) {
+					t.Errorf("it takes %v and asks for %q, want %v and %q", took, requests, c.takes, c.requests)
 				}
 				near := func(a, b time.Duration) bool { return (a - b).Abs() <= time.Second }
-				if !slices.EqualFunc(x.said, c.said, near) {
-					t.Errorf("it says so at %v, want %v", x.said, c.said)
+				if !slices.EqualFunc(said, c.said, near) {
+					t.Errorf("it says so at %v, want %v", said, c.said)
 				}
 			})
 		})
