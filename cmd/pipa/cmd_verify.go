@@ -60,7 +60,11 @@ func runVerify(ctx context.Context, o verifyOptions) error {
 
 // verify checks a dataset of Arrow files anywhere, or of Parquet files here.
 func verify(ctx context.Context, dir string, progress func(rows int)) error {
-	if parquet.IsFolder(dir) {
+	is, err := parquet.IsFolder(dir)
+	if err != nil {
+		return err
+	}
+	if is {
 		return damaged(parquet.Verify(ctx, dir, runtime.GOMAXPROCS(0), progress))
 	}
 	folder, err := storage.Open(ctx, dir)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -95,9 +94,12 @@ func foreignParts(dir string) (parts []part, err error) {
 
 // unfinished reports whether a folder is a job's that has not ended: its files are
 // a part of what it is to be.
-func unfinished(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "plan.json"))
-	return err == nil
+func unfinished(dir string) (bool, error) {
+	_, err := files.Stat(filepath.Join(dir, "plan.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // openForeign opens files that other programs wrote as one table.
@@ -289,7 +291,11 @@ func isForeignFile(path string, first []byte) (foreign bool, err error) {
 
 // manifestParts are the files that a dataset's manifest lists.
 func manifestParts(dir string) (list []part, err error) {
-	if parquet.IsFolder(dir) {
+	is, err := parquet.IsFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	if is {
 		m, err := parquet.ReadManifest(dir)
 		for _, f := range m.Files {
 			list = append(list, part{filepath.Join(dir, f.File), f.Bytes, f.Digest})

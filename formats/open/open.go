@@ -103,7 +103,10 @@ func openFolder(ctx context.Context, name string, o Options) (*Input, error) {
 		}
 		return openForeign(ctx, name, list, o)
 	}
-	if errors.Is(err, shards.ErrNoManifest) && !unfinished(name) {
+	if errors.Is(err, shards.ErrNoManifest) {
+		if going, failed := unfinished(name); going || failed != nil {
+			return nil, errors.Join(err, failed)
+		}
 		list, walked := foreignParts(name)
 		if walked != nil {
 			return nil, walked
@@ -117,7 +120,11 @@ func openFolder(ctx context.Context, name string, o Options) (*Input, error) {
 
 // openOurs opens a folder that this module wrote.
 func openOurs(ctx context.Context, name string, o Options) (*Input, error) {
-	if parquet.IsFolder(name) {
+	is, err := parquet.IsFolder(name)
+	if err != nil {
+		return nil, err
+	}
+	if is {
 		s, m, err := parquet.Read(ctx, name, o.Workers)
 		return &Input{Stream: s, Rows: m.Rows}, err
 	}

@@ -93,14 +93,22 @@ func readManifest(dir string) (text []byte, name string, err error) {
 }
 
 // IsFolder reports whether a folder's manifest says that it holds Parquet files,
-// whole or damaged, rather than a sharded dataset's Arrow files.
-func IsFolder(dir string) bool {
-	if _, err := os.Lstat(filepath.Join(dir, ManifestFile)); err == nil {
-		return true
+// whole or damaged, rather than a sharded dataset's Arrow files. It fails where that
+// cannot be seen for now; what stays wrong is for whoever opens the folder to say.
+func IsFolder(dir string) (bool, error) {
+	err := files.Retry(func() error { _, err := os.Lstat(filepath.Join(dir, ManifestFile)); return err })
+	if err == nil {
+		return true, nil
+	}
+	if files.Passing(err) {
+		return false, err
 	}
 	var m struct{ Format string }
 	text, err := files.ReadIn(dir, shards.ManifestFile)
-	return err == nil && json.Unmarshal(text, &m) == nil && strings.HasPrefix(m.Format, "pipa-parquet/")
+	if files.Passing(err) {
+		return false, err
+	}
+	return err == nil && json.Unmarshal(text, &m) == nil && strings.HasPrefix(m.Format, "pipa-parquet/"), nil
 }
 
 // ReadManifest reads and checks the manifest of a folder that [Write] made.
