@@ -17,14 +17,19 @@ func FitSize(height, width int, fit [2]int) (h, w int) {
 // full is the window of a whole image.
 func full(h, w int) raster.Box { return raster.Box{Y1: h, X1: w} }
 
+// inNewMemory is a resize whose result has memory of its own.
+func inNewMemory(resize func(s *Scratch, dst, src raster.Raster, h, w int, window raster.Box, flip bool), src raster.Raster, channels, h, w int, window raster.Box) raster.Raster {
+	out := raster.New(window.Height(), window.Width(), channels)
+	s := BorrowScratch()
+	defer s.Return()
+	resize(s, out, src, h, w, window, false)
+	return out
+}
+
 // ResizeBilinear scales src to h×w as OpenCV's INTER_LINEAR does for 8-bit
 // images, and returns the window of the result.
 func ResizeBilinear(src raster.Raster, h, w int, window raster.Box) raster.Raster {
-	out := raster.New(window.Height(), window.Width(), src.Channels())
-	s := BorrowScratch()
-	defer s.Return()
-	s.ResizeBilinear(out, src, h, w, window, false)
-	return out
+	return inNewMemory((*Scratch).ResizeBilinear, src, src.Channels(), h, w, window)
 }
 
 // ResizeBilinear is the function of that name into dst, mirrored where flip is
@@ -66,11 +71,7 @@ func (s *Scratch) ResizeBilinear(dst, src raster.Raster, h, w int, window raster
 // ResizeNearest scales src to h×w as OpenCV's INTER_NEAREST does, and returns
 // the window of the result.
 func ResizeNearest(src raster.Raster, h, w int, window raster.Box) raster.Raster {
-	out := raster.New(window.Height(), window.Width(), src.Channels())
-	s := BorrowScratch()
-	defer s.Return()
-	s.ResizeNearest(out, src, h, w, window, false)
-	return out
+	return inNewMemory((*Scratch).ResizeNearest, src, src.Channels(), h, w, window)
 }
 
 // ResizeNearest is the function of that name into dst, which is as
@@ -83,11 +84,7 @@ func (s *Scratch) ResizeNearest(dst, src raster.Raster, h, w int, window raster.
 // middles of pixels where OpenCV takes their corners, and returns the window of the
 // result. It goes with [ResizeAntialiased].
 func ResizeNearestPillow(src raster.Raster, h, w int, window raster.Box) raster.Raster {
-	out := raster.New(window.Height(), window.Width(), src.Channels())
-	s := BorrowScratch()
-	defer s.Return()
-	s.ResizeNearestPillow(out, src, h, w, window, false)
-	return out
+	return inNewMemory((*Scratch).ResizeNearestPillow, src, src.Channels(), h, w, window)
 }
 
 // ResizeNearestPillow is the function of that name into dst, which is as
@@ -116,11 +113,7 @@ func (s *Scratch) pick(rule kernel.NearestRule, dst, src raster.Raster, h, w int
 // ResizeBicubic scales an RGB raster to h×w as Pillow's BICUBIC does, and
 // returns the window of the result.
 func ResizeBicubic(src raster.Raster, h, w int, window raster.Box) raster.Raster {
-	out := raster.New(window.Height(), window.Width(), 3)
-	s := BorrowScratch()
-	defer s.Return()
-	s.ResizeBicubic(out, src, h, w, window, false)
-	return out
+	return inNewMemory((*Scratch).ResizeBicubic, src, 3, h, w, window)
 }
 
 // ResizeBicubic is the function of that name into dst, which is as
@@ -133,11 +126,7 @@ func (s *Scratch) ResizeBicubic(dst, src raster.Raster, h, w int, window raster.
 // averages over as many pixels as an output pixel covers, and returns the window
 // of the result. [ResizeBilinear] reads four pixels however small the result is.
 func ResizeAntialiased(src raster.Raster, h, w int, window raster.Box) raster.Raster {
-	out := raster.New(window.Height(), window.Width(), 3)
-	s := BorrowScratch()
-	defer s.Return()
-	s.ResizeAntialiased(out, src, h, w, window, false)
-	return out
+	return inNewMemory((*Scratch).ResizeAntialiased, src, 3, h, w, window)
 }
 
 // ResizeAntialiased is the function of that name into dst, which is as

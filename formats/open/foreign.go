@@ -264,11 +264,7 @@ func mapFile(path string) ([]byte, error) {
 	if info.Size() == 0 {
 		return nil, pipeline.ErrEmpty
 	}
-	data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("map: %w", err)
-	}
-	return data, nil
+	return files.Map(f, info.Size())
 }
 
 // isForeignFile reports whether a file is an Arrow IPC file of another program,

@@ -3,11 +3,24 @@ package files
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrFault is wrapped where a page of a mapped file cannot be had.
 var ErrFault = errors.New("the file was cut short, or its disk fails")
+
+// Map maps a file of a size, above 0, into memory, for reading alone. The memory is the
+// caller's to unmap, and is looked into with [Mapped].
+func Map(f *os.File, size int64) ([]byte, error) {
+	data, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map: %w", err)
+	}
+	return data, nil
+}
 
 // Mapped calls read, which looks into files that are mapped into memory, and
 // turns a fault into an error: pages that cannot be had, because a file was cut

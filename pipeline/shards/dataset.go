@@ -86,9 +86,9 @@ func mapShard(dir string, s Shard) (o *openShard, err error) {
 	if info.Size() != s.Bytes || s.Bytes <= 0 {
 		return nil, fmt.Errorf("has %d bytes, the manifest says %d", info.Size(), s.Bytes)
 	}
-	data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	data, err := files.Map(f, info.Size())
 	if err != nil {
-		return nil, fmt.Errorf("map: %w", err)
+		return nil, err
 	}
 	o = &openShard{data: data}
 	err = files.Mapped("its content", func() error {

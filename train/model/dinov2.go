@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/pipa-uda/pipa/train/nn"
 	"github.com/pipa-uda/pipa/train/torch"
@@ -128,10 +129,8 @@ func (v *VisionTransformer) Intermediate(x *torch.Tensor, blocks []int, m nn.Mod
 	t := v.embed(x, nil)
 	for i, b := range v.blocks {
 		t.All = m.Segment(t.All, b.forward)
-		for _, want := range blocks {
-			if want == i {
-				maps = append(maps, Tokens{v.norm.Forward(t.All), t.rows, t.columns, t.lead}.Map())
-			}
+		if slices.Contains(blocks, i) {
+			maps = append(maps, Tokens{v.norm.Forward(t.All), t.rows, t.columns, t.lead}.Map())
 		}
 	}
 	return maps

@@ -58,7 +58,5 @@ func shiftHue(x *torch.Tensor, turns float64) *torch.Tensor {
 	p := v.Mul(s.Neg().Add(1)).Clamp(0, 1)
 	q := v.Mul(s.Mul(f).Neg().Add(1)).Clamp(0, 1)
 	t := v.Mul(s.Mul(f.Neg().Add(1)).Neg().Add(1)).Clamp(0, 1)
-	i := sextant.Remainder(6).To(torch.Int64)
-	all := torch.Stack(1, v, q, p, p, t, v, t, v, v, q, p, p, p, p, t, v, v, q) // red, green and blue of each sextant
-	return all.Gather(1, torch.Stack(1, i, i.Add(6), i.Add(12)))
+	return ofSextants(sextant.Remainder(6), v, p, q, t)
 }

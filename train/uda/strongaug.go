@@ -136,7 +136,13 @@ func fromHSV(h, s, v *torch.Tensor) *torch.Tensor {
 	p := v.Mul(s.Neg().Add(1))
 	q := v.Mul(f.Mul(s).Neg().Add(1))
 	t := v.Mul(f.Neg().Add(1).Mul(s).Neg().Add(1))
-	i := sector.To(torch.Int64)
+	return ofSextants(sector, v, p, q, t)
+}
+
+// ofSextants are the red, green and blue [N,3,H,W] of each pixel's sextant of the
+// hue's circle, a whole number from 0 to 5 [N,H,W].
+func ofSextants(sextant, v, p, q, t *torch.Tensor) *torch.Tensor {
+	i := sextant.To(torch.Int64)
 	all := torch.Stack(1, v, q, p, p, t, v, t, v, v, q, p, p, p, p, t, v, v, q)
 	return all.Gather(1, torch.Stack(1, i, i.Add(6), i.Add(12)))
 }
